@@ -1,0 +1,107 @@
+"""What the API asks of the daemon: the seam between requests and the node.
+
+`daemon.driver.Driver` is the one implementation that runs; the API's unit tests bring a small one
+of their own. The API refuses to know the node, the disk and the peers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import attrs
+
+
+@attrs.frozen
+class Readiness:
+    """Whether this node should get traffic; if not, every reason, in words."""
+
+    ready: bool
+    reasons: tuple[str, ...]
+
+
+@attrs.frozen
+class ConsistentRead:
+    """Outcome of asking every member: exact if `missing` is empty, else the best known value.
+
+    `missing` holds the names of the members that did not answer in time.
+    """
+
+    value: int
+    missing: tuple[str, ...]
+
+
+@attrs.frozen
+class Listing:
+    """Some counters in key order, and the key to continue after (None: that was all)."""
+
+    counters: tuple[tuple[bytes, int], ...]
+    next: bytes | None
+
+
+class Backend(Protocol):
+    """The daemon, as far as requests need it. Keys are decoded UTF-8 bytes."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of this node, for `Gcounter-Node`."""
+
+    def add(self, key: bytes, amount: int) -> None:
+        """Gather an increment for the next commit; raise `ClientError` if it is refused."""
+
+    def add_all(self, counts: dict[bytes, int]) -> None:
+        """Gather many increments for one commit, all or none; raise `ClientError`."""
+
+    async def commit(self) -> None:
+        """Wait until all that was added before is durable as configured.
+
+        Raises `ClientError` 507 or 503, with `definite` telling the truth, where it failed.
+        """
+
+    def value(self, key: bytes) -> int:
+        """Return this node's value, 0 for an unknown key."""
+
+    async def by_node(self, key: bytes) -> dict[str, int]:
+        """Return the counts by original node: label → count, zeros left out."""
+
+    async def share(self, key: bytes) -> int:
+        """Return what this node counted itself, over all its columns ever."""
+
+    async def raise_share(self, key: bytes, at_least: int) -> int:
+        """Raise this node's share to at least that much, durably; return the share."""
+
+    async def listing(self, prefix: bytes, after: bytes, limit: int) -> Listing:
+        """Return counters whose key starts with `prefix` and sorts after `after`."""
+
+    async def top(self, limit: int, prefix: bytes) -> tuple[tuple[bytes, int], ...]:
+        """Return the largest counters, largest first, ties by key."""
+
+    async def consistent(self, key: bytes, timeout: float) -> ConsistentRead:
+        """Ask every member for what it has answered, within `timeout` seconds."""
+
+    def readiness(self) -> Readiness:
+        """Say whether this node is caught up, not draining, and listening everywhere."""
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what an operator should look at although the node is ready."""
+
+    def cluster(self) -> dict[str, object]:
+        """Return the answer of `GET /v1/cluster`."""
+
+    def status(self) -> dict[str, object]:
+        """Return the answer of `GET /v1/status`: this node in figures."""
+
+    def join(self, addresses: Sequence[str]) -> None:
+        """Try these peer addresses until each has been a member's once. Idempotent."""
+
+    async def verify(self) -> dict[str, object]:
+        """Check the store: `{"ok": bool, "problems": [text, …], "checked": {kind: number}}`."""
+
+    async def backup(self, path: str) -> dict[str, object]:
+        """Write a consistent copy of the store to a new file: `{"path", "bytes"}`."""
+
+    def metrics(self) -> bytes:
+        """Return the Prometheus text exposition."""
+
+    def count(self, event: str) -> None:
+        """Count an API event for `/metrics`; `event` is a short constant."""

@@ -1,0 +1,57 @@
+"""Effects: what a node asks of the world, in the order in which it must happen.
+
+A closed vocabulary. Durability is not an effect: everything durable goes through the group
+commit (`Node.cut`, `Node.applying`, `Node.committed`), and a node only ever speaks of what has
+been committed, so nothing here has to wait for a disk. This module refuses to know how links,
+timers or logs work.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from gcounterd.node.messages import Channel, Message, Refusal
+
+
+@attrs.frozen
+class Dial:
+    """Open a connection to `address`; ends in `Node.opened` or `Node.dial_failed`."""
+
+    address: str
+    channel: Channel
+
+
+@attrs.frozen(eq=False)
+class Send:
+    """Queue `message` on each of `links`. A full queue drops it, and that is harmless."""
+
+    links: tuple[int, ...]
+    message: Message
+
+
+@attrs.frozen
+class Drop:
+    """Close a link, after saying why if `refusal` is given."""
+
+    link: int
+    reason: str
+    refusal: Refusal | None = None
+
+
+@attrs.frozen
+class Exit:
+    """This process cannot go on: it was refused for good. `code` is the exit status."""
+
+    code: int
+    text: str
+
+
+@attrs.frozen
+class Notice:
+    """Something an operator may want to read, count or watch; `name` is stable."""
+
+    name: str
+    fields: dict[str, str | int | float]
+
+
+Effect = Dial | Send | Drop | Exit | Notice

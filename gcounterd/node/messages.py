@@ -1,0 +1,166 @@
+"""Messages: what nodes say to each other, as values.
+
+A closed vocabulary: consumers `match` and end in `assert_never`. `wire` turns them into frames
+and back; this module refuses to know bytes. *Control* messages are small and must never wait
+behind state; *bulk* messages carry state (DESIGN 3, research on SWIM over TCP: head-of-line
+blocking makes healthy nodes look dead).
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from gcounterd.counters.batches import Batch, Block
+from gcounterd.ids import ColumnId, Epoch, NodeId
+from gcounterd.members.roster import Entry
+
+PROTOCOL_VERSION = 1
+
+
+class Channel(enum.IntEnum):
+    """The two connections of a pair of peers."""
+
+    CONTROL = 0
+    BULK = 1
+
+
+class Refused(enum.StrEnum):
+    """Why a hello is not accepted."""
+
+    CLUSTER = "wrong_cluster"
+    VERSION = "wrong_version"
+    NAME = "name_in_use"
+    TWIN = "twin"
+    SELF = "self"
+    CROWDED = "too_many_columns"
+    REMOVED = "removed"
+
+
+@attrs.frozen
+class Hello:
+    """First frame of both sides of a connection; at most 512 bytes on the wire.
+
+    nonce     8 random bytes per process, tells a process from its clone
+    address   where the sender listens for peers, "host:port"
+    joining   the sender is not yet an active member
+    """
+
+    version: int
+    cluster: str
+    node: NodeId
+    name: str
+    epoch: Epoch
+    nonce: bytes
+    channel: Channel
+    address: str
+    joining: bool
+
+
+@attrs.frozen
+class Refusal:
+    """Instead of a hello: why not, in words, and whom it concerns (an address or "")."""
+
+    reason: Refused
+    text: str
+    address: str = ""
+
+
+@attrs.frozen
+class Ping:
+    """Control: are you there?"""
+
+    number: int
+
+
+@attrs.frozen
+class Ack:
+    """Control: the answer to the ping of that number."""
+
+    number: int
+
+
+@attrs.frozen
+class Roster:
+    """Bulk: roster entries that the sender holds durably.
+
+    `whole` says that these are all of them, which confirms what is listed to its owner.
+    """
+
+    entries: tuple[Entry, ...]
+    whole: bool
+
+
+@attrs.frozen
+class Digest:
+    """Bulk: heads of open columns; `whole` says that no other column is held."""
+
+    heads: dict[ColumnId, int]
+    whole: bool
+
+
+@attrs.frozen
+class StateHash:
+    """Bulk: hash of all heads and of the roster, 16 bytes, as a periodic check."""
+
+    hash: bytes
+
+
+@attrs.frozen(eq=False)
+class Push:
+    """Bulk: one committed batch of one block, as it lies in the journal."""
+
+    batch: Batch
+
+
+@attrs.frozen
+class Want:
+    """Bulk: send me what `column` has above `head`.
+
+    size       positions that I hold, so that names below it need not be sent
+    gathering  8 bytes naming a gathering that I have parts of, or b"" for a new one
+    part       number of the next part that I want of it
+    """
+
+    column: ColumnId
+    head: int
+    size: int
+    gathering: bytes
+    part: int
+
+
+@attrs.frozen(eq=False)
+class Part:
+    """Bulk: part `number` of a gathering; `version` is 0 but in the last, which ends it.
+
+    `since` is the head that the gathering was asked from.
+    """
+
+    column: ColumnId
+    gathering: bytes
+    number: int
+    since: int
+    version: int
+    block: Block
+
+
+@attrs.frozen
+class Ask:
+    """Bulk: which columns do you hold above these heads? (a consistent read)"""
+
+    number: int
+    heads: dict[ColumnId, int]
+
+
+@attrs.frozen
+class Answer:
+    """Bulk: the heads above those asked about, and the members the answerer knows of."""
+
+    number: int
+    heads: dict[ColumnId, int]
+    entries: tuple[Entry, ...]
+
+
+Message = Ping | Ack | Roster | Digest | StateHash | Push | Want | Part | Ask | Answer
+CONTROL_MESSAGES = (Ping, Ack)
