@@ -1,0 +1,59 @@
+"""Batches as one payload: what storage keeps of a commit.
+
+    batch = [column, since, version, [block, …]]
+
+A block's bytes are those it was cut with, here and in a `Push`. The number of blocks is free,
+since a gathered delta may have many, while a frame carries one. This module refuses to know what
+a block contains; `counters.batches` does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gcounterd.counters.batches import POSITION_MAX, Batch, Block, read_block
+from gcounterd.errors import PeerError
+from gcounterd.wire import fields
+
+# Far above any delta: 16 M counters with names of 1 KiB are 70,000 blocks.
+BATCH_BLOCKS_MAX = 2**20
+_FIELDS = 4
+
+
+def encode_batch(batch: Batch) -> bytes:
+    """Write a batch with all its blocks."""
+    blocks = [block.encoded for block in batch.blocks]
+    return fields.pack((batch.column, batch.since, batch.version, blocks))
+
+
+def decode_batch(payload: bytes) -> Batch:
+    """Read what `encode_batch` wrote; anything else is a `PeerError`."""
+    found = fields.unpack(payload, BATCH_BLOCKS_MAX)
+    if len(found) != _FIELDS or type(found[3]) is not tuple:
+        raise PeerError("bad_shape", "not a batch")
+    return read_batch(*found)
+
+
+def read_batch(column: object, since: object, version: object, blocks: tuple[Any, ...]) -> Batch:
+    """Check the fields of a batch and read its blocks."""
+    after, upto = fields.number(since), fields.number(version)
+    if upto <= after:
+        raise fields.bad_field("a batch's version is above what it starts from")
+    return Batch(fields.column(column), after, upto, tuple([read_part(block) for block in blocks]))
+
+
+def read_part(value: object) -> Block:
+    """Check one block.
+
+    A first position of 2^63 does not fit the array it is read into, and one a little below wraps
+    round inside it: both are held back here, so that nothing a stranger sends gets further.
+    """
+    if type(value) is not bytes:
+        raise fields.bad_field("a block is bytes")
+    try:
+        block = read_block(value)
+    except OverflowError:
+        raise PeerError("block_malformed", "a number is out of range") from None
+    if len(block.positions) and not 0 <= block.positions[0] <= POSITION_MAX:
+        raise PeerError("block_malformed", "a position is out of range")
+    return block

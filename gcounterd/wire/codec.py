@@ -1,0 +1,311 @@
+"""The codec: messages to frames and bodies to messages.
+
+    body = msgpack [type, field, …]
+
+Theory. Decoding is total: any bytes give a message that keeps every promise of its class, or a
+`PeerError`; there is no third outcome, so whatever lies behind this room never meets a value it
+has to doubt. Each type has a number that is never used again and a fixed number of fields. A new
+version of the protocol may only append fields to the hello, so that two versions can still tell
+each other that they do not match.
+
+A map of heads goes as one string of columns and one list of heads, in the same order: half the
+items of a map, and a column that stands twice is seen.
+
+This module refuses to know who sent what, and what a message is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, assert_never
+
+from gcounterd.errors import PeerError
+from gcounterd.ids import COLUMN_ID_BYTES, ColumnId
+from gcounterd.members.roster import Entry
+from gcounterd.node.messages import (
+    PROTOCOL_VERSION,
+    Ack,
+    Answer,
+    Ask,
+    Channel,
+    Digest,
+    Hello,
+    Message,
+    Part,
+    Ping,
+    Push,
+    Refusal,
+    Refused,
+    Roster,
+    StateHash,
+    Want,
+)
+from gcounterd.wire import fields, frames
+from gcounterd.wire.batches import read_batch, read_part
+from gcounterd.wire.entries import read_entries, write_entries
+
+# As many columns as a node keeps open (DESIGN 1): a digest names each once.
+HEADS_MAX = 1024
+# Members in one message: as many as may write. 512 fit a frame whatever their names and addresses
+# are; of 1,024 with addresses of ordinary length a quarter of a frame is filled.
+ENTRIES_MAX = 1024
+# Words of a refusal: what is left of a hello's frame beside the longest address.
+REFUSAL_TEXT_BYTES_MAX = 220
+NONCE_BYTES = 8
+GATHERING_BYTES = 8
+HASH_BYTES = 16
+
+_HELLO, _REFUSAL, _PING, _ACK, _ROSTER, _DIGEST = range(1, 7)
+_STATE_HASH, _PUSH, _WANT, _PART, _ASK, _ANSWER = range(7, 13)
+
+_HELLO_FIELDS = 9
+_CHANNELS = {int(channel): channel for channel in Channel}
+_REFUSALS = {reason.value: reason for reason in Refused}
+
+_Fields = tuple[Any, ...]
+
+
+def encode(message: Message) -> bytes:
+    """Write a message as a whole frame.
+
+    Raises `ValueError` where no peer would accept it: past HEADS_MAX, ENTRIES_MAX or
+    FRAME_BYTES_MAX, the last only with several hundred members of extreme addresses.
+    """
+    body = fields.pack(_fields_of(message))
+    if len(body) > frames.FRAME_BYTES_MAX:
+        raise ValueError(f"{type(message).__name__} of {len(body)} bytes")
+    return frames.wrap(body)
+
+
+def _fields_of(message: Message) -> _Fields:
+    match message:
+        case Ping(number):
+            return (_PING, number)
+        case Ack(number):
+            return (_ACK, number)
+        case Push(batch):
+            (block,) = batch.blocks
+            return (_PUSH, batch.column, batch.since, batch.version, block.encoded)
+        case Digest(heads, whole):
+            return (_DIGEST, *_write_heads(heads), whole)
+        case StateHash(digest):
+            return (_STATE_HASH, digest)
+        case Want(column, head, size, gathering, part):
+            return (_WANT, column, head, size, gathering, part)
+        case Part(column, gathering, number, since, version, block):
+            return (_PART, column, gathering, number, since, version, block.encoded)
+        case Roster(entries, whole):
+            return (_ROSTER, _write_entries(entries), whole)
+        case Ask(number, heads):
+            return (_ASK, number, *_write_heads(heads))
+        case Answer(number, heads, entries):
+            return (_ANSWER, number, *_write_heads(heads), _write_entries(entries))
+        case _:
+            assert_never(message)
+
+
+def encode_hello(hello: Hello) -> bytes:
+    """Write a hello as a whole frame of at most HELLO_BYTES_MAX and its length."""
+    body = fields.pack(
+        (
+            _HELLO,
+            hello.version,
+            hello.cluster,
+            hello.node,
+            hello.name,
+            hello.epoch,
+            hello.nonce,
+            int(hello.channel),
+            hello.address,
+            hello.joining,
+        )
+    )
+    assert len(body) <= frames.HELLO_BYTES_MAX, "settings allow a hello that does not fit"
+    return frames.wrap(body)
+
+
+def encode_refusal(refusal: Refusal) -> bytes:
+    """Write a refusal as a whole frame. Words that are too long are cut, not refused in turn."""
+    words = "".join(char if char.isprintable() else " " for char in refusal.text)
+    cut = words.encode()[:REFUSAL_TEXT_BYTES_MAX].decode(errors="ignore")
+    body = fields.pack((_REFUSAL, refusal.reason.value, cut, refusal.address))
+    assert len(body) <= frames.HELLO_BYTES_MAX, "a refusal's address is too long"
+    return frames.wrap(body)
+
+
+def decode_hello(body: bytes) -> Hello | Refusal:
+    """Read the first body of a connection, or the last one of a link that is being refused.
+
+    Total: any bytes give one of the two or a `PeerError`. A hello of another version is returned
+    as far as we understand it, so that it can be refused for that.
+    """
+    if len(body) > frames.HELLO_BYTES_MAX:
+        raise PeerError("hello_too_large", f"{len(body)} bytes")
+    kind, *rest = fields.unpack(body, frames.HELLO_BYTES_MAX)
+    if kind == _HELLO and type(kind) is int:
+        return _read_hello(rest)
+    if kind == _REFUSAL and type(kind) is int:
+        return _read_refusal(rest)
+    raise PeerError("no_hello", "the first frame is neither a hello nor a refusal")
+
+
+def _read_hello(rest: list[Any]) -> Hello:
+    if len(rest) < _HELLO_FIELDS:
+        raise PeerError("bad_shape", "not a hello")
+    version, cluster, node, name, epoch, nonce, channel, address, joining = rest[:_HELLO_FIELDS]
+    if fields.number(version) == PROTOCOL_VERSION and len(rest) != _HELLO_FIELDS:
+        raise PeerError("bad_shape", "not a hello of this version")
+    if type(channel) is not int or channel not in _CHANNELS:
+        raise fields.bad_field("not a channel")
+    return Hello(
+        version,
+        fields.text(cluster, fields.CLUSTER_BYTES_MAX),
+        fields.node_id(node),
+        fields.member_name(name),
+        fields.epoch_id(epoch),
+        fields.exact(nonce, NONCE_BYTES),
+        _CHANNELS[channel],
+        fields.address(address),
+        fields.flag(joining),
+    )
+
+
+def _read_refusal(rest: list[Any]) -> Refusal:
+    if len(rest) != 3:
+        raise PeerError("bad_shape", "not a refusal")
+    reason, text, address = rest
+    if type(reason) is not str or reason not in _REFUSALS:
+        raise fields.bad_field("not a reason to refuse")
+    return Refusal(
+        _REFUSALS[reason], fields.text(text, REFUSAL_TEXT_BYTES_MAX), fields.address(address)
+    )
+
+
+def decode(body: bytes) -> Message:
+    """Read one body of an accepted link.
+
+    Total: any bytes give a message or a `PeerError`, whose reason is "out_of_place" for a hello
+    or a refusal.
+    """
+    if len(body) > frames.FRAME_BYTES_MAX:
+        raise PeerError("frame_too_large", f"{len(body)} bytes")
+    found = fields.unpack(body, HEADS_MAX)
+    kind = found[0]
+    if type(kind) is not int or kind not in _READERS:
+        raise PeerError("unknown_type", "not a message of this version")
+    reader, size = _READERS[kind]
+    if len(found) != size:
+        raise PeerError("bad_shape", f"a message of type {kind} with {len(found)} fields")
+    return reader(found)
+
+
+def _write_entries(entries: tuple[Entry, ...]) -> list[_Fields]:
+    if len(entries) > ENTRIES_MAX:
+        raise ValueError(f"{len(entries)} entries in one message")
+    return write_entries(entries)
+
+
+def _write_heads(heads: dict[ColumnId, int]) -> tuple[bytes, list[int]]:
+    if len(heads) > HEADS_MAX:
+        raise ValueError(f"{len(heads)} heads in one message")
+    return b"".join(heads), list(heads.values())
+
+
+def _read_heads(columns: object, heads: object) -> dict[ColumnId, int]:
+    if type(heads) is not tuple or len(heads) > HEADS_MAX:
+        raise PeerError("bad_shape", f"not a list of at most {HEADS_MAX} heads")
+    joined = fields.exact(columns, COLUMN_ID_BYTES * len(heads))
+    names = [
+        ColumnId(joined[at : at + COLUMN_ID_BYTES]) for at in range(0, len(joined), COLUMN_ID_BYTES)
+    ]
+    read = dict(zip(names, [fields.number(head) for head in heads], strict=True))
+    if len(read) != len(heads):
+        raise PeerError("bad_shape", "a column stands twice")
+    return read
+
+
+# Below, one reader per type; `decode` has checked that the number of fields is right.
+
+
+def _read_ping(found: _Fields) -> Message:
+    return Ping(fields.number(found[1]))
+
+
+def _read_ack(found: _Fields) -> Message:
+    return Ack(fields.number(found[1]))
+
+
+def _read_roster(found: _Fields) -> Message:
+    return Roster(read_entries(found[1], ENTRIES_MAX), fields.flag(found[2]))
+
+
+def _read_digest(found: _Fields) -> Message:
+    return Digest(_read_heads(found[1], found[2]), fields.flag(found[3]))
+
+
+def _read_state_hash(found: _Fields) -> Message:
+    return StateHash(fields.exact(found[1], HASH_BYTES))
+
+
+def _read_push(found: _Fields) -> Message:
+    _, column, since, version, block = found
+    return Push(read_batch(column, since, version, (block,)))
+
+
+def _read_want(found: _Fields) -> Message:
+    _, column, head, size, gathering, part = found
+    named = b"" if gathering == b"" else fields.exact(gathering, GATHERING_BYTES)
+    return Want(
+        fields.column(column),
+        fields.number(head),
+        fields.number(size),
+        named,
+        fields.number(part),
+    )
+
+
+def _read_part(found: _Fields) -> Message:
+    _, column, gathering, number, since, version, block = found
+    after, upto = fields.number(since), fields.number(version)
+    if 0 < upto <= after:
+        raise fields.bad_field("a part's version is above what it starts from, or 0")
+    return Part(
+        fields.column(column),
+        fields.exact(gathering, GATHERING_BYTES),
+        fields.number(number),
+        after,
+        upto,
+        read_part(block),
+    )
+
+
+def _read_ask(found: _Fields) -> Message:
+    return Ask(fields.number(found[1]), _read_heads(found[2], found[3]))
+
+
+def _read_answer(found: _Fields) -> Message:
+    _, number, columns, heads, entries = found
+    return Answer(
+        fields.number(number), _read_heads(columns, heads), read_entries(entries, ENTRIES_MAX)
+    )
+
+
+def _out_of_place(_: _Fields) -> Message:
+    raise PeerError("out_of_place", "a hello or a refusal on an accepted link")
+
+
+# By type number: who reads it, and how many fields it has, the number included.
+_READERS: dict[int, tuple[Callable[[_Fields], Message], int]] = {
+    _HELLO: (_out_of_place, 1 + _HELLO_FIELDS),
+    _REFUSAL: (_out_of_place, 4),
+    _PING: (_read_ping, 2),
+    _ACK: (_read_ack, 2),
+    _ROSTER: (_read_roster, 3),
+    _DIGEST: (_read_digest, 4),
+    _STATE_HASH: (_read_state_hash, 2),
+    _PUSH: (_read_push, 5),
+    _WANT: (_read_want, 6),
+    _PART: (_read_part, 7),
+    _ASK: (_read_ask, 4),
+    _ANSWER: (_read_answer, 5),
+}

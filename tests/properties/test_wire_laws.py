@@ -1,0 +1,244 @@
+"""Laws of the wire: round trips, any chunking, any bytes."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import attrs
+import msgpack
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gcounterd.counters.batches import COUNT_MAX, Batch, Block, make_block
+from gcounterd.errors import PeerError
+from gcounterd.members.roster import NAME_PATTERN, Entry, State
+from gcounterd.node import messages
+from gcounterd.wire import codec
+from gcounterd.wire.batches import decode_batch, encode_batch
+from gcounterd.wire.entries import decode_entries, encode_entries
+from gcounterd.wire.frames import FRAME_BYTES_MAX, LENGTH_BYTES, Framer, wrap
+
+numbers = st.integers(0, 2**63 - 1)
+ids = st.binary(min_size=16, max_size=16)
+columns = st.binary(min_size=32, max_size=32)
+gatherings = st.binary(min_size=8, max_size=8)
+names = st.from_regex(NAME_PATTERN, fullmatch=True)
+addresses = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=255)
+words = st.text(st.characters(categories=["L", "N", "P"]), max_size=30)
+heads = st.dictionaries(columns, numbers, max_size=20)
+entries = st.builds(
+    Entry, ids, ids, numbers, names, addresses, st.sampled_from(State), st.none() | ids
+)
+rosters = st.lists(entries, max_size=8, unique_by=lambda entry: entry.node).map(tuple)
+
+
+@st.composite
+def blocks(draw: st.DrawFn) -> Block:
+    positions = sorted(draw(st.sets(st.integers(0, 2**32 - 1), max_size=20)))
+    size = len(positions)
+    counts = draw(st.lists(st.integers(0, COUNT_MAX), min_size=size, max_size=size))
+    keys = draw(st.lists(words.filter(bool), max_size=5, unique=True))
+    return make_block(
+        draw(st.integers(0, 2**31)),
+        [key.encode() for key in keys],
+        np.array(positions, np.int64),
+        np.array(counts, np.int64),
+    )
+
+
+@st.composite
+def batches(draw: st.DrawFn, *, most: int = 4) -> Batch:
+    since, version = sorted(draw(st.lists(numbers, min_size=2, max_size=2, unique=True)))
+    return Batch(
+        draw(columns), since, version, tuple(draw(st.lists(blocks(), min_size=1, max_size=most)))
+    )
+
+
+@st.composite
+def parts(draw: st.DrawFn) -> messages.Part:
+    since = draw(st.integers(0, 2**63 - 2))
+    version = draw(st.just(0) | st.integers(since + 1, 2**63 - 1))
+    return messages.Part(
+        draw(columns), draw(gatherings), draw(numbers), since, version, draw(blocks())
+    )
+
+
+any_message = st.one_of(
+    st.builds(messages.Ping, numbers),
+    st.builds(messages.Ack, numbers),
+    st.builds(messages.Roster, rosters, st.booleans()),
+    st.builds(messages.Digest, heads, st.booleans()),
+    st.builds(messages.StateHash, ids),
+    st.builds(messages.Push, batches(most=1)),
+    st.builds(messages.Want, columns, numbers, numbers, st.just(b"") | gatherings, numbers),
+    parts(),
+    st.builds(messages.Ask, numbers, heads),
+    st.builds(messages.Answer, numbers, heads, rosters),
+)
+hellos = st.builds(
+    messages.Hello,
+    st.just(messages.PROTOCOL_VERSION),
+    words,
+    ids,
+    names,
+    ids,
+    gatherings,
+    st.sampled_from(messages.Channel),
+    addresses,
+    st.booleans(),
+)
+refusals = st.builds(messages.Refusal, st.sampled_from(messages.Refused), words, addresses)
+
+# Nested values of every type that msgpack knows, in the shape of a message.
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | st.binary(max_size=40)
+    | st.text(max_size=10)
+    | columns,
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=20,
+)
+shaped = st.tuples(st.integers(0, 13), st.lists(values, max_size=9)).map(
+    lambda pair: msgpack.packb([pair[0], *pair[1]])
+)
+
+
+def plain(value: Any) -> Any:
+    """Make a message comparable: a block is its bytes and what was read from them."""
+    if isinstance(value, Block):
+        return (value.first, value.names, list(value.positions), list(value.counts), value.encoded)
+    if isinstance(value, tuple):
+        return tuple(plain(item) for item in value)
+    if attrs.has(type(value)):
+        return (type(value), *(plain(getattr(value, at.name)) for at in attrs.fields(type(value))))
+    return value
+
+
+def is_total(body: bytes) -> None:
+    """Check that decoding gives what encodes to the same meaning again, or a `PeerError`."""
+    try:
+        message = codec.decode(body)
+    except PeerError:
+        pass
+    else:
+        again = codec.decode(codec.encode(message)[LENGTH_BYTES:])
+        assert plain(again) == plain(message)
+    try:
+        greeting = codec.decode_hello(body)
+    except PeerError:
+        return
+    if isinstance(greeting, messages.Refusal):
+        assert codec.decode_hello(codec.encode_refusal(greeting)[LENGTH_BYTES:]) == greeting
+    else:
+        assert codec.decode_hello(codec.encode_hello(greeting)[LENGTH_BYTES:]) == greeting
+
+
+@given(any_message)
+def test_a_message_comes_back_from_its_frame(message: messages.Message) -> None:
+    frame = codec.encode(message)
+    (body,) = Framer(FRAME_BYTES_MAX).feed(frame)
+    assert plain(codec.decode(body)) == plain(message)
+
+
+@given(hellos)
+def test_a_hello_comes_back_from_its_frame(hello: messages.Hello) -> None:
+    (body,) = Framer().feed(codec.encode_hello(hello))
+    assert codec.decode_hello(body) == hello
+
+
+@given(refusals)
+def test_a_refusal_comes_back_from_its_frame(refusal: messages.Refusal) -> None:
+    (body,) = Framer().feed(codec.encode_refusal(refusal))
+    assert codec.decode_hello(body) == refusal
+
+
+@given(batches())
+def test_a_batch_comes_back_from_its_payload(batch: Batch) -> None:
+    assert plain(decode_batch(encode_batch(batch))) == plain(batch)
+
+
+@given(rosters)
+def test_entries_come_back_from_their_payload(roster: tuple[Entry, ...]) -> None:
+    assert decode_entries(encode_entries(roster)) == roster
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_message_or_a_peer_error(body: bytes) -> None:
+    is_total(body)
+
+
+@given(shaped)
+def test_any_fields_are_a_message_or_a_peer_error(body: bytes) -> None:
+    is_total(body)
+
+
+@given(st.binary(max_size=100) | shaped)
+def test_any_payload_is_a_batch_or_entries_or_a_peer_error(payload: bytes) -> None:
+    for read in (decode_batch, decode_entries):
+        try:
+            read(payload)
+        except PeerError:
+            continue
+
+
+@given(any_message, st.data())
+def test_a_damaged_frame_is_a_message_or_a_peer_error(
+    message: messages.Message, data: st.DataObject
+) -> None:
+    body = bytearray(codec.encode(message)[LENGTH_BYTES:])
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(body) - 1))
+        match data.draw(st.integers(0, 2)):
+            case 0:
+                body[at] = data.draw(st.integers(0, 255))
+            case 1:
+                body[at:at] = data.draw(st.binary(min_size=1, max_size=9))
+            case _:
+                del body[at:]
+                body += b"\x00"
+    is_total(bytes(body))
+
+
+@given(st.lists(st.binary(min_size=1, max_size=50), max_size=12), st.data())
+def test_how_a_stream_is_cut_does_not_show(bodies: list[bytes], data: st.DataObject) -> None:
+    stream = b"".join(wrap(body) for body in bodies)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=30)))
+    framer = Framer()
+    found = []
+    for start, end in itertools.pairwise([0, *cuts, len(stream)]):
+        found += list(framer.feed(stream[start:end]))
+    assert found == bodies
+    assert framer.held == 0
+
+
+def read_all(chunks: list[bytes], limit: int) -> tuple[list[bytes], str]:
+    framer, found = Framer(limit), []
+    try:
+        for chunk in chunks:
+            for body in framer.feed(chunk):
+                found.append(body)
+                assert len(body) <= limit
+            assert framer.held < limit + LENGTH_BYTES
+    except PeerError as error:
+        return found, error.reason
+    return found, ""
+
+
+# Well-made frames, some too long for the limit, with rubbish between them.
+streams = st.lists(st.binary(max_size=30).map(wrap) | st.binary(max_size=6), max_size=8).map(
+    b"".join
+)
+
+
+@given(streams, st.integers(1, 40), st.data())
+def test_any_stream_gives_the_same_frames_and_error_however_it_is_cut(
+    stream: bytes, limit: int, data: st.DataObject
+) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=20)))
+    chunks = [stream[start:end] for start, end in itertools.pairwise([0, *cuts, len(stream)])]
+    assert read_all(chunks, limit) == read_all([stream], limit)
