@@ -18,7 +18,7 @@ PATIENCE_S = 10
 
 
 def hello(name: str) -> bytes:
-    body = msgpack.packb([0, 1, "demo", b"\x07" * 16, name, b"\x01" * 16, "127.0.0.1:7701"])
+    body: bytes = msgpack.packb([0, 1, "demo", b"\x07" * 16, name, b"\x01" * 16, "127.0.0.1:7701"])
     return len(body).to_bytes(4, "big") + body
 
 

@@ -1,0 +1,327 @@
+"""The nodes of a local cluster: real daemons that can be started, killed, paused and cut apart.
+
+Theory. A cluster is its directory: `n1/`, `n2/`, … hold each node's `data/`, its `log` and the
+`pid` of its process, so that what a crash of this program leaves behind can be found again. Every
+node listens on a port of its own, advertises the front before it (see `proxy`), and is told the
+fronts of all others; so all links pass through fronts, whoever dials.
+
+Ports are held by a bound, silent socket for as long as the cluster lives. Both ends set
+SO_REUSEADDR, so the daemon can listen there, and nobody's outgoing connection is given the port
+while the daemon is down: a connection to it is refused, as to any dead process.
+
+This module refuses to know what daemons say to each other. It asks `/readyz`, and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import attrs
+import trio
+
+from tests.cluster.client import Client, why_not_ready
+from tests.cluster.proxy import Cuts, Front
+
+# Nodes of one cluster: what a laptop carries, and what keeps the port ranges apart.
+NODES_MAX = 16
+# From a node's real peer port to that of its front.
+FRONT_PORT_OFFSET = 50
+# A daemon starts in well under a second; a loaded machine with many of them takes longer.
+READY_WAIT_S = 60.0
+READY_POLL_S = 0.05
+# After TERM, then it is killed: draining and a last flush take far less.
+STOP_WAIT_S = 10.0
+LOG_TAIL_LINES = 20
+LOG_TAIL_BYTES = 8192
+
+
+class ClusterError(Exception):
+    """What was asked of the cluster cannot be done, or a node did not do it. For people to read."""
+
+
+def _daemon() -> tuple[str, ...]:
+    return (str(Path(sys.executable).parent / "gcounterd"), "run")
+
+
+@attrs.frozen
+class Plan:
+    """How a cluster is to be. `http_base`, `peer_base`: first port of each kind, 0 for free ones.
+
+    program  what is started for each node, before the options
+    options  more options for every node
+    """
+
+    directory: Path
+    nodes: int = 3
+    http_base: int = 7781
+    peer_base: int = 7701
+    durability: str = "commit"
+    options: tuple[str, ...] = ()
+    program: tuple[str, ...] = attrs.field(factory=_daemon)
+
+
+@attrs.define(eq=False)
+class Node:
+    """One node: where it is, and its process, if it has one. Ports are all on 127.0.0.1."""
+
+    name: str
+    directory: Path
+    http_port: int
+    peer_port: int
+    front_port: int
+    process: trio.Process | None = None
+    paused: bool = False
+
+    @property
+    def url(self) -> str:
+        """Return where its HTTP API is."""
+        return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def running(self) -> bool:
+        """Say whether it has a process, paused or not."""
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def state(self) -> str:
+        """Say how it is: running, paused, down, `exited` and its status, or the signal's name."""
+        if self.process is None:
+            return "down"
+        status = self.process.poll()
+        if status is None:
+            return "paused" if self.paused else "running"
+        return f"exited {status}" if status >= 0 else signal.Signals(-status).name
+
+    def log_tail(self) -> str:
+        """Return the last lines of its log."""
+        try:
+            data = (self.directory / "log").read_bytes()[-LOG_TAIL_BYTES:]
+        except FileNotFoundError:
+            return ""
+        return "\n".join(data.decode("utf-8", "replace").splitlines()[-LOG_TAIL_LINES:])
+
+
+class Cluster:
+    """The nodes of a plan, and the routes between them. Made by `open_cluster`."""
+
+    def __init__(self, plan: Plan, nodes: dict[str, Node], cuts: Cuts) -> None:
+        self.plan = plan
+        self.nodes = nodes
+        self.cuts = cuts
+
+    def find(self, name: str) -> Node:
+        """Return the node called `name`, `n2` or just `2`; raise `ClusterError` if none is."""
+        node = self.nodes.get(name) or self.nodes.get(f"n{name}")
+        if node is None:
+            raise ClusterError(f"no node {name!r}; there are {', '.join(self.nodes)}")
+        return node
+
+    async def start(self, name: str) -> None:
+        """Start the process of a node that has none, on the data it has."""
+        node = self.find(name)
+        if node.running:
+            raise ClusterError(f"{node.name} is already {node.state}")
+        node.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (node.directory / "log").open("ab") as log:
+            node.process = await trio.lowlevel.open_process(
+                self._command(node),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # Else the terminal's Ctrl-C would reach it too, and two would stop it at once.
+                start_new_session=True,
+                env={k: v for k, v in os.environ.items() if not k.startswith("GCOUNTERD_")},
+            )
+        node.paused = False
+        (node.directory / "pid").write_text(f"{node.process.pid}\n")
+
+    def _command(self, node: Node) -> list[str]:
+        plan = self.plan
+        command = [*plan.program, "--name", node.name, "--cluster", "demo"]
+        command += ["--data-dir", str(node.directory / "data")]
+        command += ["--peer", f"127.0.0.1:{node.peer_port}"]
+        command += ["--advertise", f"127.0.0.1:{node.front_port}"]
+        command += ["--http", f"127.0.0.1:{node.http_port}", "--durability", plan.durability]
+        for other in self.nodes.values():
+            if other is not node:
+                command += ["--join", f"127.0.0.1:{other.front_port}"]
+        return command + list(plan.options)
+
+    async def start_all(self) -> None:
+        """Start every node that is not running."""
+        for node in self.nodes.values():
+            if not node.running:
+                await self.start(node.name)
+
+    async def kill(self, name: str) -> None:
+        """Kill a process (SIGKILL) and wait until it is gone."""
+        node = self._alive(name)
+        assert node.process is not None
+        node.process.send_signal(signal.SIGKILL)
+        await node.process.wait()
+
+    def pause(self, name: str) -> None:
+        """Stop a process where it stands (SIGSTOP)."""
+        self._signal(name, signal.SIGSTOP, paused=True)
+
+    def resume(self, name: str) -> None:
+        """Let a paused process go on (SIGCONT)."""
+        self._signal(name, signal.SIGCONT, paused=False)
+
+    def _signal(self, name: str, number: signal.Signals, *, paused: bool) -> None:
+        node = self._alive(name)
+        assert node.process is not None
+        node.process.send_signal(number)
+        node.paused = paused
+
+    def _alive(self, name: str) -> Node:
+        node = self.find(name)
+        if not node.running:
+            raise ClusterError(f"{node.name} is not running ({node.state})")
+        return node
+
+    def cut(self, one: str, other: str) -> None:
+        """Drop the route between two nodes, both ways."""
+        a, b = self.find(one).name, self.find(other).name
+        if a == b:
+            raise ClusterError(f"{a} cannot be cut off from itself")
+        self.cuts.cut(a, b)
+
+    def heal(self) -> None:
+        """Bring all routes back."""
+        self.cuts.heal()
+
+    async def ready(self, names: Iterable[str] | None = None, wait_s: float = READY_WAIT_S) -> None:
+        """Wait until these nodes, or all, answer 200 on `/readyz`.
+
+        Raises `ClusterError` as soon as one of them has ended, or after `wait_s` seconds, with
+        what each said last and the end of its log.
+        """
+        chosen = [self.find(name) for name in (self.nodes if names is None else names)]
+        last: dict[str, str] = {}
+        with trio.move_on_after(wait_s):
+            async with trio.open_nursery() as nursery:
+                for node in chosen:
+                    last[node.name] = "not asked yet"
+                    nursery.start_soon(_until_ready, node, last, nursery.cancel_scope)
+        if last:
+            told = [
+                f"{n} is not ready: {why}\n{self.find(n).log_tail()}" for n, why in last.items()
+            ]
+            raise ClusterError("\n".join(told))
+
+    async def stop(self) -> dict[str, int]:
+        """Stop all processes: TERM, then KILL after `STOP_WAIT_S`. Return the exit statuses."""
+        running = [node for node in self.nodes.values() if node.running]
+        for node in running:
+            assert node.process is not None
+            node.process.send_signal(signal.SIGTERM)
+            node.process.send_signal(signal.SIGCONT)  # a paused process cannot hear TERM
+        with trio.move_on_after(STOP_WAIT_S):
+            for node in running:
+                assert node.process is not None
+                await node.process.wait()
+        for node in running:
+            if node.running:
+                await self.kill(node.name)
+        return {node.name: node.process.poll() or 0 for node in running if node.process}
+
+
+async def _until_ready(node: Node, last: dict[str, str], all_waits: trio.CancelScope) -> None:
+    """Ask until the answer is yes; a process that has ended ends the wait for all others too."""
+    client = Client("127.0.0.1", node.http_port)
+    try:
+        while node.running:
+            why = await why_not_ready(client)
+            if why is None:
+                del last[node.name]
+                return
+            last[node.name] = why
+            await trio.sleep(READY_POLL_S)
+        last[node.name] = f"its process is gone ({node.state})"
+        all_waits.cancel()
+    finally:
+        client.drop()
+
+
+@asynccontextmanager
+async def open_cluster(
+    plan: Plan, tell: Callable[[str], None] = lambda _: None
+) -> AsyncIterator[Cluster]:
+    """Make a cluster, nothing started yet; at the end of the block stop all that runs.
+
+    `tell` is given the names of processes that had to be killed because TERM did not end them.
+    Raises `ClusterError` if the plan cannot be carried out.
+    """
+    if not 1 <= plan.nodes <= NODES_MAX:
+        raise ClusterError(f"a local cluster has 1 to {NODES_MAX} nodes")
+    cuts = Cuts()
+    failure: Exception | None = None
+    async with AsyncExitStack() as held:
+        nodes, fronts = await _lay_out(plan, cuts, held)
+        cluster = Cluster(plan, nodes, cuts)
+        async with trio.open_nursery() as nursery:
+            for front, listener in fronts:
+                nursery.start_soon(front.serve, listener)
+            try:
+                yield cluster
+            except Exception as error:
+                failure = error  # raised below as it is, not wrapped in the nursery's group
+            finally:
+                with trio.CancelScope(shield=True):
+                    statuses = await cluster.stop()
+                for name, status in statuses.items():
+                    if status == -signal.SIGKILL:
+                        tell(f"{name} did not stop in {STOP_WAIT_S:g} s and was killed")
+                nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+
+
+async def _lay_out(
+    plan: Plan, cuts: Cuts, held: AsyncExitStack
+) -> tuple[dict[str, Node], list[tuple[Front, trio.SocketListener]]]:
+    """Take the ports, which `held` gives back, and make the nodes and their fronts."""
+    names = [f"n{number}" for number in range(1, plan.nodes + 1)]
+    nodes: dict[str, Node] = {}
+    fronts = []
+    for index, name in enumerate(names):
+        http = held.enter_context(_hold_port(plan.http_base and plan.http_base + index))
+        peer = held.enter_context(_hold_port(plan.peer_base and plan.peer_base + index))
+        port = plan.peer_base and plan.peer_base + index + FRONT_PORT_OFFSET
+        listener = await held.enter_async_context(await _listen(port))
+        fronts.append((Front(name, peer.getsockname(), names, cuts), listener))
+        nodes[name] = Node(
+            name=name,
+            directory=plan.directory.absolute() / name,
+            http_port=http.getsockname()[1],
+            peer_port=peer.getsockname()[1],
+            front_port=listener.socket.getsockname()[1],
+        )
+    return nodes, fronts
+
+
+def _hold_port(port: int) -> socket.socket:
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        holder.bind(("127.0.0.1", port))
+    except OSError as error:
+        holder.close()
+        raise ClusterError(f"port {port} cannot be had: {error.strerror}") from error
+    return holder
+
+
+async def _listen(port: int) -> trio.SocketListener:
+    try:
+        [listener] = await trio.open_tcp_listeners(port, host="127.0.0.1")
+    except OSError as error:
+        raise ClusterError(f"port {port} cannot be had: {error.strerror}") from error
+    return listener
