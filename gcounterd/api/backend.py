@@ -76,8 +76,8 @@ class Backend(Protocol):
     async def top(self, limit: int, prefix: bytes) -> tuple[tuple[bytes, int], ...]:
         """Return the largest counters, largest first, ties by key."""
 
-    async def consistent(self, key: bytes, timeout: float) -> ConsistentRead:
-        """Ask every member for what it has answered, within `timeout` seconds."""
+    async def consistent(self, key: bytes, seconds: float) -> ConsistentRead:
+        """Ask every member for what it has answered, within that many seconds."""
 
     def readiness(self) -> Readiness:
         """Say whether this node is caught up, not draining, and listening everywhere."""

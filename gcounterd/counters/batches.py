@@ -9,7 +9,7 @@ peer, and back out of the journal.
 
     block = msgpack [first, [names], n, base, gaps, counts]
 
-`first` is the position of the first name, `base` the first position, `gaps` the n − 1 differences
+`first` is the position of the first name, `base` the first position, `gaps` the n - 1 differences
 that follow, each array little-endian and of the narrowest width that fits all its items (gaps 1,
 2, 4 bytes; counts 1, 2, 4, 8). Gaps instead of positions: a thousand changes among a million
 counters cost 2 bytes each instead of 4.
@@ -42,8 +42,9 @@ BLOCK_ENTRIES_MAX = 32_768
 # Positions are rows of 32 bits; a column cannot be longer than the key index.
 POSITION_MAX = 2**32 - 1
 
-_GAP_TYPES = {1: np.dtype("<u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
-_COUNT_TYPES = {**_GAP_TYPES, 8: np.dtype("<u8")}
+Widths = dict[int, "np.dtype[np.unsignedinteger]"]
+_GAP_TYPES: Widths = {1: np.dtype("<u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
+_COUNT_TYPES: Widths = {**_GAP_TYPES, 8: np.dtype("<u8")}
 _EMPTY: Positions = np.empty(0, np.int64)
 
 
@@ -98,7 +99,7 @@ def make_block(first: int, names: Sequence[bytes], positions: Positions, counts:
     return Block(first, tuple(names), positions, counts, encoded)
 
 
-def _narrow(values: npt.NDArray[np.int64], types: dict[int, np.dtype[np.unsignedinteger]]) -> bytes:
+def _narrow(values: npt.NDArray[np.int64], types: Widths) -> bytes:
     top = int(values.max()) if len(values) else 0
     for width, kind in types.items():
         if top < 1 << (8 * width):
@@ -130,7 +131,7 @@ def _checked(fields: object, encoded: bytes) -> Block:
             pass
         case _:
             raise PeerError("block_malformed", "not [first, names, n, base, gaps, counts]")
-    if not (0 <= n <= BLOCK_ENTRIES_MAX and 0 <= first and first + len(names) <= POSITION_MAX):
+    if not (0 <= n <= BLOCK_ENTRIES_MAX and 0 <= first <= POSITION_MAX - len(names)):
         raise PeerError("block_malformed", "a number is out of range")
     if len(names) > BLOCK_ENTRIES_MAX:
         raise PeerError("block_malformed", "too many names")
@@ -156,6 +157,8 @@ def _positions(n: int, base: int, gaps: bytes) -> Positions:
         if gaps or base:
             raise PeerError("block_malformed", "positions without entries")
         return _EMPTY
+    if not 0 <= base <= POSITION_MAX:
+        raise PeerError("block_malformed", "a position is out of range")
     steps = _widen(n - 1, gaps, _GAP_TYPES)
     positions = np.empty(n, np.int64)
     positions[0] = base
@@ -164,7 +167,7 @@ def _positions(n: int, base: int, gaps: bytes) -> Positions:
             raise PeerError("block_malformed", "positions do not ascend")
         np.cumsum(steps, out=positions[1:])
         positions[1:] += base
-    if base < 0 or int(positions[-1]) > POSITION_MAX:
+    if int(positions[-1]) > POSITION_MAX:
         raise PeerError("block_malformed", "a position is out of range")
     return positions
 
@@ -176,10 +179,50 @@ def _counts(n: int, data: bytes) -> Counts:
     return counts.astype(np.int64)
 
 
-def _widen(
-    n: int, data: bytes, types: dict[int, np.dtype[np.unsignedinteger]]
-) -> npt.NDArray[np.unsignedinteger]:
+def _widen(n: int, data: bytes, types: Widths) -> npt.NDArray[np.unsignedinteger]:
     width, odd = divmod(len(data), n) if n else (1, len(data))
     if odd or width not in types:
         raise PeerError("block_malformed", "an array's length is wrong")
     return np.frombuffer(data, types[width])
+
+
+# Known positions of one block at most: 16,384 entries of 12 bytes stay below BLOCK_BYTES_MAX.
+_KNOWN_PER_BLOCK = 16_384
+_NAMED_BYTES_PER_BLOCK = 200 * 1024
+# What an entry costs beside its name: a gap, a count, and the header of the name.
+ENTRY_BYTES_MAX = 4 + 8
+_NAME_HEADER_BYTES = 3
+
+
+def split_blocks(
+    first: int, names: Sequence[bytes], positions: Positions, counts: Counts
+) -> list[Block]:
+    """Cut changes into blocks below the limits of a frame.
+
+    `names` are those of the last `len(names)` positions, which run on from `first` without gaps;
+    the positions before them are known to the receiver.
+    """
+    known = len(positions) - len(names)
+    blocks = [
+        make_block(first, (), positions[at : at + n], counts[at : at + n])
+        for at, n in _cuts([0] * known, _KNOWN_PER_BLOCK)
+    ]
+    for at, n in _cuts([len(name) for name in names], _KNOWN_PER_BLOCK):
+        span = slice(known + at, known + at + n)
+        blocks.append(make_block(first + at, names[at : at + n], positions[span], counts[span]))
+    return blocks
+
+
+def _cuts(lengths: Sequence[int], entries_max: int) -> list[tuple[int, int]]:
+    """Return (start, number) of runs that stay within the entries and bytes of a block."""
+    cuts = []
+    start = size = 0
+    for at, length in enumerate(lengths):
+        cost = length + _NAME_HEADER_BYTES + ENTRY_BYTES_MAX if length else 0
+        if at - start == entries_max or size + cost > _NAMED_BYTES_PER_BLOCK:
+            cuts.append((start, at - start))
+            start, size = at, 0
+        size += cost
+    if start < len(lengths):
+        cuts.append((start, len(lengths) - start))
+    return cuts

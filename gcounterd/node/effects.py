@@ -54,4 +54,12 @@ class Notice:
     fields: dict[str, str | int | float]
 
 
-Effect = Dial | Send | Drop | Exit | Notice
+@attrs.frozen
+class ReadDone:
+    """A consistent read has ended: exact if `missing` is empty, else names those not heard."""
+
+    number: int
+    missing: tuple[str, ...]
+
+
+Effect = Dial | Send | Drop | Exit | Notice | ReadDone

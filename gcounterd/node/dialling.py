@@ -1,0 +1,128 @@
+"""Dialling: whom to connect to, and when to try again.
+
+Theory. Every member that belongs is tried for ever, at a falling rate with jitter, so a split of
+any length heals by itself; seeds are tried until each has once turned out to be a member (or
+ourselves), so islands that name each other merge. One attempt per address and channel is under
+way at a time. Above `WARM_LINKS_MAX` peers only some are kept connected, and one is exchanged for
+another now and then, so that news still finds its way everywhere.
+
+The names of seeds are resolved by whoever dials, anew at each attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from random import Random
+
+import attrs
+
+from gcounterd.ids import NodeId
+from gcounterd.members.roster import Entry
+from gcounterd.node.config import Config
+from gcounterd.node.messages import Channel
+from gcounterd.node.peers import Peers
+
+# A full mesh up to here; beyond, idle connections would cost O(N^2) sockets.
+WARM_LINKS_MAX = 32
+# When one of many peers is exchanged for another, and when the side that did not dial control
+# loses patience with the one that did and dials bulk itself.
+EXCHANGE_EVERY_S = 10.0
+BULK_PATIENCE_S = 2.0
+# Addresses that an operator or a client may hand us to try; more are refused.
+SEEDS_MAX = 1024
+
+
+@attrs.define(eq=False)
+class _Attempt:
+    under_way: bool = False
+    due: float = 0.0
+    delay: float = 0.0
+
+
+class Dialler:
+    """Decides on dials; keeps no link of its own."""
+
+    def __init__(self, config: Config, rng: Random, now: float) -> None:
+        self._config = config
+        self._rng = rng
+        self._attempts: dict[tuple[str, Channel], _Attempt] = {}
+        self._unmet: dict[str, None] = dict.fromkeys(config.seeds)
+        self._exchange_due = now + EXCHANGE_EVERY_S
+        self._next_due = now
+
+    @property
+    def unmet(self) -> list[str]:
+        """Return the seeds that no hello has answered from yet."""
+        return list(self._unmet)
+
+    def add_seeds(self, addresses: Iterable[str]) -> None:
+        """Try these addresses as well, until each is met."""
+        for address in addresses:
+            if len(self._unmet) < SEEDS_MAX:
+                self._unmet.setdefault(address)
+
+    def met(self, address: str) -> None:
+        """Note that a member (or we ourselves) answered at `address`."""
+        self._unmet.pop(address, None)
+
+    def succeeded(self, address: str, channel: Channel) -> None:
+        """Note that a dial ended in a link."""
+        self._attempts.pop((address, channel), None)
+
+    def failed(self, address: str, channel: Channel, now: float) -> None:
+        """Note that a dial failed: wait, twice as long as before, give or take."""
+        attempt = self._attempts.setdefault((address, channel), _Attempt())
+        first, most = self._config.redial_first, self._config.redial_most
+        attempt.delay = min(most, max(first, 2 * attempt.delay))
+        attempt.due = now + attempt.delay * self._rng.uniform(0.5, 1.0)
+        attempt.under_way = False
+
+    def dials(self, members: list[Entry], peers: Peers, now: float) -> list[tuple[str, Channel]]:
+        """Return what to dial now; each is then under way until it succeeds or fails."""
+        absent = [entry.address for entry in members if self._absent(entry, peers)]
+        targets = [(address, Channel.CONTROL) for address in (*self._unmet, *absent)]
+        targets += [(address, Channel.BULK) for address in self._bulk(peers, now)]
+        wanted = {target: self._attempts.get(target) or _Attempt() for target in targets}
+        under_way = {t: a for t, a in self._attempts.items() if a.under_way}
+        self._attempts = wanted | under_way
+        ready = [t for t, a in wanted.items() if not a.under_way and a.due <= now]
+        room = WARM_LINKS_MAX - len(peers.on(Channel.CONTROL))
+        started = self._choose(ready, room)
+        for target in started:
+            self._attempts[target].under_way = True
+        later = [a.due for a in wanted.values() if not a.under_way and a.due > now]
+        self._next_due = min(later, default=now + EXCHANGE_EVERY_S)
+        return started
+
+    def _choose(self, ready: list[tuple[str, Channel]], room: int) -> list[tuple[str, Channel]]:
+        """Leave out control links to members that would pass the limit of warm links."""
+        members = [t for t in ready if t[1] is Channel.CONTROL and t[0] not in self._unmet]
+        if len(members) <= room:
+            return ready
+        chosen = dict.fromkeys(self._rng.sample(members, max(0, room)))
+        return [t for t in ready if t in chosen or t not in members]
+
+    def _absent(self, entry: Entry, peers: Peers) -> bool:
+        return entry.node != self._config.node and not peers.to(entry.node, Channel.CONTROL)
+
+    def _bulk(self, peers: Peers, now: float) -> list[str]:
+        return [
+            link.dialled or link.hello.address
+            for link in peers.on(Channel.CONTROL)
+            if not peers.to(link.peer, Channel.BULK)
+            and (link.dialled is not None or now >= link.opened + BULK_PATIENCE_S)
+        ]
+
+    def surplus(self, members: list[Entry], peers: Peers, now: float) -> NodeId | None:
+        """Return a peer to let go so that another can take its place, now and then."""
+        links = peers.on(Channel.CONTROL)
+        if now < self._exchange_due:
+            return None
+        self._exchange_due = now + EXCHANGE_EVERY_S
+        if len(members) - 1 <= WARM_LINKS_MAX or len(links) < WARM_LINKS_MAX:
+            return None
+        return self._rng.choice(links).peer
+
+    def next_wake(self) -> float:
+        """Return when to ask again, at the latest."""
+        return min(self._exchange_due, self._next_due)

@@ -1,0 +1,275 @@
+"""The exchange: anti-entropy over bulk links, and deltas asked for and served.
+
+Theory. Columns have one writer and a head each, so two replicas compare by heads, and what one
+lacks it asks for: pulling makes every message harmless to lose, repeat or reorder. A link opens
+with all heads; then, each second, one random peer is told the heads that changed since it was
+told last; every half minute a hash of everything is compared, which catches what a bug or a lost
+message left behind. Cost follows what changed, not how much there is.
+
+A `Want` names a part; the asked one serves a window of parts, one a step, and the asker asks for
+the next when the window is in. The exchange refuses to know commits: what arrives goes to the
+intake, and only applied heads are told.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+import attrs
+
+from gcounterd.counters.counters import OPEN_COLUMNS_MAX, Counters
+from gcounterd.counters.deltas import Gathering, Stage
+from gcounterd.errors import PeerError
+from gcounterd.ids import ColumnId, NodeId
+from gcounterd.node.config import Config
+from gcounterd.node.effects import Effect, Send
+from gcounterd.node.intake import Intake
+from gcounterd.node.messages import Digest, Part, Want
+from gcounterd.node.peers import Link
+
+# Parts served for one want, and columns asked of one peer at a time: 3 x 4 x 240 KiB stay below
+# a bulk queue's 4 MiB.
+PARTS_PER_WANT = 4
+WANTS_PER_LINK_MAX = 3
+# A delta that made no progress in so many attempts is dropped; the next digest starts afresh.
+_ATTEMPTS_MAX = 3
+# Gatherings kept to be resumed; the oldest is forgotten, and its receiver starts again.
+GATHERINGS_MAX = 256
+# Wants waiting to be served; more are dropped, and asked again by their askers.
+SERVING_MAX = 4096
+
+
+@attrs.define(eq=False)
+class _Asked:
+    """A want under way: to which link, for which head, up to which part, until when."""
+
+    link: int
+    peer: NodeId
+    head: int
+    until: int
+    deadline: float
+    attempts: int = 1
+
+
+@attrs.define(eq=False)
+class _Serving:
+    """A window of parts to send."""
+
+    link: Link
+    column: ColumnId
+    name: bytes
+    gathering: Gathering
+    next: int
+    until: int
+
+
+class Exchange:
+    """What is told, asked and served; one per node."""
+
+    def __init__(self, config: Config, counters: Counters, intake: Intake) -> None:
+        self._config = config
+        self._counters = counters
+        self._intake = intake
+        self._ahead: dict[ColumnId, tuple[Link, int]] = {}
+        self._asked: dict[ColumnId, _Asked] = {}
+        self._stages: dict[ColumnId, tuple[NodeId, Stage]] = {}
+        self._serving: deque[_Serving] = deque()
+        self._gatherings: dict[tuple[NodeId, ColumnId], tuple[bytes, Gathering]] = {}
+        self._gathered = 0
+        self._changes: dict[ColumnId, int] = dict.fromkeys(counters.columns, 0)
+        self._change = 0
+
+    # -- telling ----------------------------------------------------------------------------
+
+    def changed(self, columns: Iterable[ColumnId]) -> None:
+        """Note that the heads of these columns rose."""
+        self._change += 1
+        for column in columns:
+            self._changes.pop(column, None)
+            self._changes[column] = self._change
+
+    def tell_all(self, link: Link) -> list[Effect]:
+        """Tell a peer every head; for a link that opened, or whose hash differed."""
+        link.told = self._change
+        heads = self._counters.heads()
+        if len(heads) <= OPEN_COLUMNS_MAX:
+            return [Send((link.id,), Digest(heads, whole=True))]
+        items = list(heads.items())
+        return [
+            Send((link.id,), Digest(dict(items[at : at + OPEN_COLUMNS_MAX]), whole=False))
+            for at in range(0, len(items), OPEN_COLUMNS_MAX)
+        ]
+
+    def tell_changes(self, link: Link) -> list[Effect]:
+        """Tell a peer the heads that rose since it was last told."""
+        heads: dict[ColumnId, int] = {}
+        for column, change in reversed(self._changes.items()):
+            if change <= link.told or len(heads) == OPEN_COLUMNS_MAX:
+                break
+            heads[column] = self._counters.head(column)
+        link.told = self._change
+        return [Send((link.id,), Digest(heads, whole=False))] if heads else []
+
+    # -- asking -----------------------------------------------------------------------------
+
+    def compare(self, link: Link, digest: Digest, now: float) -> list[Effect]:
+        """Ask for what a peer has above us, and tell it where we are above it."""
+        for column, head in digest.heads.items():
+            self.ahead(link, column, head)
+        effects = self.ask(now)
+        newer = {
+            c: h for c, theirs in digest.heads.items() if (h := self._counters.head(c)) > theirs
+        }
+        if digest.whole:
+            newer |= {c: h for c, h in self._counters.heads().items() if c not in digest.heads}
+        if newer:
+            effects.append(Send((link.id,), Digest(newer, whole=False)))
+        return effects
+
+    def ahead(self, link: Link, column: ColumnId, head: int) -> None:
+        """Note that a peer holds `column` up to `head`, if that is above us and not our own."""
+        if column != self._config.column and head > self._intake.expected(column)[0]:
+            self._ahead[column] = (link, head)
+
+    def ask(self, now: float) -> list[Effect]:
+        """Ask for what peers are known to hold above us, as far as there is room."""
+        effects: list[Effect] = []
+        for column, (link, head) in list(self._ahead.items()):
+            if head <= self._intake.expected(column)[0]:
+                del self._ahead[column]
+            elif column not in self._asked and self._has_room(link):
+                del self._ahead[column]
+                self._asked[column] = asked = _Asked(link.id, link.peer, head, 0, 0.0)
+                effects.append(self._ask(column, asked, now))
+        return effects
+
+    def _has_room(self, link: Link) -> bool:
+        return sum(asked.link == link.id for asked in self._asked.values()) < WANTS_PER_LINK_MAX
+
+    def _ask(self, column: ColumnId, asked: _Asked, now: float) -> Send:
+        source, stage = self._stages.get(column, (None, None))
+        if stage is None or source != asked.peer:
+            self._stages.pop(column, None)
+            gathering, part = b"", 0
+        else:
+            gathering, part = stage.gathering, stage.next
+        asked.until = part + PARTS_PER_WANT
+        asked.deadline = now + self._config.want_patience
+        head, size = self._intake.expected(column)
+        return Send((asked.link,), Want(column, head, size, gathering, part))
+
+    def take_part(self, link: Link, part: Part, now: float) -> list[Effect]:
+        """Stage a part; hand the whole to the intake when it is complete, else ask on."""
+        asked = self._asked.get(part.column)
+        if asked is None or asked.link != link.id:
+            return []  # late: asked of someone else meanwhile
+        _, stage = self._stages.get(part.column, (None, None))
+        if stage is None or stage.gathering != part.gathering:
+            if part.number:
+                return []
+            stage = Stage(part.gathering, part.since)
+            self._stages[part.column] = (link.peer, stage)
+        before = stage.next
+        batch = stage.take(part.column, part.number, part.version, part.block)
+        if batch is not None:
+            del self._asked[part.column], self._stages[part.column]
+            self._intake.take_batch(batch)
+            return self.ask(now)
+        if stage.next > before:
+            asked.deadline = now + self._config.want_patience
+            asked.attempts = 1
+        return [self._ask(part.column, asked, now)] if stage.next >= asked.until else []
+
+    def closed(self, link: int) -> None:
+        """Forget what was asked of and served on a link; stages stay, to be resumed."""
+        self._asked = {c: asked for c, asked in self._asked.items() if asked.link != link}
+        self._ahead = {c: at for c, at in self._ahead.items() if at[0].id != link}
+        self._serving = deque(s for s in self._serving if s.link.id != link)
+
+    def retry(self, now: float) -> list[Effect]:
+        """Ask again where nothing came for too long."""
+        effects: list[Effect] = []
+        for column, asked in list(self._asked.items()):
+            if asked.deadline > now:
+                continue
+            if asked.attempts == _ATTEMPTS_MAX or asked.head <= self._intake.expected(column)[0]:
+                del self._asked[column]
+                self._stages.pop(column, None)
+                continue
+            asked.attempts += 1
+            effects.append(self._ask(column, asked, now))
+        return effects + self.ask(now)
+
+    # -- serving ----------------------------------------------------------------------------
+
+    def serve(self, link: Link, want: Want) -> None:
+        """Queue a window of parts for a peer; `serve_step` sends them.
+
+        Raises `PeerError` for a part that cannot follow what was sent.
+        """
+        if want.column not in self._counters.columns:
+            raise PeerError("bad_want", "a column that was never offered")
+        self._serving = deque(
+            s for s in self._serving if s.link is not link or s.column != want.column
+        )
+        if len(self._serving) >= SERVING_MAX or self._counters.head(want.column) <= want.head:
+            return
+        name, gathering = self._gathering(link.peer, want)
+        part = want.part if name == want.gathering else 0
+        if part > gathering.next:
+            raise PeerError("bad_want", "a part beyond the next one")
+        until = part + PARTS_PER_WANT
+        self._serving.append(_Serving(link, want.column, name, gathering, part, until))
+
+    def _gathering(self, peer: NodeId, want: Want) -> tuple[bytes, Gathering]:
+        held = self._gatherings.pop((peer, want.column), None)
+        if held is None or held[0] != want.gathering:
+            self._gathered += 1
+            name = self._config.nonce[:5] + (self._gathered % 2**24).to_bytes(3, "big")
+            held = (name, self._counters.gather(want.column, want.head, want.size))
+            while len(self._gatherings) >= GATHERINGS_MAX:
+                del self._gatherings[next(iter(self._gatherings))]
+        self._gatherings[peer, want.column] = held
+        return held
+
+    @property
+    def can_serve(self) -> bool:
+        """Say whether a step of serving could do something now."""
+        return any(not self._counters.columns[s.column].busy for s in self._serving)
+
+    def serve_step(self) -> list[Effect]:
+        """Gather and send one part (or a whole last part) of one window; bounded work."""
+        for _ in range(len(self._serving)):
+            serving = self._serving.popleft()
+            if not self._counters.columns[serving.column].busy:
+                return self._serve_next(serving)
+            self._serving.append(serving)  # its turn comes after the apply
+        return []
+
+    def _serve_next(self, serving: _Serving) -> list[Effect]:
+        pieces = serving.gathering.pieces(serving.next)
+        serving.next += len(pieces)
+        if not pieces[-1].version and serving.next < serving.until:
+            self._serving.append(serving)
+        since = serving.gathering.since
+        return [
+            Send(
+                (serving.link.id,),
+                Part(serving.column, serving.name, p.number, since, p.version, p.block),
+            )
+            for p in pieces
+        ]
+
+    # -- time -------------------------------------------------------------------------------
+
+    def next_wake(self) -> float:
+        """Return the next deadline of a want (`inf` without one)."""
+        return min((asked.deadline for asked in self._asked.values()), default=float("inf"))
+
+    @property
+    def progress(self) -> dict[ColumnId, int]:
+        """Return the columns being fetched, with the parts staged so far."""
+        return {column: stage.next for column, (_, stage) in self._stages.items()} | {
+            column: 0 for column in self._asked if column not in self._stages
+        }

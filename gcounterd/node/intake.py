@@ -1,0 +1,86 @@
+"""The intake: what was received or decided, and waits for the next group commit.
+
+Theory. What a peer sends goes through the same commits as our own increments before it is shown
+or counted as held. Between receipt and commit the node must still judge what follows (the next
+batch of a column usually arrives in the same chunk), so the intake keeps the head and size that
+each column *will* have. If a commit fails, everything that rested on it is dropped; counts come
+again by anti-entropy, roster entries are kept and tried again.
+"""
+
+from __future__ import annotations
+
+from gcounterd.counters.batches import Batch
+from gcounterd.counters.counters import Counters, check_batch
+from gcounterd.ids import ColumnId
+from gcounterd.members.roster import Entry
+from gcounterd.node.records import Group, Record, TakeBatch, TakeEntries
+
+# More than this and readers of links pause until a commit is through.
+INTAKE_BYTES_MAX = 8 * 1024 * 1024
+
+
+class Intake:
+    """Records waiting for a commit, and the heads they lead to."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+        self._batches: list[Batch] = []
+        self._entries: list[Entry] = []
+        self._expected: dict[ColumnId, tuple[int, int]] = {}
+        self.size_bytes = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._batches or self._entries)
+
+    @property
+    def full(self) -> bool:
+        """Say whether whoever reads from links should wait."""
+        return self.size_bytes > INTAKE_BYTES_MAX
+
+    def expected(self, column: ColumnId) -> tuple[int, int]:
+        """Return the (head, size) that `column` has once all that waits is applied."""
+        known = self._expected.get(column)
+        return known or (self._counters.head(column), self._counters.size(column))
+
+    def take_batch(self, batch: Batch) -> bool:
+        """Queue a batch that continues what is expected; return False if it is known or a gap.
+
+        Raises `PeerError` if it contradicts itself; nothing is queued then.
+        """
+        head, size = self.expected(batch.column)
+        if not batch.since <= head < batch.version:
+            return False
+        self._expected[batch.column] = (batch.version, check_batch(batch, size))
+        self._batches.append(batch)
+        self.size_bytes += sum(len(block.encoded) for block in batch.blocks)
+        return True
+
+    def take_entries(self, entries: tuple[Entry, ...]) -> None:
+        """Queue roster entries."""
+        self._entries += [entry for entry in entries if entry not in self._entries]
+
+    def cut(self, own: list[Batch]) -> Group:
+        """Make one group of all that waits and of our own batches."""
+        records: list[Record] = [TakeBatch(batch) for batch in (*self._batches, *own)]
+        facts = bool(self._entries)
+        if facts:
+            records.append(TakeEntries(tuple(self._entries)))
+        self._batches, self._entries = [], []
+        self.size_bytes = 0
+        return Group(tuple(records), facts, bool(own))
+
+    def committed(self) -> None:
+        """Forget expectations that are now simply true."""
+        waiting = {batch.column for batch in self._batches}
+        self._expected = {
+            column: ends for column, ends in self._expected.items() if column in waiting
+        }
+
+    def abandoned(self, group: Group) -> None:
+        """Drop what rested on a group that failed, but try its roster entries again."""
+        self._batches = []
+        self._expected = {}
+        self.size_bytes = 0
+        for record in group.records:
+            if isinstance(record, TakeEntries):
+                self.take_entries(record.entries)

@@ -1,0 +1,94 @@
+"""Joining and catching up: when this node may count, and when it may be read.
+
+Theory. A newcomer takes increments only when a majority of the others on its roster hold its
+entry durably: from then on, whoever asks that majority learns of it, and no consistent read can
+miss what it counts. It may be read when it has taken in what those members had when it met them;
+otherwise a client that is moved to it would see numbers go down. After a restart on a whole disk
+neither question arises; after damage, every member must have been heard first.
+"""
+
+from __future__ import annotations
+
+from gcounterd.counters.counters import Counters
+from gcounterd.ids import ColumnId, NodeId
+from gcounterd.members.roster import Roster, State
+from gcounterd.node.config import Config
+
+
+class Joining:
+    """What this node waits for; `damaged` says that its disk may have lost something."""
+
+    def __init__(
+        self, config: Config, roster: Roster, counters: Counters, *, fresh: bool, damaged: bool
+    ) -> None:
+        self._own = config.node
+        self._roster = roster
+        self._counters = counters
+        self._catching_up = fresh or damaged
+        self._damaged = damaged
+        self._confirmed: dict[NodeId, None] = {}
+        self._heard: dict[NodeId, None] = {}
+        self._targets: dict[ColumnId, int] = {}
+
+    def confirm(self, peer: NodeId) -> None:
+        """Note that `peer` holds our entry durably."""
+        self._confirmed[peer] = None
+
+    def hear(self, peer: NodeId, heads: dict[ColumnId, int]) -> None:
+        """Note what `peer` had when we met it."""
+        if self._catching_up:
+            self._heard[peer] = None
+            for column, head in heads.items():
+                self._targets[column] = max(head, self._targets.get(column, 0))
+
+    @property
+    def counting(self) -> bool:
+        """Say whether this node takes increments: its entry is durably active."""
+        mine = self._roster.get(self._own)
+        return mine is not None and mine.state is State.ACTIVE
+
+    def may_activate(self) -> bool:
+        """Say whether a joining node is confirmed by a majority of the others."""
+        mine = self._roster.get(self._own)
+        return (
+            mine is not None and mine.state is State.JOINING and self._is_majority(self._confirmed)
+        )
+
+    def _others(self) -> list[NodeId]:
+        return [entry.node for entry in self._roster.belonging() if entry.node != self._own]
+
+    def _is_majority(self, nodes: dict[NodeId, None]) -> bool:
+        others = self._others()
+        return 2 * sum(node in nodes for node in others) > len(others)
+
+    def behind(self) -> list[ColumnId]:
+        """Return the columns in which this node has less than it was told when it joined."""
+        head = self._counters.head
+        return [column for column, target in self._targets.items() if head(column) < target]
+
+    def reasons(self) -> list[str]:
+        """Return why this node is not ready, in words; empty when it is."""
+        if not self.counting:
+            return [self._why_not_counting()]
+        if not self._catching_up:
+            return []
+        unheard = [node for node in self._others() if node not in self._heard]
+        if self._damaged and unheard:
+            names = ", ".join(self._roster.label(node) for node in unheard)
+            return [f"the store was damaged, and {names} may hold what it lost: not heard yet"]
+        if unheard and not self._is_majority(self._heard):
+            return ["waiting for the state of a majority of the members"]
+        behind = self.behind()
+        if behind:
+            done = len(self._targets) - len(behind)
+            return [f"catching up: {done} of {len(self._targets)} columns taken in"]
+        self._catching_up = False
+        self._targets.clear()
+        return []
+
+    def _why_not_counting(self) -> str:
+        others = self._others()
+        if not others:
+            return "joining: no member has answered yet"
+        done = sum(node in self._confirmed for node in others)
+        return f"joining: {done} of {len(others)} members have confirmed this node, a majority must"

@@ -1,0 +1,384 @@
+"""The node: what composes counters, roster, links and exchange; inputs in, effects out.
+
+Theory. A node is a state machine without I/O. Its shell tells it what happened (`opened`,
+`received`, `closed`, `dial_failed`, `wake`), each with the time, and carries out the effects that
+come back, in order. One deadline comes out (`next_wake`). All durable state changes go through
+one door: `cut` gives a group of records, the shell makes it durable, `applying` takes it in, and
+`committed` says what follows. So a simulator and a daemon run the same code, and nothing is
+shown, acknowledged or sent that a crash could take back.
+
+The data plane (`counters.add`, `counters.value`) is plain calls, since it must run at hundreds of
+thousands a second. The node refuses to know sockets, disks, clocks and global randomness.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from random import Random
+from typing import assert_never
+
+from gcounterd.counters.batches import Batch
+from gcounterd.counters.counters import Counters
+from gcounterd.errors import ClientError, PeerError
+from gcounterd.ids import ColumnId, NodeId
+from gcounterd.members.roster import Roster
+from gcounterd.node import admission
+from gcounterd.node.config import Config
+from gcounterd.node.dialling import WARM_LINKS_MAX, Dialler
+from gcounterd.node.effects import Dial, Drop, Effect, Exit, Notice, Send
+from gcounterd.node.exchange import Exchange
+from gcounterd.node.intake import Intake
+from gcounterd.node.joining import Joining
+from gcounterd.node.membership import Membership
+from gcounterd.node.messages import (
+    CONTROL_MESSAGES,
+    PROTOCOL_VERSION,
+    Ack,
+    Answer,
+    Ask,
+    Channel,
+    Digest,
+    Hello,
+    Message,
+    Part,
+    Ping,
+    Push,
+    Refusal,
+    Refused,
+    StateHash,
+    Want,
+)
+from gcounterd.node.messages import Roster as RosterMessage
+from gcounterd.node.peers import Link, Peers
+from gcounterd.node.reading import READS_MAX, Reading
+from gcounterd.node.records import Group, TakeBatch, TakeEntries
+
+# Commits of so long go out together: a peer then pays one wake-up and one commit for all.
+PUSH_EVERY_S = 0.01
+# In a cluster too large for a full mesh, what is new is passed on to so many.
+FAN_OUT = 3
+
+
+class Node:
+    """One process of gcounterd, without its I/O."""
+
+    def __init__(
+        self,
+        config: Config,
+        counters: Counters,
+        roster: Roster,
+        rng: Random,
+        now: float,
+        *,
+        damaged: bool = False,
+    ) -> None:
+        """`counters` and `roster` are what the disk gave back; `damaged` if it gave less."""
+        self.config = config
+        self.counters = counters
+        self.roster = roster
+        self.intake = Intake(counters)
+        self.peers = Peers(config.node)
+        fresh = config.node not in roster
+        self.joining = Joining(
+            config, roster, counters, fresh=fresh and bool(config.seeds), damaged=damaged
+        )
+        self.exchange = Exchange(config, counters, self.intake)
+        self.reading = Reading(config.node, counters, roster, self.peers)
+        self.dialler = Dialler(config, rng, now)
+        self._rng = rng
+        self._established = False
+        self.membership = Membership(config, roster, self.intake, self.peers, self.joining)
+        self._pushes: list[Batch] = []
+        self._pushed_at = now - PUSH_EVERY_S
+        self._digest_due = now + config.digest_every * rng.random()
+        self._pings = 0
+
+    # -- the data plane ---------------------------------------------------------------------
+
+    def add(self, key: bytes, amount: int) -> None:
+        """Gather an increment; raise `ClientError` if it cannot be counted here now."""
+        if not self.joining.counting:
+            raise ClientError(503, "not_active", "; ".join(self.joining.reasons()))
+        self.counters.add(key, amount)
+
+    def cut(self) -> Group | None:
+        """Return what waits for durability, or None; to be applied or abandoned before the next."""
+        if not self.intake and not self.counters.writer:
+            return None
+        return self.intake.cut(self.counters.cut())
+
+    def applying(self, group: Group) -> Iterator[None]:
+        """Take in a group that is durable, yielding between slices."""
+        for record in group.records:
+            if isinstance(record, TakeBatch) and record.batch.since <= self.counters.head(
+                record.batch.column
+            ):
+                yield from self.counters.applying(record.batch)
+        self.counters.writer.settle()
+
+    def committed(self, group: Group, now: float) -> list[Effect]:
+        """Tell peers and waiting reads of a group that is applied; return the effects."""
+        self.intake.committed()
+        batches = [record.batch for record in group.records if isinstance(record, TakeBatch)]
+        self.exchange.changed(dict.fromkeys(batch.column for batch in batches))
+        self._established = self._established or group.own
+        self._pushes += [batch for batch in batches if self._is_passed_on(batch)]
+        effects = self._push(now)
+        for record in group.records:
+            if isinstance(record, TakeEntries):
+                effects += self.membership.merge(record.entries)
+        self.membership.activate()
+        return [*effects, *self.exchange.ask(now), *self.reading.finish(now)]
+
+    def abandoned(self, group: Group) -> None:
+        """Forget a group that is certainly not durable."""
+        self.counters.writer.settle()
+        self.intake.abandoned(group)
+
+    def _is_passed_on(self, batch: Batch) -> bool:
+        if len(batch.blocks) != 1:
+            return False  # a large delta; digests spread it
+        return batch.column == self.config.column or len(self.roster) - 1 > WARM_LINKS_MAX
+
+    def _push(self, now: float) -> list[Effect]:
+        if not self._pushes or now < self._pushed_at + PUSH_EVERY_S:
+            return []
+        self._pushed_at = now
+        pushes, self._pushes = self._pushes, []
+        links = [link.id for link in self.peers.on(Channel.BULK)]
+        some = self._rng.sample(links, min(FAN_OUT, len(links)))
+        return [
+            Send(tuple(links if batch.column == self.config.column else some), Push(batch))
+            for batch in pushes
+        ]
+
+    # -- links ------------------------------------------------------------------------------
+
+    def hello(self, channel: Channel) -> Hello:
+        """Return our first frame."""
+        config = self.config
+        return Hello(
+            PROTOCOL_VERSION,
+            config.cluster,
+            config.node,
+            config.name,
+            config.epoch,
+            config.nonce,
+            channel,
+            config.address,
+            not self.joining.counting,
+        )
+
+    def judge(self, hello: Hello) -> Refusal | None:
+        """Return why a peer's hello is refused, or None if it is accepted."""
+        return admission.judge(hello, self.config, self.roster, self.counters, self.peers)
+
+    def opened(self, link: int, hello: Hello, dialled: str | None, now: float) -> list[Effect]:
+        """Take note of a link whose hellos were accepted on both sides."""
+        if dialled is not None:
+            self.dialler.succeeded(dialled, hello.channel)
+            self.dialler.met(dialled)
+        self.dialler.met(hello.address)
+        new = Link(link, hello, dialled, now, now, hash_due=now + self.config.hash_every)
+        losers = self.peers.put(new)
+        effects: list[Effect] = [Drop(old.id, "replaced") for old in losers]
+        for old in losers:
+            self.exchange.closed(old.id)
+        if new in losers:
+            return effects
+        self._established = True
+        if hello.name == self.config.name and not self.joining.counting and hello.joining:
+            text = f"the name '{hello.name}' is taken by another newcomer at {hello.address}"
+            return [*effects, Exit(4, f"{text}; start with another --name")]
+        if hello.channel is Channel.BULK:
+            effects += self._greet(new)
+        return [*effects, *self._dial(now)]
+
+    def _greet(self, link: Link) -> list[Effect]:
+        """Say all that a peer must know when a bulk link opens."""
+        return [
+            *self.membership.tell_all(link),
+            *self.exchange.tell_all(link),
+            *self.reading.ask_missing(),
+        ]
+
+    def closed(self, link: int, now: float) -> list[Effect]:
+        """Take note that a link is gone."""
+        gone = self.peers.remove(link)
+        if gone is None:
+            return []
+        self.exchange.closed(link)
+        return self._dial(now)
+
+    def dial_failed(
+        self, address: str, channel: Channel, refusal: Refusal | None, now: float
+    ) -> list[Effect]:
+        """Take note that a dial ended without a link, with the refusal if there was one."""
+        self.dialler.failed(address, channel, now)
+        if refusal is None:
+            return []
+        if refusal.reason is Refused.SELF:
+            self.dialler.met(address)
+            self.membership.is_self(address)
+            return []
+        counting = self.joining.counting
+        if admission.is_final(refusal, joining=not counting, established=self._established):
+            return [Exit(4, f"refused by {address}: {refusal.text}")]
+        return [Notice("refused", {"address": address, "reason": str(refusal.reason)})]
+
+    def _dial(self, now: float) -> list[Effect]:
+        targets = self.dialler.dials(self.roster.belonging(), self.peers, now)
+        return [Dial(address, channel) for address, channel in targets]
+
+    def join(self, addresses: Iterable[str], now: float) -> list[Effect]:
+        """Try more addresses until each has been a member's once."""
+        known = {entry.address for entry in self.roster} | {self.config.address}
+        self.dialler.add_seeds(address for address in addresses if address not in known)
+        return self._dial(now)
+
+    # -- messages ---------------------------------------------------------------------------
+
+    def received(self, link: int, message: Message, now: float) -> list[Effect]:
+        """Handle a message; whoever breaks the protocol loses the link."""
+        source = self.peers.get(link)
+        if source is None:
+            return []
+        source.heard = now
+        source.pinged = None
+        try:
+            return self._handle(source, message, now)
+        except PeerError as error:
+            self.closed(link, now)
+            fields: dict[str, str | int | float] = {"peer": source.hello.name, "why": str(error)}
+            return [Drop(link, error.reason), Notice("peer_error", fields)]
+
+    def _handle(self, link: Link, message: Message, now: float) -> list[Effect]:
+        if isinstance(message, CONTROL_MESSAGES) != (link.channel is Channel.CONTROL):
+            raise PeerError("wrong_channel", type(message).__name__)
+        match message:
+            case Push(batch):
+                return self._take_push(link, batch, now)
+            case Part():
+                return self.exchange.take_part(link, message, now)
+            case Want():
+                self.exchange.serve(link, message)
+                return []
+            case Digest():
+                self.joining.hear(link.peer, message.heads)
+                return self.exchange.compare(link, message, now)
+            case Ping(number):
+                return [Send((link.id,), Ack(number))]
+            case Ack():
+                return []
+            case RosterMessage():
+                return self.membership.take(link, message)
+            case StateHash(theirs):
+                return [] if theirs == self.state_hash() else self._greet(link)
+            case Ask(number, heads):
+                return [self._answer(link, number, heads)]
+            case Answer():
+                return self._take_answer(link, message, now)
+            case _:
+                assert_never(message)
+
+    def _take_push(self, link: Link, batch: Batch, now: float) -> list[Effect]:
+        if batch.column == self.config.column:
+            raise PeerError("own_column", "a batch of the column that we write")
+        if not self.intake.take_batch(batch):
+            self.exchange.ahead(link, batch.column, batch.version)
+            return self.exchange.ask(now)
+        return []
+
+    def _answer(self, link: Link, number: int, heads: dict[ColumnId, int]) -> Send:
+        newer = {c: h for c, h in self.counters.heads().items() if h > heads.get(c, 0)}
+        return Send((link.id,), Answer(number, newer, tuple(self.roster.belonging())))
+
+    def _take_answer(self, link: Link, message: Answer, now: float) -> list[Effect]:
+        for column, head in message.heads.items():
+            self.exchange.ahead(link, column, head)
+        self.intake.take_entries(self.roster.news(message.entries))
+        effects = self.reading.answered(link, message)
+        return [*effects, *self.exchange.ask(now), *self.reading.finish(now)]
+
+    def state_hash(self) -> bytes:
+        """Return 16 bytes that are equal where heads and rosters are."""
+        parts = self.counters.digest_hash() + self.roster.hash()
+        return hashlib.blake2b(parts, digest_size=16).digest()
+
+    # -- reads ------------------------------------------------------------------------------
+
+    def read(self, now: float, seconds: float) -> tuple[int, list[Effect]]:
+        """Begin a consistent read; it ends in one `ReadDone` of the number returned."""
+        if len(self.reading) >= READS_MAX:
+            raise ClientError(503, "busy", f"{READS_MAX} consistent reads are under way")
+        return self.reading.start(now, seconds)
+
+    # -- time -------------------------------------------------------------------------------
+
+    def wake(self, now: float) -> list[Effect]:
+        """Do what is due; waking late or early is always legal."""
+        effects = self._ping(now)
+        effects += self._push(now)
+        effects += self._dial(now)
+        effects += self.exchange.serve_step()
+        effects += self.exchange.retry(now)
+        effects += self._gossip(now)
+        effects += self.reading.ask_missing()
+        return [*effects, *self.reading.finish(now)]
+
+    def _ping(self, now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        leaving = self.dialler.surplus(self.roster.belonging(), self.peers, now)
+        for link in self.peers.on(Channel.CONTROL):
+            silent = now - link.heard
+            if link.peer == leaving:
+                effects += self._let_go(link, "exchanged", now)
+            elif link.pinged is None and silent >= self.config.ping_every:
+                self._pings += 1
+                link.pinged = now
+                effects.append(Send((link.id,), Ping(self._pings)))
+            elif link.pinged is not None and silent >= self.config.silent_after:
+                effects += self._let_go(link, "silent", now)
+        return effects
+
+    def _let_go(self, link: Link, reason: str, now: float) -> list[Effect]:
+        """Close both links to a peer: what goes for its control link goes for its process."""
+        bulk = self.peers.to(link.peer, Channel.BULK)
+        links = [link, bulk] if bulk else [link]
+        effects: list[Effect] = [Drop(each.id, reason) for each in links]
+        for each in links:
+            effects += self.closed(each.id, now)
+        return effects
+
+    def _gossip(self, now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        bulk = self.peers.on(Channel.BULK)
+        if now >= self._digest_due:
+            self._digest_due = now + self.config.digest_every * self._rng.uniform(0.8, 1.2)
+            if bulk:
+                effects += self.exchange.tell_changes(self._rng.choice(bulk))
+        for link in bulk:
+            if now >= link.hash_due:
+                link.hash_due = now + self.config.hash_every * self._rng.uniform(0.8, 1.2)
+                effects.append(Send((link.id,), StateHash(self.state_hash())))
+        return effects
+
+    def next_wake(self, now: float) -> float:
+        """Return when to wake this node at the latest; `now` if there is something to do."""
+        if self.exchange.can_serve:
+            return now
+        times = [self._digest_due, self.dialler.next_wake()]
+        times += [self.exchange.next_wake(), self.reading.next_wake()]
+        if self._pushes:
+            times.append(self._pushed_at + PUSH_EVERY_S)
+        for link in self.peers.on(Channel.CONTROL):
+            wait = self.config.ping_every if link.pinged is None else self.config.silent_after
+            times.append(link.heard + wait)
+        return min(times)
+
+    # -- views ------------------------------------------------------------------------------
+
+    def linked(self, node: NodeId) -> bool:
+        """Say whether `node` is this one or connected to it."""
+        return node == self.config.node or self.peers.to(node, Channel.CONTROL) is not None

@@ -1,0 +1,106 @@
+"""The table of links: which peers are connected, over which channels.
+
+Theory. A pair of peers uses two connections, control and bulk. Either side may dial, so two
+connections of one channel can meet; both sides must then keep the same one. Of two dialled by the
+same side the newer stays (its dialler gave the older up); of two dialled by different sides, the
+one dialled by the smaller node id. A newer epoch of a node replaces every link of an older one.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from gcounterd.ids import NodeId
+from gcounterd.node.messages import Channel, Hello
+
+
+@attrs.define(eq=False)
+class Link:
+    """One accepted connection.
+
+    dialled    the address that we dialled, or None if the peer dialled us
+    heard      when something last came in
+    pinged     when we last pinged without an answer since, or None
+    told       change number up to which heads were told on it (bulk)
+    hash_due   when the next hash is due on it (bulk)
+    """
+
+    id: int
+    hello: Hello
+    dialled: str | None
+    opened: float
+    heard: float
+    pinged: float | None = None
+    told: int = 0
+    hash_due: float = 0.0
+
+    @property
+    def peer(self) -> NodeId:
+        """Return the node at the other end."""
+        return self.hello.node
+
+    @property
+    def channel(self) -> Channel:
+        """Return the link's channel."""
+        return self.hello.channel
+
+
+class Peers:
+    """Links by id, and by peer and channel."""
+
+    def __init__(self, own: NodeId) -> None:
+        self._own = own
+        self._links: dict[int, Link] = {}
+        self._by_peer: dict[tuple[NodeId, Channel], Link] = {}
+
+    def get(self, link: int) -> Link | None:
+        """Return the link of that id, if it is open."""
+        return self._links.get(link)
+
+    def to(self, peer: NodeId, channel: Channel) -> Link | None:
+        """Return the open link to `peer` on `channel`."""
+        return self._by_peer.get((peer, channel))
+
+    def on(self, channel: Channel) -> list[Link]:
+        """Return all open links of `channel`, oldest first."""
+        return [link for link in self._links.values() if link.channel is channel]
+
+    def epoch_of(self, peer: NodeId) -> bytes | None:
+        """Return the epoch of the process that a link to `peer` leads to."""
+        for channel in Channel:
+            link = self._by_peer.get((peer, channel))
+            if link:
+                return link.hello.epoch
+        return None
+
+    def put(self, link: Link) -> list[Link]:
+        """Add a link; return those that must be closed for it, which may be itself."""
+        losers = [
+            old
+            for old in self._links.values()
+            if old.peer == link.peer and old.hello.epoch < link.hello.epoch
+        ]
+        for old in losers:
+            self.remove(old.id)
+        rival = self._by_peer.get((link.peer, link.channel))
+        if rival and not self._replaces(link, rival):
+            return [*losers, link]
+        if rival:
+            self.remove(rival.id)
+            losers.append(rival)
+        self._links[link.id] = link
+        self._by_peer[link.peer, link.channel] = link
+        return losers
+
+    def _replaces(self, new: Link, old: Link) -> bool:
+        new_by_us, old_by_us = new.dialled is not None, old.dialled is not None
+        if new_by_us == old_by_us:
+            return True
+        return new_by_us == (self._own < new.peer)
+
+    def remove(self, link: int) -> Link | None:
+        """Forget a link; return it if it was known."""
+        gone = self._links.pop(link, None)
+        if gone and self._by_peer.get((gone.peer, gone.channel)) is gone:
+            del self._by_peer[gone.peer, gone.channel]
+        return gone

@@ -1,0 +1,108 @@
+"""Consistent reads: asking every member for all that it has answered.
+
+Theory. Whatever a member has acknowledged is applied there, so its heads, read after the question
+arrived, cover every increment acknowledged before the question was put. The asker collects those
+heads from every member not removed, including members that the answers name, fetches what it
+lacks, and has then seen all of it. Nothing is decided by time: at the deadline the read ends with
+the names of those it missed, and the caller must not call its value exact.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from gcounterd.counters.counters import Counters
+from gcounterd.ids import ColumnId, NodeId
+from gcounterd.members.roster import Roster
+from gcounterd.node.effects import Effect, ReadDone, Send
+from gcounterd.node.messages import Answer, Ask, Channel
+from gcounterd.node.peers import Link, Peers
+
+# Reads under way at once; one more is refused by the caller.
+READS_MAX = 1024
+
+
+@attrs.define(eq=False)
+class _Read:
+    """waiting   members not heard, and the link on which each was asked (None: not yet)
+    answers   what each answer said we must reach
+    """
+
+    deadline: float
+    waiting: dict[NodeId, int | None]
+    answers: dict[NodeId, dict[ColumnId, int]] = attrs.Factory(dict)
+
+
+class Reading:
+    """The consistent reads of one node."""
+
+    def __init__(self, own: NodeId, counters: Counters, roster: Roster, peers: Peers) -> None:
+        self._own = own
+        self._counters = counters
+        self._roster = roster
+        self._peers = peers
+        self._reads: dict[int, _Read] = {}
+        self._number = 0
+
+    def start(self, now: float, seconds: float) -> tuple[int, list[Effect]]:
+        """Begin a read; it ends in one `ReadDone` of the number returned."""
+        self._number += 1
+        waiting: dict[NodeId, int | None] = dict.fromkeys(
+            entry.node for entry in self._roster.belonging() if entry.node != self._own
+        )
+        self._reads[self._number] = _Read(now + seconds, waiting)
+        return self._number, [*self._ask(self._number), *self.finish(now)]
+
+    def __len__(self) -> int:
+        return len(self._reads)
+
+    def _ask(self, number: int) -> list[Effect]:
+        read = self._reads[number]
+        effects: list[Effect] = []
+        for node, asked in read.waiting.items():
+            link = self._peers.to(node, Channel.BULK)
+            if link and link.id != asked:
+                read.waiting[node] = link.id
+                effects.append(Send((link.id,), Ask(number, self._counters.heads())))
+        return effects
+
+    def ask_missing(self) -> list[Effect]:
+        """Ask those that could not be asked before, or whose link was replaced."""
+        return [effect for number in self._reads for effect in self._ask(number)]
+
+    def answered(self, link: Link, answer: Answer) -> list[Effect]:
+        """Take in an answer; members that it names are asked too."""
+        read = self._reads.get(answer.number)
+        if read is None or link.peer not in read.waiting:
+            return []
+        del read.waiting[link.peer]
+        read.answers[link.peer] = answer.heads
+        for entry in Roster(answer.entries).belonging():
+            if entry.node != self._own and entry.node not in read.answers:
+                read.waiting.setdefault(entry.node)
+        return self._ask(answer.number)
+
+    def finish(self, now: float) -> list[Effect]:
+        """End the reads that have all they need, or no time left."""
+        done: list[Effect] = []
+        for number, read in list(self._reads.items()):
+            missing = self._missing(read)
+            if not missing or read.deadline <= now:
+                del self._reads[number]
+                labels = tuple(sorted(self._roster.label(node) for node in missing))
+                done.append(ReadDone(number, labels))
+        return done
+
+    def _missing(self, read: _Read) -> list[NodeId]:
+        """Return the members not heard, and those whose counts are not all here yet."""
+        head = self._counters.head
+        short = [
+            node
+            for node, heads in read.answers.items()
+            if any(head(column) < target for column, target in heads.items())
+        ]
+        return [*read.waiting, *short]
+
+    def next_wake(self) -> float:
+        """Return the next deadline (`inf` without a read)."""
+        return min((read.deadline for read in self._reads.values()), default=float("inf"))

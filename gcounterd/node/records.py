@@ -1,0 +1,45 @@
+"""Records: what a node makes durable, in the order in which it takes effect.
+
+Theory. The node's durable state is a function of its records: a group of them is written as one
+journal row, and only then applied. Whatever the node shows, acknowledges or sends is applied
+state, so nothing that a crash could take back has ever been seen by anyone. Replaying the same
+records over the same images gives the same state; that is all there is to recovery.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from gcounterd.counters.batches import Batch
+from gcounterd.members.roster import Entry
+
+
+@attrs.frozen(eq=False)
+class TakeBatch:
+    """Take in a batch of a column, our own or a peer's."""
+
+    batch: Batch
+
+
+@attrs.frozen
+class TakeEntries:
+    """Merge roster entries."""
+
+    entries: tuple[Entry, ...]
+
+
+Record = TakeBatch | TakeEntries
+
+
+@attrs.frozen(eq=False)
+class Group:
+    """What one commit makes durable; all or nothing.
+
+    facts  it holds more than counts, so it is synced before it is applied, whatever durability
+           was chosen
+    own    it holds increments that clients wait for
+    """
+
+    records: tuple[Record, ...]
+    facts: bool
+    own: bool
