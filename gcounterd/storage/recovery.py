@@ -11,7 +11,7 @@ This module is pure: the simulator recovers its crashed nodes with it too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import attrs
 
@@ -55,17 +55,19 @@ def restore(
     `StorageError` where what was read contradicts itself.
     """
     restored = Restored(Counters(own, max_counters), Roster())
-    rest = []
-    for image in images:
-        if image.kind is Kind.ROSTER:
-            restored.roster = Roster(_entries(image))
-        else:
-            rest.append(image)
-    restored.counters.load(rest)
+    restored.counters.load(_without_roster(images, restored))
     restored.names_on_disk = len(restored.counters.keys)
     for seq, body in groups:
         _replay(restored, seq, body)
     return restored
+
+
+def _without_roster(images: Iterable[Image], restored: Restored) -> Iterator[Image]:
+    for image in images:
+        if image.kind is Kind.ROSTER:
+            restored.roster = Roster(_entries(image))
+        else:
+            yield image
 
 
 def _entries(image: Image) -> tuple[Entry, ...]:
