@@ -1,0 +1,38 @@
+"""Handlers of the operator's verbs: check the store, copy the store.
+
+They are offered on the admin socket, whose file mode is the permission, and on loopback behind
+the guard; nowhere else. This module refuses to know the store.
+"""
+
+from __future__ import annotations
+
+import os
+
+from gcounterd.api.backend import Backend
+from gcounterd.api.bodies import read_object
+from gcounterd.api.limits import PATH_BYTES_MAX
+from gcounterd.api.responses import Response, answer
+from gcounterd.api.routing import Call
+from gcounterd.errors import ClientError
+
+
+async def verify(call: Call, backend: Backend) -> Response:
+    """`POST /v1/admin/verify`: check the store while it runs."""
+    return answer(await backend.verify())
+
+
+async def back_up(call: Call, backend: Backend) -> Response:
+    """`POST /v1/admin/backup {"path"}`: write a consistent copy to a new file."""
+    path = read_object(call.request.body, ["path"])["path"]
+    if not isinstance(path, str) or not _is_usable(path):
+        # The daemon's own folder means nothing to the client, so a relative path is a mistake.
+        raise ClientError(400, "bad_path", f"an absolute path, at most {PATH_BYTES_MAX} bytes")
+    return answer(await backend.backup(path))
+
+
+def _is_usable(path: str) -> bool:
+    try:
+        size = len(path.encode())
+    except UnicodeEncodeError:
+        return False
+    return os.path.isabs(path) and "\0" not in path and size <= PATH_BYTES_MAX

@@ -1,0 +1,82 @@
+"""Handlers of the counters challenge, an API that other programs already speak.
+
+Theory. Its texts agree on four requests: a config that names all hosts, an ASCII integer that is
+added, and two reads, one local and one exact. Answers are plain decimals. The increment is a
+non-negative integer there, so 0 is accepted: it adds nothing and answers the value.
+
+Errors have the shape of all our errors. This module refuses to know the roster: addresses are
+handed on, and joining them twice is joining them once.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from gcounterd.api.backend import Backend
+from gcounterd.api.bodies import read_ascii_amount, read_object
+from gcounterd.api.counters import refuse_inexact, refuse_unready
+from gcounterd.api.limits import ACTORS_MAX
+from gcounterd.api.requests import read_timeout
+from gcounterd.api.responses import TEXT_TYPE, Response, answer
+from gcounterd.api.routing import Call
+from gcounterd.errors import ClientError
+
+# Where peers connect when an actor names no port: the default of `gcounterd run --peer`.
+PEER_PORT = 7700
+_ACTOR = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253})(:(?P<port>[0-9]{1,5}))?")
+_PORT_MAX = 65_535
+
+
+async def configure(call: Call, backend: Backend) -> Response:
+    """`POST /config {"actors": ["host[:peer port]", …]}`: join them."""
+    actors = read_object(call.request.body, ["actors"])["actors"]
+    if not isinstance(actors, list) or len(actors) > ACTORS_MAX:
+        raise ClientError(400, "bad_actors", f"actors are a list of at most {ACTORS_MAX:,}")
+    addresses = [_address(actor) for actor in actors]
+    backend.join(addresses)
+    return answer({"actors": addresses})
+
+
+def _address(actor: object) -> str:
+    match = _ACTOR.fullmatch(actor) if isinstance(actor, str) else None
+    if match is not None and 1 <= int(match["port"] or PEER_PORT) <= _PORT_MAX:
+        return f"{match['host']}:{match['port'] or PEER_PORT}"
+    try:
+        return f"[{ipaddress.IPv6Address(str(actor))}]:{PEER_PORT}"
+    except ValueError:
+        raise ClientError(400, "bad_actors", 'an actor is "host" or "host:port"') from None
+
+
+async def count(call: Call, backend: Backend) -> Response:
+    """`POST /counter/{name}` with an ASCII integer: the new value."""
+    amount = read_ascii_amount(call.request.body)
+    if amount:
+        backend.add(call.keys["name"], amount)
+        await backend.commit()
+    return _decimal(backend.value(call.keys["name"]))
+
+
+async def read_value(call: Call, backend: Backend) -> Response:
+    """`GET /counter/{name}/value`: what this node has."""
+    return refuse_unready(backend, call.query) or _decimal(backend.value(call.keys["name"]))
+
+
+async def read_consistent(call: Call, backend: Backend) -> Response:
+    """`GET /counter/{name}/consistent_value`: exact, or 503 with the names missing."""
+    unready = refuse_unready(backend, call.query)
+    if unready is not None:
+        return unready
+    read = await backend.consistent(call.keys["name"], read_timeout(call.query))
+    if read.missing:
+        return refuse_inexact(read.value, read.missing)
+    return _decimal(read.value)
+
+
+def _decimal(value: int) -> Response:
+    return Response(200, b"%d" % value, TEXT_TYPE)
+
+
+async def ping(call: Call, backend: Backend) -> Response:
+    """`GET /ping`: `OK` and a newline, as its first implementation wrote it."""
+    return Response(200, b"OK\n", TEXT_TYPE)

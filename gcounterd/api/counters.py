@@ -1,0 +1,199 @@
+"""Handlers of counters: add, read, list, share.
+
+Theory. An increment is answered after the commit that holds it, with the value read after that
+commit, so an answer never shows less than it caused. Increments and plain local reads are only
+*planned* here; the connection gathers those of a chunk around one commit. A node that is not
+ready might show less than it did before, so it refuses reads unless the client says `stale=ok`.
+
+This module refuses to know sockets, and where counters are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import trio
+
+from gcounterd.api.backend import Backend
+from gcounterd.api.bodies import check_amount, read_counts, read_object
+from gcounterd.api.limits import KEYS_MAX, LISTING_DEFAULT, LISTING_MAX, SLICE_KEYS
+from gcounterd.api.requests import (
+    Query,
+    check_key,
+    read_choice,
+    read_count,
+    read_text,
+    read_timeout,
+    wants_text,
+)
+from gcounterd.api.responses import Response, answer, dump, refuse
+from gcounterd.api.routing import Call, Plan
+from gcounterd.counters.batches import COUNT_MAX
+from gcounterd.errors import ClientError
+
+
+def plan_increment(call: Call) -> Plan:
+    """Read `POST /v1/counters/{key}`: body empty or `{"by": n}`."""
+    read_choice(call.query, "ack", ("local",))
+    read_timeout(call.query)
+    body = call.request.body
+    amount = check_amount(read_object(body, ["by"])["by"]) if body else 1
+    return Plan(call.keys["key"], amount, wants_text(call.query))
+
+
+def plan_read(call: Call) -> Plan | None:
+    """Read `GET /v1/counters/{key}`; None unless it is a plain local read of a ready node."""
+    read_timeout(call.query)
+    consistent = _is_consistent(call.query)
+    by_node = _wants_nodes(call.query)
+    if consistent or by_node or _accepts_stale(call.query):
+        return None
+    return Plan(call.keys["key"], 0, wants_text(call.query))
+
+
+def _is_consistent(query: Query) -> bool:
+    consistent = read_choice(query, "consistency", ("local", "consistent")) == "consistent"
+    if consistent and _accepts_stale(query):
+        raise ClientError(400, "bad_parameter", "stale=ok contradicts consistency=consistent")
+    return consistent
+
+
+def _wants_nodes(query: Query) -> bool:
+    return read_choice(query, "by_node", ("false", "true")) == "true"
+
+
+def _accepts_stale(query: Query) -> bool:
+    return read_choice(query, "stale", ("", "ok")) == "ok"
+
+
+def number(value: int, as_text: bool) -> int | str:
+    """Return a number as the client wants it; both have all digits."""
+    return str(value) if as_text else value
+
+
+def refuse_unready(backend: Backend, query: Query) -> Response | None:
+    """Return the 503 of a node that should not be read; None if it is ready, or `stale=ok`."""
+    if _accepts_stale(query):
+        return None
+    readiness = backend.readiness()
+    if readiness.ready:
+        return None
+    error = ClientError(503, "not_ready", "this node is not ready; stale=ok reads what it has")
+    return refuse(error, {"reasons": list(readiness.reasons)})
+
+
+async def read_value(call: Call, backend: Backend) -> Response:
+    """`GET /v1/counters/{key}` with `consistency=consistent`, `by_node=true` or `stale=ok`."""
+    key = call.keys["key"]
+    as_text = wants_text(call.query)
+    unready = refuse_unready(backend, call.query)
+    if unready is not None:
+        return unready
+    value = backend.value(key)
+    if _is_consistent(call.query):
+        read = await backend.consistent(key, read_timeout(call.query))
+        if read.missing:
+            return refuse_inexact(read.value, read.missing, as_text)
+        value = read.value
+    shape: dict[str, object] = {"key": key.decode(), "value": number(value, as_text)}
+    if _wants_nodes(call.query):
+        counts = await backend.by_node(key)
+        # Increments may have come in meanwhile: an answer must agree with itself.
+        shape["value"] = number(sum(counts.values()), as_text)
+        shape["by_node"] = {label: number(counts[label], as_text) for label in sorted(counts)}
+    return answer(shape)
+
+
+def refuse_inexact(best: int, missing: tuple[str, ...], as_text: bool = False) -> Response:
+    """Return the 503 of a consistent read that some members did not answer."""
+    error = ClientError(503, "not_exact", f"no answer in time from {', '.join(missing)}")
+    return refuse(error, {"missing": list(missing), "best": number(best, as_text)})
+
+
+async def count_many(call: Call, backend: Backend) -> Response:
+    """`POST /v1/counters`: all or nothing, one commit."""
+    as_text = wants_text(call.query)
+    read_choice(call.query, "ack", ("local",))
+    read_timeout(call.query)
+    counts = await read_counts(call.request.body)
+    if counts:
+        backend.add_all(counts)
+        await backend.commit()
+    return Response(200, b'{"values":%b}' % await _dump_values(list(counts), backend, as_text))
+
+
+async def _dump_values(keys: list[bytes], backend: Backend, as_text: bool) -> bytes:
+    parts = []
+    for start in range(0, len(keys), SLICE_KEYS):
+        part = keys[start : start + SLICE_KEYS]
+        shown = {key.decode(): number(backend.value(key), as_text) for key in part}
+        parts.append(dump(shown)[1:-1])
+        await trio.lowlevel.checkpoint()
+    return b"{%b}" % b",".join(parts)
+
+
+async def list_counters(call: Call, backend: Backend) -> Response:
+    """`GET /v1/counters`: by `key=…` (repeated), or in key order by prefix."""
+    as_text = wants_text(call.query)
+    unready = refuse_unready(backend, call.query)
+    if unready is not None:
+        return unready
+    if "key" in call.query:
+        if not call.query.keys() <= {"key", "as", "stale"}:
+            raise ClientError(400, "bad_parameter", "key stands alone or not at all")
+        keys = [check_key(key) for key in call.query["key"]]
+        if len(keys) > KEYS_MAX:
+            raise ClientError(400, "too_many_keys", f"one request names at most {KEYS_MAX:,} keys")
+        return _listed(((key, backend.value(key)) for key in keys), None, as_text)
+    limit = read_count(call.query, "limit", LISTING_DEFAULT, LISTING_MAX)
+    after = read_text(call.query, "after", "").encode()
+    listing = await backend.listing(_prefix(call.query), after, limit)
+    return _listed(listing.counters, listing.next, as_text)
+
+
+async def read_top(call: Call, backend: Backend) -> Response:
+    """`GET /v1/top`: the largest counters, largest first."""
+    as_text = wants_text(call.query)
+    limit = read_count(call.query, "limit", LISTING_DEFAULT, LISTING_MAX)
+    unready = refuse_unready(backend, call.query)
+    if unready is not None:
+        return unready
+    return _listed(await backend.top(limit, _prefix(call.query)), None, as_text)
+
+
+def _prefix(query: Query) -> bytes:
+    return read_text(query, "prefix", "").encode()
+
+
+def _listed(
+    counters: Iterable[tuple[bytes, int]], following: bytes | None, as_text: bool
+) -> Response:
+    return answer(
+        {
+            "counters": [
+                {"key": key.decode(), "value": number(value, as_text)} for key, value in counters
+            ],
+            "next": None if following is None else following.decode(),
+        }
+    )
+
+
+async def read_share(call: Call, backend: Backend) -> Response:
+    """`GET /v1/counters/{key}/share`: what this node counted itself."""
+    as_text = wants_text(call.query)
+    unready = refuse_unready(backend, call.query)
+    if unready is not None:
+        return unready
+    return _shared(call.keys["key"], await backend.share(call.keys["key"]), as_text)
+
+
+async def raise_share(call: Call, backend: Backend) -> Response:
+    """`PUT /v1/counters/{key}/share`: raise it to at least n, idempotently."""
+    as_text = wants_text(call.query)
+    wanted = read_object(call.request.body, ["at_least"])["at_least"]
+    at_least = check_amount(wanted, lowest=0, highest=COUNT_MAX)
+    return _shared(call.keys["key"], await backend.raise_share(call.keys["key"], at_least), as_text)
+
+
+def _shared(key: bytes, share: int, as_text: bool) -> Response:
+    return answer({"key": key.decode(), "share": number(share, as_text)})

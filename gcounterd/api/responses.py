@@ -1,0 +1,129 @@
+"""Responses: what is answered, as a value and as bytes.
+
+Theory. Answers to increments are nearly all the same: their heads are rendered once a second, and
+a value is two `%` operations behind them. Everything else goes through `Response`. Every error
+has one shape and says whether the operation took effect: `{"error": {"code", "message",
+"definite"}}`.
+
+Numbers are written with all their digits; JSON is ASCII, so that no answer depends on a charset.
+This module refuses to know routes and sockets.
+"""
+
+from __future__ import annotations
+
+import http
+import json
+import logging
+from collections.abc import Callable, Mapping
+from email.utils import formatdate
+
+import attrs
+
+from gcounterd.api.limits import RETRY_AFTER_S
+from gcounterd.errors import ClientError, GCounterError, StorageError
+
+_LOG = logging.getLogger(__name__)
+
+JSON_TYPE = b"application/json"
+TEXT_TYPE = b"text/plain; charset=utf-8"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_RETRY_STATUSES = (429, 503)
+# Statuses whose answers have neither a body nor a Content-Length.
+_BARE_STATUSES = (204,)
+
+
+@attrs.frozen
+class Response:
+    """One answer. `headers` are those beside the ones that every answer carries."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: bytes = JSON_TYPE
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    code: str = ""  # of an error, for the metrics
+
+
+def dump(value: object) -> bytes:
+    """Encode JSON: ASCII, no spaces."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+
+
+def answer(value: Mapping[str, object], status: int = 200) -> Response:
+    """Answer with a JSON object."""
+    return Response(status, dump(value))
+
+
+def refuse(
+    error: ClientError,
+    details: Mapping[str, object] | None = None,
+    headers: tuple[tuple[bytes, bytes], ...] = (),
+) -> Response:
+    """Answer with an error; `details` stand beside it in the body."""
+    shape = {"code": error.code, "message": error.message, "definite": error.definite}
+    if error.status in _RETRY_STATUSES:
+        headers = (*headers, (b"Retry-After", b"%d" % RETRY_AFTER_S))
+    return Response(
+        error.status, dump({"error": shape, **(details or {})}), headers=headers, code=error.code
+    )
+
+
+def blame(error: Exception) -> ClientError:
+    """Turn whatever a backend raised into what the client is told."""
+    if isinstance(error, ClientError):
+        return error
+    if isinstance(error, StorageError):
+        status, code = (507, "disk_full") if error.full else (503, "storage")
+        return ClientError(status, code, str(error), definite=error.definite)
+    if isinstance(error, GCounterError):
+        return ClientError(503, "unavailable", str(error), definite=False)
+    _LOG.error("a request met a mistake of ours", exc_info=error)
+    return ClientError(500, "internal", "a mistake of this server; see its log", definite=False)
+
+
+class Heads:
+    """Writes the answers of this node; `refresh` it each second for their date.
+
+    `count` is told of every error answer, as `http_` and its code.
+    """
+
+    def __init__(self, name: str, count: Callable[[str], None]) -> None:
+        self._name = name.encode("ascii", "backslashreplace")
+        self._count = count
+        self.common = b""
+        self.value = b""  # up to the number of Content-Length, of a 200 in JSON
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Write the present time into the heads."""
+        self.common = (
+            b"Date: %b\r\nGcounter-Node: %b\r\nCache-Control: no-store\r\n"
+            b"X-Content-Type-Options: nosniff\r\n"
+        ) % (formatdate(usegmt=True).encode(), self._name)
+        self.value = (
+            b"HTTP/1.1 200 OK\r\n%bContent-Type: application/json\r\nContent-Length: " % self.common
+        )
+
+    def render(
+        self, response: Response, *, body: bool = True, keep: bool = True, old: bool = False
+    ) -> bytes:
+        """Write an answer; `body` False for HEAD, `keep` False for the last one, `old` HTTP/1.0."""
+        if response.code:
+            self._count(f"http_{response.code}")
+        phrase = http.HTTPStatus(response.status).phrase.encode()
+        parts = [b"HTTP/1.1 %d %b\r\n%b" % (response.status, phrase, self.common)]
+        for name, value in response.headers:
+            parts.append(b"%b: %b\r\n" % (name, value))
+        if not keep:
+            parts.append(b"Connection: close\r\n")
+        elif old:
+            parts.append(b"Connection: keep-alive\r\n")
+        if response.status in _BARE_STATUSES:
+            parts.append(b"\r\n")
+            return b"".join(parts)
+        parts.append(
+            b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n"
+            % (response.content_type, len(response.body))
+        )
+        if body:
+            parts.append(response.body)
+        return b"".join(parts)

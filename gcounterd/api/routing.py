@@ -1,0 +1,189 @@
+"""Routing: from a request to the route that answers it.
+
+Theory. A route is data: method, pattern, handler, and everything that its documentation needs.
+Matching goes by raw path segments, so a `/` within a key (`%2F`) never splits it. What a route
+does not declare is refused rather than ignored: a misspelt `consistancy=` that silently gave a
+local value would be a wrong number.
+
+This module refuses to know what the routes do; `routes` is the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Literal
+
+import attrs
+
+from gcounterd.api.backend import Backend
+from gcounterd.api.requests import Query, Request, Target, decode_key
+from gcounterd.api.responses import Response
+from gcounterd.errors import ClientError
+
+Schema = Mapping[str, object]
+_READING = (b"GET", b"HEAD", b"OPTIONS")
+# Headers that ask for a promise; one that is not declared by a route must not be ignored.
+_PROMISES = (b"idempotency-key", b"idempotency-retry")
+
+
+@attrs.frozen
+class Parameter:
+    """One parameter, as the route checks it and the documentation shows it."""
+
+    name: str
+    summary: str
+    schema: Schema
+    where: Literal["path", "query"] = "query"
+
+
+@attrs.frozen
+class Plan:
+    """An increment (`amount` > 0) or local read (0) that may share a commit with others."""
+
+    key: bytes
+    amount: int
+    as_text: bool
+
+
+@attrs.frozen
+class Call:
+    """A request that found its route. `keys` are the decoded path parameters."""
+
+    request: Request
+    route: Route
+    keys: dict[str, bytes]
+    query: Query
+
+
+Handler = Callable[[Call, Backend], Awaitable[Response]]
+Planner = Callable[[Call], Plan | None]
+
+
+@attrs.frozen
+class Route:
+    """One method of one pattern.
+
+    handler  answers it; or
+    plan     reads it into a `Plan`, or None if only the handler can answer
+    local    only for the admin socket and loopback listeners
+    slash    a trailing slash is accepted, as the API it follows writes it
+    body     schema of the request's body, by content type
+    answers  status → (summary, content type, schema)
+    """
+
+    method: str
+    pattern: str
+    summary: str
+    handler: Handler | None = None
+    plan: Planner | None = None
+    parameters: tuple[Parameter, ...] = ()
+    body: Mapping[str, Schema] | None = None
+    body_required: bool = True
+    answers: Mapping[int, tuple[str, str, Schema]] = attrs.field(factory=dict)
+    local: bool = False
+    slash: bool = False
+    tag: str = "counters"
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Return the query parameters that this route knows."""
+        return frozenset(p.name for p in self.parameters if p.where == "query")
+
+
+Methods = dict[bytes, tuple[Route, frozenset[str]]]
+
+
+@attrs.define
+class _Place:
+    # The routes of one pattern; segments are literal bytes, or text naming a parameter.
+    segments: tuple[bytes | str, ...]
+    methods: Methods = attrs.field(factory=dict)
+
+    def match(self, pieces: Sequence[bytes]) -> dict[str, bytes] | None:
+        raw = {}
+        for segment, piece in zip(self.segments, pieces, strict=True):
+            if isinstance(segment, str):
+                raw[segment] = piece
+            elif segment != piece:
+                return None
+        return raw
+
+
+class Router:
+    """Finds routes by method and raw path."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self.routes = tuple(routes)
+        self._places: dict[int, list[_Place]] = {}  # by number of segments
+        for route in routes:
+            self._enter(route, route.pattern)
+            if route.slash:
+                self._enter(route, route.pattern + "/")
+
+    def _enter(self, route: Route, pattern: str) -> None:
+        segments = tuple(
+            piece[1:-1] if piece.startswith("{") else piece.encode() for piece in _pieces(pattern)
+        )
+        places = self._places.setdefault(len(segments), [])
+        place = next((place for place in places if place.segments == segments), None)
+        if place is None:
+            place = _Place(segments)
+            places.append(place)
+        method = route.method.encode()
+        assert method not in place.methods, f"{route.method} {pattern} stands twice"
+        place.methods[method] = (route, route.names)
+
+    def find(self, request: Request, target: Target) -> Call | Response:
+        """Return the call, or the answer to OPTIONS.
+
+        Raises `ClientError` 404 `no_such_route`, 405 `bad_method`, 400 `bad_key`, `bad_escape`,
+        `unsupported`.
+        """
+        if target.path == b"*" and request.method == b"OPTIONS":
+            return Response(204, headers=((b"Allow", b"GET, HEAD, OPTIONS, POST, PUT"),))
+        methods, raw = self._place(target.path)
+        method = b"GET" if request.method == b"HEAD" else request.method
+        if method == b"OPTIONS":
+            return Response(204, headers=((b"Allow", _allowed(methods)),))
+        if method not in methods:
+            raise ClientError(405, "bad_method", f"allowed here: {_allowed(methods).decode()}")
+        route, names = methods[method]
+        _check_known(request, target, names)
+        keys = {name: decode_key(piece) for name, piece in raw.items()}
+        return Call(request, route, keys, target.query)
+
+    def allowed(self, target: Target) -> bytes:
+        """Return the value of `Allow` for the path of a target that has a route."""
+        return _allowed(self._place(target.path)[0])
+
+    def _place(self, path: bytes) -> tuple[Methods, dict[str, bytes]]:
+        pieces = path.split(b"/")[1:]
+        for place in self._places.get(len(pieces), ()):
+            raw = place.match(pieces)
+            if raw is not None:
+                return place.methods, raw
+        raise ClientError(404, "no_such_route", "there is nothing here; see /openapi.json")
+
+
+def _pieces(pattern: str) -> list[str]:
+    return pattern.split("/")[1:]
+
+
+def _allowed(methods: Methods) -> bytes:
+    names = [*methods, b"OPTIONS"]
+    if b"GET" in methods:
+        names.append(b"HEAD")
+    return b", ".join(sorted(names))
+
+
+def _check_known(request: Request, target: Target, names: frozenset[str]) -> None:
+    for name in target.query:
+        if name not in names:
+            known = ", ".join(sorted(names)) or "none"
+            raise ClientError(
+                400, "unsupported", f"a parameter is not known here; known ones: {known}"
+            )
+    if request.method not in _READING:
+        for header in _PROMISES:
+            if header in request.headers:
+                raise ClientError(400, "unsupported", f"{header.decode()} is not supported here")
