@@ -1,0 +1,246 @@
+"""The table of options: the one place that says what an operator may set.
+
+Each row gives an option's name, how its text is read, what it means and what happens without it.
+The flag, the environment variable, the TOML key, the help text, `--print-config` and
+`docs/reference/options.md` are all made from it, so they cannot disagree. Which source wins and
+which combinations are refused is `settings`' business; this module refuses to know either.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+
+from gcounterd.daemon.addresses import Address, parse_address
+from gcounterd.members.roster import NAME_PATTERN
+
+PEER_PORT = 7700
+HTTP_PORT = 7777
+
+DURABILITIES = ("commit", "relaxed", "memory")
+LOG_FORMATS = ("json", "console")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+MAX_COUNTERS_DEFAULT = 16_000_000
+# Rows of the key index are numbered in 32 bits.
+MAX_COUNTERS_MAX = 2**32 - 1
+# Fewer would not leave room for the operator beside the clients.
+CONNECTIONS_MIN = 16
+# Far above what one process can serve; a bound on what a typing error can ask for.
+CONNECTIONS_MAX = 1_000_000
+# As many as a roster can hold members: more addresses cannot name more of them.
+JOIN_ADDRESSES_MAX = 4096
+
+TRUE_WORDS = ("1", "true", "yes", "on")
+FALSE_WORDS = ("0", "false", "no", "off")
+
+
+class Shape(enum.Enum):
+    """How a value is held in TOML and given on the command line."""
+
+    TEXT = "string"
+    NUMBER = "integer"
+    SWITCH = "boolean"
+    LIST = "array of strings"
+
+
+@attrs.frozen
+class Option:
+    """One row.
+
+    name     the flag without dashes, and the TOML key
+    metavar  what stands for the value in help texts, empty for a switch
+    default  what holds if it is not given, in words
+    help     one sentence
+    read     text → value of the type `Settings` has; raises `ValueError` with what is wrong
+    """
+
+    name: str
+    metavar: str
+    default: str
+    help: str
+    read: Callable[[str], object]
+    shape: Shape = Shape.TEXT
+
+    @property
+    def field(self) -> str:
+        """Return the name of the attribute of `Settings`."""
+        return self.name.replace("-", "_")
+
+    @property
+    def flag(self) -> str:
+        """Return the command-line flag."""
+        return f"--{self.name}"
+
+    @property
+    def variable(self) -> str:
+        """Return the environment variable."""
+        return f"GCOUNTERD_{self.field.upper()}"
+
+
+def read_name(text: str) -> str:
+    """Check a node's or cluster's name."""
+    if not NAME_PATTERN.fullmatch(text):
+        raise ValueError("a name is 1 to 64 of A-Z a-z 0-9 . _ - and starts with a letter or digit")
+    return text
+
+
+def read_directory(text: str) -> Path:
+    """Read a path; refuse what is more likely an accident than a directory."""
+    if not text:
+        raise ValueError("the path is empty")
+    if not text.isprintable():
+        raise ValueError("the path holds characters that do not print, or is not UTF-8")
+    if text.split("/")[0].startswith("~"):
+        raise ValueError("~ is not expanded here: write the path out")
+    return Path(text)
+
+
+def read_peer(text: str) -> Address:
+    """Read an address that peers may connect to."""
+    return parse_address(text, PEER_PORT)
+
+
+def read_http(text: str) -> Address:
+    """Read an address for HTTP."""
+    return parse_address(text, HTTP_PORT)
+
+
+def read_seed(text: str) -> Address:
+    """Read an address to call, so with a real port."""
+    address = parse_address(text, PEER_PORT)
+    if address.port == 0 or address.is_wildcard():
+        raise ValueError("this is an address to listen at, not one to connect to")
+    return address
+
+
+def read_switch(text: str) -> bool:
+    """Read a switch from the environment."""
+    word = text.lower()
+    if word not in TRUE_WORDS + FALSE_WORDS:
+        raise ValueError(f"a switch is one of {', '.join(TRUE_WORDS + FALSE_WORDS)}")
+    return word in TRUE_WORDS
+
+
+def one_of(words: tuple[str, ...]) -> Callable[[str], str]:
+    """Make a reader that accepts just these words."""
+
+    def read_word(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"choose one of {', '.join(words)}")
+        return text
+
+    return read_word
+
+
+def number_between(least: int, most: int) -> Callable[[str], int]:
+    """Make a reader of whole numbers, which may be grouped as in 16_000_000."""
+
+    def read_number(text: str) -> int:
+        digits = text.replace("_", "")
+        # The length is checked first, since turning a megabyte of digits into a number is slow.
+        if not (digits.isascii() and digits.isdecimal() and len(digits) <= len(str(most))):
+            raise ValueError(f"give a whole number from {least} to {most}")
+        if not least <= int(digits) <= most:
+            raise ValueError(f"give a whole number from {least} to {most}")
+        return int(digits)
+
+    return read_number
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        "name",
+        "NAME",
+        "the host name",
+        "This node's name, unique among the members. Its identity is an id in the data directory.",
+        read_name,
+    ),
+    Option(
+        "cluster",
+        "NAME",
+        "local",
+        "The cluster's name; nodes of another name are refused.",
+        read_name,
+    ),
+    Option(
+        "data-dir",
+        "DIR",
+        "$STATE_DIRECTORY, else gcounterd in the XDG state folder",
+        "Journal and identity; locked by one process.",
+        read_directory,
+    ),
+    Option(
+        "peer",
+        "HOST:PORT",
+        f"127.0.0.1:{PEER_PORT}",
+        "Where peers connect. Loopback only in this version.",
+        read_peer,
+    ),
+    Option(
+        "advertise",
+        "HOST:PORT",
+        "the peer address",
+        "Where peers are told to connect; port 0 stands for the port that was bound.",
+        read_peer,
+    ),
+    Option(
+        "http",
+        "HOST:PORT",
+        f"127.0.0.1:{HTTP_PORT}",
+        "The HTTP API. Loopback only in this version.",
+        read_http,
+    ),
+    Option(
+        "join",
+        "HOST:PORT",
+        "none: start alone, or with the members last known",
+        f"Peer address of any member; repeat for more. The port defaults to {PEER_PORT}. "
+        "Tried again, and resolved again, until joined.",
+        read_seed,
+        Shape.LIST,
+    ),
+    Option(
+        "durability",
+        "|".join(DURABILITIES),
+        "commit",
+        "commit: answered after fsync. relaxed: answered at once, journalled soon after. "
+        "memory: answered at once, kept by the peers.",
+        one_of(DURABILITIES),
+    ),
+    Option(
+        "max-counters",
+        "N",
+        f"{MAX_COUNTERS_DEFAULT}",
+        "New keys beyond this many are refused; keys merged from peers are taken and alarmed.",
+        number_between(1, MAX_COUNTERS_MAX),
+        Shape.NUMBER,
+    ),
+    Option(
+        "max-connections",
+        "N",
+        "what the raised limit of open files allows",
+        "Client connections at once; when full, the longest-idle one is closed.",
+        number_between(CONNECTIONS_MIN, CONNECTIONS_MAX),
+        Shape.NUMBER,
+    ),
+    Option(
+        "salvage",
+        "",
+        "off",
+        "Start although part of the store is damaged: damaged rows are set aside and named.",
+        read_switch,
+        Shape.SWITCH,
+    ),
+    Option(
+        "log-format",
+        "|".join(LOG_FORMATS),
+        "console on a terminal, else json",
+        "How log lines on stderr look.",
+        one_of(LOG_FORMATS),
+    ),
+    Option("log-level", "|".join(LOG_LEVELS), "info", "The least to log.", one_of(LOG_LEVELS)),
+)

@@ -1,0 +1,109 @@
+"""Laws of settings: which source wins, and that what is printed can be read back."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gcounterd.daemon.options import DURABILITIES, LOG_FORMATS, LOG_LEVELS, OPTIONS, Option, Shape
+from gcounterd.daemon.settings import load_settings, print_settings, sanitise_name
+
+NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
+LOOPBACK = st.builds("127.0.0.{}:{}".format, st.integers(1, 254), st.integers(0, 65535))
+SEEDS = st.builds("{}:{}".format, NAMES.map(lambda name: f"h{name}h"), st.integers(1, 65535))
+VALUES: dict[str, st.SearchStrategy[object]] = {
+    "name": NAMES,
+    "cluster": NAMES,
+    "data-dir": st.text(
+        st.characters(categories=("L", "N", "P", "S"), exclude_characters="~"),
+        min_size=1,
+        max_size=15,
+    ),
+    "peer": LOOPBACK,
+    "advertise": SEEDS,
+    "http": LOOPBACK,
+    "join": st.lists(SEEDS, min_size=1, max_size=3, unique=True),
+    "durability": st.sampled_from(DURABILITIES),
+    "max-counters": st.integers(1, 10**9),
+    "max-connections": st.integers(16, 10**6),
+    "salvage": st.booleans(),
+    "log-format": st.sampled_from(LOG_FORMATS),
+    "log-level": st.sampled_from(LOG_LEVELS),
+}
+SOURCES = ("flag", "environment", "file")
+
+
+@st.composite
+def given_values(draw: st.DrawFn) -> dict[str, dict[str, object]]:
+    """Draw, per source, values for some of the options."""
+    return {
+        source: {
+            option.name: draw(VALUES[option.name]) for option in OPTIONS if draw(st.booleans())
+        }
+        for source in SOURCES
+    }
+
+
+def as_text(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def as_flag(option: Option, value: object) -> object:
+    if option.shape is Shape.LIST:
+        return tuple(value) if isinstance(value, list) else ()
+    return value if option.shape is Shape.SWITCH else str(value)
+
+
+def load(sources: dict[str, dict[str, object]], folder: Path) -> tuple[dict[str, object], object]:
+    """Feed each source in its own manner; return the settings as text, and the origins."""
+    by_name = {option.name: option for option in OPTIONS}
+    config = folder / "g.toml"
+    config.write_text(
+        # An escape within Unicode's first plane means the same in JSON and TOML; others stay.
+        "".join(f"{k} = {json.dumps(v, ensure_ascii=False)}\n" for k, v in sources["file"].items())
+    )
+    flags = {by_name[k].field: as_flag(by_name[k], v) for k, v in sources["flag"].items()} | {
+        "config": str(config)
+    }
+    environ = {by_name[k].variable: as_text(v) for k, v in sources["environment"].items()}
+    settings, origins = load_settings(
+        flags, environ | {"HOME": "/h"}, host_name="h", terminal=False
+    )
+    shown = {option.name: getattr(settings, option.field) for option in OPTIONS}
+    reprinted = folder / "again.toml"
+    reprinted.write_text(print_settings(settings, origins))
+    again, _ = load_settings({"config": str(reprinted)}, {}, host_name="other", terminal=True)
+    assert again == settings
+    return {k: list(map(str, v)) if isinstance(v, tuple) else v for k, v in shown.items()}, origins
+
+
+@given(given_values())
+def test_the_first_source_that_gives_a_value_wins_and_is_named(
+    sources: dict[str, dict[str, object]],
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        shown, origins = load(sources, Path(folder))
+    assert isinstance(origins, dict)
+    for option in OPTIONS:
+        winner = next((s for s in SOURCES if option.name in sources[s]), None)
+        assert origins[option.name].startswith(winner or "default")
+        if winner is not None:
+            value = sources[winner][option.name]
+            found = shown[option.name]
+            # A path loses a trailing or doubled slash; everything else comes out as it went in.
+            expected: object = Path(str(value)) if option.name == "data-dir" else value
+            assert (found if isinstance(found, type(expected)) else str(found)) == expected
+
+
+@given(st.text())
+def test_every_host_name_gives_a_name_that_settings_accept(host_name: str) -> None:
+    settings, _ = load_settings(
+        {"name": sanitise_name(host_name)}, {"HOME": "/h"}, host_name="h", terminal=False
+    )
+    assert settings.name == sanitise_name(host_name)
