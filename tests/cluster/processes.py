@@ -46,16 +46,23 @@ class ClusterError(Exception):
     """What was asked of the cluster cannot be done, or a node did not do it. For people to read."""
 
 
-def _daemon() -> tuple[str, ...]:
-    return (str(Path(sys.executable).parent / "gcounterd"), "run")
+def find_causes(error: BaseException) -> list[BaseException]:
+    """Return the errors in a tree of exception groups, which nurseries make of any error."""
+    if isinstance(error, BaseExceptionGroup):
+        return [cause for part in error.exceptions for cause in find_causes(part)]
+    return [error]
+
+
+# Started for each node, before the options: the daemon of the environment that we run in.
+DAEMON = (str(Path(sys.executable).parent / "gcounterd"), "run")
 
 
 @attrs.frozen
 class Plan:
     """How a cluster is to be. `http_base`, `peer_base`: first port of each kind, 0 for free ones.
 
-    program  what is started for each node, before the options
     options  more options for every node
+    program  what is started for each node, `DAEMON` unless a test says otherwise
     """
 
     directory: Path
@@ -64,7 +71,7 @@ class Plan:
     peer_base: int = 7701
     durability: str = "commit"
     options: tuple[str, ...] = ()
-    program: tuple[str, ...] = attrs.field(factory=_daemon)
+    program: tuple[str, ...] = attrs.field(factory=lambda: DAEMON)
 
 
 @attrs.define(eq=False)
@@ -78,6 +85,7 @@ class Node:
     front_port: int
     process: trio.Process | None = None
     paused: bool = False
+    ending: bool = False  # we told it to end, so its end is no news
 
     @property
     def url(self) -> str:
@@ -111,10 +119,19 @@ class Node:
 class Cluster:
     """The nodes of a plan, and the routes between them. Made by `open_cluster`."""
 
-    def __init__(self, plan: Plan, nodes: dict[str, Node], cuts: Cuts) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        nodes: dict[str, Node],
+        cuts: Cuts,
+        watchers: trio.Nursery,
+        tell: Callable[[str], None],
+    ) -> None:
         self.plan = plan
         self.nodes = nodes
         self.cuts = cuts
+        self._watchers = watchers
+        self._tell = tell
 
     def find(self, name: str) -> Node:
         """Return the node called `name`, `n2` or just `2`; raise `ClusterError` if none is."""
@@ -139,8 +156,14 @@ class Cluster:
                 start_new_session=True,
                 env={k: v for k, v in os.environ.items() if not k.startswith("GCOUNTERD_")},
             )
-        node.paused = False
+        node.paused = node.ending = False
         (node.directory / "pid").write_text(f"{node.process.pid}\n")
+        self._watchers.start_soon(self._watch, node, node.process)
+
+    async def _watch(self, node: Node, process: trio.Process) -> None:
+        await process.wait()
+        if not node.ending:
+            self._tell(f"{node.name} ended by itself ({node.state}):\n{node.log_tail()}")
 
     def _command(self, node: Node) -> list[str]:
         plan = self.plan
@@ -164,6 +187,7 @@ class Cluster:
         """Kill a process (SIGKILL) and wait until it is gone."""
         node = self._alive(name)
         assert node.process is not None
+        node.ending = True
         node.process.send_signal(signal.SIGKILL)
         await node.process.wait()
 
@@ -222,6 +246,7 @@ class Cluster:
         running = [node for node in self.nodes.values() if node.running]
         for node in running:
             assert node.process is not None
+            node.ending = True
             node.process.send_signal(signal.SIGTERM)
             node.process.send_signal(signal.SIGCONT)  # a paused process cannot hear TERM
         with trio.move_on_after(STOP_WAIT_S):
@@ -257,7 +282,8 @@ async def open_cluster(
 ) -> AsyncIterator[Cluster]:
     """Make a cluster, nothing started yet; at the end of the block stop all that runs.
 
-    `tell` is given the names of processes that had to be killed because TERM did not end them.
+    `tell` is given, as text, what nobody asked for: processes that ended by themselves, or had to
+    be killed because TERM did not end them.
     Raises `ClusterError` if the plan cannot be carried out.
     """
     if not 1 <= plan.nodes <= NODES_MAX:
@@ -266,8 +292,8 @@ async def open_cluster(
     failure: Exception | None = None
     async with AsyncExitStack() as held:
         nodes, fronts = await _lay_out(plan, cuts, held)
-        cluster = Cluster(plan, nodes, cuts)
         async with trio.open_nursery() as nursery:
+            cluster = Cluster(plan, nodes, cuts, nursery, tell)
             for front, listener in fronts:
                 nursery.start_soon(front.serve, listener)
             try:
