@@ -22,7 +22,7 @@ from gcounterd.counters.columns import Column, Totals
 from gcounterd.counters.deltas import Gathering
 from gcounterd.counters.images import Image, Kind
 from gcounterd.counters.keys import KeyIndex
-from gcounterd.counters.writer import Writer
+from gcounterd.counters.writer import AMOUNT_MAX, Writer
 from gcounterd.errors import PeerError, StorageError
 from gcounterd.ids import ColumnId, NodeId, node_of
 
@@ -45,9 +45,9 @@ class Counters:
 
     # -- the data plane ---------------------------------------------------------------------
 
-    def add(self, key: bytes, amount: int) -> None:
-        """Gather an increment for the next cut; raise `ClientError` if it is refused."""
-        self.writer.add(key, amount, self._totals)
+    def add(self, key: bytes, amount: int, most: int = AMOUNT_MAX) -> None:
+        """Gather an increment of 1 to `most` for the next cut; raise `ClientError` if refused."""
+        self.writer.add(key, amount, self._totals, most)
 
     def value(self, key: bytes) -> int:
         """Return the value of `key`: what is applied here, 0 if nothing is."""

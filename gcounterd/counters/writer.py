@@ -46,10 +46,10 @@ class Writer:
         """Return the number of keys that wait for the next cut."""
         return len(self._pending)
 
-    def add(self, key: bytes, amount: int, totals: Totals) -> None:
-        """Gather one increment of 1 … 2^31; raise `ClientError` if it cannot be counted."""
-        if not 1 <= amount <= AMOUNT_MAX:
-            raise ClientError(400, "bad_amount", f"an amount is 1 to {AMOUNT_MAX}")
+    def add(self, key: bytes, amount: int, totals: Totals, most: int = AMOUNT_MAX) -> None:
+        """Gather one increment of 1 to `most`; raise `ClientError` if it cannot be counted."""
+        if not 1 <= amount <= most:
+            raise ClientError(400, "bad_amount", f"an amount is 1 to {most}")
         pending = self._pending
         before = pending.get(key)
         row = self._keys.find(key)

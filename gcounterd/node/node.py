@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from random import Random
 from typing import assert_never
 
-from gcounterd.counters.batches import Batch
+from gcounterd.counters.batches import COUNT_MAX, Batch
 from gcounterd.counters.counters import Counters
 from gcounterd.errors import ClientError, PeerError
 from gcounterd.ids import ColumnId, NodeId
@@ -101,6 +101,12 @@ class Node:
         if not self.joining.counting:
             raise ClientError(503, "not_active", "; ".join(self.joining.reasons()))
         self.counters.add(key, amount)
+
+    def raise_by(self, key: bytes, amount: int) -> None:
+        """Gather an increment above 2^31, to raise this node's share; like `add` otherwise."""
+        if not self.joining.counting:
+            raise ClientError(503, "not_active", "; ".join(self.joining.reasons()))
+        self.counters.add(key, amount, COUNT_MAX)
 
     def cut(self) -> Group | None:
         """Return what waits for durability, or None; to be applied or abandoned before the next."""

@@ -1,0 +1,205 @@
+"""The group commit: one task makes durable what waits, then applies, answers and spreads it.
+
+Theory. While one group is in fsync the next gathers, so the more there is to do the more a single
+fsync carries, and no request ever waits for a timer. Everyone whose increment is in a group waits
+on one Event, set once: a wake-up per commit, not per increment.
+
+A full disk is definite: the transaction is rolled back, the waiting clients are told that nothing
+was counted, and the next group tries again. Any other disk error ends acknowledging for good,
+with an indefinite answer, since a commit that reported failure may reappear after a restart.
+
+Checkpoints run beside it, one image at a time; an image is made only between applies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import attrs
+import trio
+
+from gcounterd.counters.checkpoint import Checkpoint
+from gcounterd.daemon.logs import get_logger
+from gcounterd.errors import ClientError, StorageError
+from gcounterd.node.effects import Effect
+from gcounterd.node.node import Node
+from gcounterd.node.records import Group, TakeEntries
+from gcounterd.storage.records import encode_group
+from gcounterd.storage.recovery import roster_image
+from gcounterd.storage.schema import Durability
+from gcounterd.storage.store import Store
+
+log = get_logger("gcounterd.commits")
+
+# A checkpoint begins when the journal passes both: replaying this much takes well under a second.
+JOURNAL_BYTES_MIN = 8 * 1024 * 1024
+JOURNAL_SHARE_OF_IMAGES = 4
+# After a full disk, a checkpoint is tried again at this pace.
+FULL_DISK_PAUSE_S = 1.0
+
+
+@attrs.define(eq=False)
+class _Outcome:
+    """What becomes of the group that is gathering; `error` is set before `done` if it failed."""
+
+    done: trio.Event = attrs.Factory(trio.Event)
+    error: ClientError | None = None
+
+
+class Commits:
+    """The flusher and the checkpoints of one node."""
+
+    def __init__(
+        self,
+        node: Node,
+        store: Store,
+        durability: Durability,
+        perform: Callable[[Sequence[Effect]], None],
+        names_on_disk: int,
+    ) -> None:
+        """`perform` carries effects out; `names_on_disk` is what recovery found in images."""
+        self._node = node
+        self._store = store
+        self._durability = durability
+        self._perform = perform
+        self._names_on_disk = names_on_disk
+        self._seq = store.last_seq
+        self._applied = self._seq  # the newest journal row whose records are applied
+        self._work = trio.Event()
+        self._gathering = _Outcome()
+        self._idle = trio.Event()  # set while nothing is being applied
+        self._idle.set()
+        self._committed = trio.Event()  # set when a group has been committed or refused
+        self.number = 0
+        self.refused = 0
+        self.checkpoints = 0
+
+    def request(self) -> None:
+        """See to it that what waits is committed soon."""
+        self._work.set()
+
+    async def wait(self) -> None:
+        """Wait until all that was added before is committed; raise `ClientError` if it is not."""
+        outcome = self._gathering
+        self._work.set()
+        await outcome.done.wait()
+        if outcome.error is not None:
+            raise ClientError(
+                outcome.error.status,
+                outcome.error.code,
+                outcome.error.message,
+                definite=outcome.error.definite,
+            )
+
+    async def room(self) -> None:
+        """Wait until what peers sent may grow again."""
+        while self._node.intake.full:
+            self._work.set()
+            await self._committed.wait()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Commit until cancelled; raise `StorageError` when the disk cannot be trusted."""
+        task_status.started()
+        while True:
+            await self._work.wait()
+            self._work = trio.Event()
+            outcome, self._gathering = self._gathering, _Outcome()
+            group = self._node.cut()
+            try:
+                if group is not None:
+                    await self._commit(group, outcome)
+            except StorageError as error:
+                self._fail(error, outcome)
+                raise
+            finally:
+                outcome.done.set()
+
+    async def flush(self) -> None:
+        """Commit what waits, as the last act before stopping."""
+        while self._node.intake or self._node.counters.writer:
+            await self.wait()
+
+    async def _commit(self, group: Group, outcome: _Outcome) -> None:
+        try:
+            await self._write(group)
+        except StorageError as error:
+            if not error.definite:
+                raise
+            self._node.abandoned(group)
+            self.refused += 1
+            self._fail(error, outcome)
+            log.warning("commit_refused", reason=str(error), own=group.own)
+        else:
+            await self._apply(group)
+        committed, self._committed = self._committed, trio.Event()
+        committed.set()
+
+    async def _write(self, group: Group) -> None:
+        if self._durability is Durability.MEMORY:
+            facts = tuple(r for r in group.records if isinstance(r, TakeEntries))
+            group = attrs.evolve(group, records=facts)
+        if group.records:
+            durable = group.facts or self._durability is Durability.COMMIT
+            await self._store.append(self._seq + 1, encode_group(group), durable=durable)
+            self._seq += 1
+        else:
+            await trio.lowlevel.checkpoint()
+
+    async def _apply(self, group: Group) -> None:
+        self._idle = trio.Event()
+        with trio.CancelScope(shield=True):  # half an apply must not be left behind
+            for _ in self._node.applying(group):
+                await trio.lowlevel.checkpoint()
+        self._idle.set()
+        self._applied = self._seq
+        self._perform(self._node.committed(group, trio.current_time()))
+        self.number += 1
+
+    def _fail(self, error: StorageError, outcome: _Outcome) -> None:
+        if error.full:
+            outcome.error = ClientError(507, "disk_full", f"the disk is full: {error}")
+        else:
+            outcome.error = ClientError(
+                503, "storage_failed", f"the disk failed: {error}", definite=error.definite
+            )
+        outcome.done.set()
+
+    # -- checkpoints ------------------------------------------------------------------------
+
+    async def run_checkpoints(self) -> None:
+        """Write images whenever the journal has grown enough, until cancelled."""
+        while True:
+            while not self._is_checkpoint_due():
+                await self._committed.wait()
+            try:
+                await self.checkpoint()
+            except StorageError as error:
+                if not error.definite:
+                    raise
+                log.warning("checkpoint_refused", reason=str(error))
+                await trio.sleep(FULL_DISK_PAUSE_S)
+
+    def _is_checkpoint_due(self) -> bool:
+        images = self._store.image_bytes
+        return self._store.journal_bytes > max(JOURNAL_BYTES_MIN, images // JOURNAL_SHARE_OF_IMAGES)
+
+    async def checkpoint(self) -> None:
+        """Write one round of images and trim the journal. Raises `StorageError`."""
+        await self._idle.wait()
+        upto = self._applied
+        round_ = Checkpoint(self._node.counters, self._names_on_disk)
+        roster = roster_image(self._node.roster)
+        try:
+            images = round_.images()
+            while True:
+                await self._idle.wait()
+                image = next(images, None)
+                if image is None:
+                    break
+                await self._store.put_images([image])
+            await self._store.finish_checkpoint([*round_.columns(), roster], upto)
+        except BaseException:
+            round_.undo()
+            raise
+        self._names_on_disk = round_.names
+        self.checkpoints += 1

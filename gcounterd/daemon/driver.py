@@ -1,0 +1,173 @@
+"""The driver: the one owner of the node, between links, disk and clock.
+
+Theory. Every input reaches the node from here, on the one loop, with the time; every effect it
+returns is carried out here, in order. Nothing else calls the node's control plane, so there are
+no locks. The driver sleeps until the node's one deadline, and is nudged when an input has moved
+that deadline forward. It refuses to know what any of it means.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Sequence
+from typing import assert_never
+
+import attrs
+import trio
+
+from gcounterd.daemon.commits import Commits
+from gcounterd.daemon.logs import get_logger
+from gcounterd.errors import RefusedError
+from gcounterd.links.grades import Grade
+from gcounterd.links.transport import Transport
+from gcounterd.node.effects import Dial, Drop, Effect, Exit, Notice, ReadDone, Send
+from gcounterd.node.messages import Channel, Hello, Message, Refusal
+from gcounterd.node.node import Node
+from gcounterd.storage.schema import Durability
+from gcounterd.storage.store import Store
+
+log = get_logger("gcounterd.peers")
+
+
+@attrs.define(eq=False)
+class _Waiting:
+    """A consistent read that somebody waits for."""
+
+    done: trio.Event = attrs.Factory(trio.Event)
+    missing: tuple[str, ...] = ()
+
+
+class Driver:
+    """Owns the node; is the handler of links and the performer of effects.
+
+    events    how often each named event happened, for metrics
+    longest   the longest step of handling one input, in seconds
+    """
+
+    def __init__(
+        self, node: Node, store: Store, durability: Durability, names_on_disk: int
+    ) -> None:
+        self.node = node
+        self.store = store
+        self.transport = Transport(self)
+        self.commits = Commits(node, store, durability, self.perform, names_on_disk)
+        self.events: collections.Counter[str] = collections.Counter()
+        self.longest = 0.0
+        self._nudge = trio.Event()
+        self._sleeping_until = -float("inf")
+        self._reads: dict[int, _Waiting] = {}
+        self._ended: Exit | None = None
+        self._end = trio.Event()
+
+    # -- effects ----------------------------------------------------------------------------
+
+    def perform(self, effects: Sequence[Effect]) -> None:
+        """Carry effects out, in order."""
+        for effect in effects:
+            match effect:
+                case Send(links, message):
+                    self.transport.send(links, message)
+                case Dial(address, channel):
+                    self.transport.dial(address, channel)
+                case Drop(link, reason, refusal):
+                    self.transport.drop(link, reason, refusal)
+                case Notice(name, fields):
+                    self.events[name] += 1
+                    log.info(name, **fields)
+                case ReadDone(number, missing):
+                    waiting = self._reads.pop(number, None)
+                    if waiting is not None:
+                        waiting.missing = missing
+                        waiting.done.set()
+                case Exit():
+                    self._ended = effect
+                    self._end.set()
+                case _:
+                    assert_never(effect)
+        if self.node.intake:
+            self.commits.request()
+
+    def _input(self, effects: Sequence[Effect], started: float) -> None:
+        self.perform(effects)
+        now = trio.current_time()
+        self.longest = max(self.longest, now - started)
+        if self.node.next_wake(now) < self._sleeping_until:
+            self._nudge.set()
+
+    async def run(self) -> None:
+        """Wake the node when it is due, until it ends itself; raise `RefusedError` then."""
+        while not self._end.is_set():
+            started = trio.current_time()
+            self._input(self.node.wake(started), started)
+            if self.node.intake:
+                self.commits.request()
+            now = trio.current_time()
+            self._sleeping_until = self.node.next_wake(now)
+            if self._sleeping_until <= now:
+                await trio.lowlevel.checkpoint()
+                continue
+            self._nudge = trio.Event()
+            with trio.move_on_at(self._sleeping_until):
+                await self._nudge.wait()
+        assert self._ended is not None
+        raise RefusedError(self._ended.text)
+
+    # -- links.Handler ----------------------------------------------------------------------
+
+    def hello(self, channel: Channel) -> Hello:
+        """Return our first frame for a new connection."""
+        return self.node.hello(channel)
+
+    def judge(self, hello: Hello) -> Refusal | None:
+        """Return why a peer's hello is refused, or None."""
+        return self.node.judge(hello)
+
+    def opened(self, link: int, hello: Hello, dialled: str | None) -> None:
+        """Take note of a link."""
+        log.info("link_opened", peer=hello.name, channel=hello.channel.name.lower())
+        now = trio.current_time()
+        self._input(self.node.opened(link, hello, dialled, now), now)
+
+    def closed(self, link: int, reason: str) -> None:
+        """Take note that a link is gone."""
+        log.info("link_closed", link=link, reason=reason)
+        now = trio.current_time()
+        self._input(self.node.closed(link, now), now)
+
+    def received(self, link: int, message: Message) -> None:
+        """Hand a message to the node."""
+        now = trio.current_time()
+        self._input(self.node.received(link, message, now), now)
+
+    def dial_failed(
+        self, address: str, channel: Channel, grade: Grade, refusal: Refusal | None
+    ) -> None:
+        """Take note of a dial that did not end in a link."""
+        self.events[f"dial_{grade.name.lower()}"] += 1
+        log.debug("dial_failed", address=address, grade=grade.name.lower())
+        now = trio.current_time()
+        self._input(self.node.dial_failed(address, channel, refusal, now), now)
+
+    async def room(self) -> None:
+        """Hold a reader back while too much waits for the disk."""
+        await self.commits.room()
+
+    def count(self, event: str, n: int = 1) -> None:
+        """Count an event for metrics."""
+        self.events[event] += n
+
+    # -- for the service --------------------------------------------------------------------
+
+    def join(self, addresses: Sequence[str]) -> None:
+        """Try more peer addresses."""
+        now = trio.current_time()
+        self._input(self.node.join(addresses, now), now)
+
+    async def read(self, seconds: float) -> tuple[str, ...]:
+        """Ask every member for what it has answered; return the names of those missed."""
+        now = trio.current_time()
+        number, effects = self.node.read(now, seconds)
+        waiting = self._reads[number] = _Waiting()
+        self._input(effects, now)
+        await waiting.done.wait()
+        return waiting.missing

@@ -1,0 +1,91 @@
+"""Metrics: the node's figures as Prometheus text.
+
+Theory. Figures are plain numbers kept where they arise and collected when somebody asks, so a hit
+pays nothing for them. No counter name, path or text from a stranger is ever a label: the events
+are constants of this program, and their number is bounded all the same.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from gcounterd import __version__
+from gcounterd.daemon.driver import Driver
+from gcounterd.daemon.views import Views
+from gcounterd.node.messages import Channel
+
+Family = CounterMetricFamily | GaugeMetricFamily
+
+# Different events shown; a program error that made names from outside would stop here.
+EVENTS_MAX = 256
+_KIB = 1024
+
+
+class Metrics(Collector):
+    """Collects from a driver; `exposition` gives the text."""
+
+    def __init__(self, driver: Driver, views: Views) -> None:
+        self._driver = driver
+        self._views = views
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def exposition(self) -> bytes:
+        """Return the Prometheus text format 0.0.4."""
+        return generate_latest(self._registry)
+
+    def describe(self) -> Iterable[Family]:
+        """Return nothing: the registry need not know the names before they are asked for."""
+        return []
+
+    def collect(self) -> Iterable[Family]:
+        """Yield every family with its present figures."""
+        yield from self._state()
+        yield from self._work()
+        events = CounterMetricFamily(
+            "gcounterd_events", "Named events since the start.", labels=["event"]
+        )
+        for name, number in sorted(self._driver.events.items())[:EVENTS_MAX]:
+            events.add_metric([name], number)
+        yield events
+
+    def _state(self) -> Iterable[Family]:
+        node, store = self._driver.node, self._driver.store
+        info = GaugeMetricFamily("gcounterd_info", "Always 1.", labels=["version"])
+        info.add_metric([__version__], 1)
+        yield info
+        members = GaugeMetricFamily("gcounterd_members", "Members.", labels=["liveness"])
+        liveness = [self._views.liveness(entry.node) for entry in node.roster.belonging()]
+        for word in ("alive", "suspect"):
+            members.add_metric([word], liveness.count(word))
+        yield members
+        yield _gauge("ready", "1 if the node is caught up.", not node.joining.reasons())
+        yield _gauge("counters", "Names in the key index.", len(node.counters.keys))
+        yield _gauge("columns", "Open columns.", len(node.counters.columns))
+        yield _gauge("links", "Open bulk links.", len(node.peers.on(Channel.BULK)))
+        yield _gauge("fetching_columns", "Columns asked for.", len(node.exchange.progress))
+        yield _gauge("intake_bytes", "Received, not committed.", node.intake.size_bytes)
+        yield _gauge("journal_bytes", "Bytes of the journal.", store.journal_bytes)
+        yield _gauge("image_bytes", "Bytes of the images.", store.image_bytes)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
+        yield _gauge("resident_peak_bytes", "Largest resident size so far.", peak)
+
+    def _work(self) -> Iterable[Family]:
+        commits = self._driver.commits
+        yield _count("commits", "Group commits.", commits.number)
+        yield _count("commits_refused", "Commits refused by a full disk.", commits.refused)
+        yield _count("checkpoints", "Checkpoints completed.", commits.checkpoints)
+        yield _gauge("longest_step_seconds", "Longest step of the node.", self._driver.longest)
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"gcounterd_{name}", text, value=float(value))
+
+
+def _count(name: str, text: str, value: float) -> CounterMetricFamily:
+    return CounterMetricFamily(f"gcounterd_{name}", text, value=float(value))

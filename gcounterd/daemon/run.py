@@ -1,0 +1,172 @@
+"""Running: what starts in which order, and what stops in which.
+
+Theory. Up: the directory is locked and read, peers' port bound (the node must know its address),
+then the API, and only then is the node announced as listening. Down, on TERM or INT: it turns not
+ready, takes no more increments, finishes the answers in flight, commits what waits, lets the peer
+links say what is queued, and closes the store last. A second signal stops at once; what was
+acknowledged is on disk all the same.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+
+import attrs
+import trio
+
+from gcounterd import __version__
+from gcounterd.api.limits import Limits
+from gcounterd.api.listeners import Listener, listen_tcp, listen_unix
+from gcounterd.api.server import serve
+from gcounterd.daemon.addresses import Address
+from gcounterd.daemon.boot import Booted, Wishes, boot
+from gcounterd.daemon.driver import Driver
+from gcounterd.daemon.logs import get_logger
+from gcounterd.daemon.metrics import Metrics
+from gcounterd.daemon.places import admin_socket
+from gcounterd.daemon.service import Condition, Service
+from gcounterd.daemon.settings import Settings
+from gcounterd.daemon.views import Views
+from gcounterd.links.sockets import listen_peers
+from gcounterd.storage.schema import Durability
+
+log = get_logger("gcounterd.run")
+
+# Files kept for the store, peers, logs and the like when connections take all the rest.
+_FILES_RESERVED = 256
+# A commit at the end that takes longer than this is a disk that hangs; the journal has the rest.
+_FLUSH_S = 10.0
+
+
+def main(settings: Settings) -> int:
+    """Run a node until it is told to stop; return 0. Errors of the tree are raised."""
+    wishes = Wishes(
+        data_dir=settings.data_dir,
+        name=settings.name,
+        cluster=settings.cluster,
+        max_counters=settings.max_counters,
+        durability=Durability(settings.durability),
+        salvage=settings.salvage,
+    )
+    booted = boot(wishes)
+    trio.run(_run, settings, booted)
+    return 0
+
+
+def _raise_file_limit() -> int:
+    """Raise the soft limit of open files to the hard one; return how many connections fit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return max(16, min(hard, 1_000_000) - _FILES_RESERVED)
+
+
+async def _run(settings: Settings, booted: Booted) -> None:
+    store = booted.store
+    async with trio.open_nursery() as outer:
+        await outer.start(store.run)
+        try:
+            await _run_node(settings, booted)
+        finally:
+            outer.cancel_scope.cancel()
+    log.info("stopped", node=settings.name)
+
+
+async def _run_node(settings: Settings, booted: Booted) -> None:
+    condition = Condition(not_ready={"starting": "starting: not all listeners are bound"})
+    seeds = tuple(str(address) for address in settings.join)
+    durability = Durability(settings.durability)
+    peers = await listen_peers(settings.peer.host, settings.peer.port)
+    address = _advertised(settings, peers)
+    node = booted.node(str(address), seeds, trio.current_time())
+    driver = Driver(node, booted.store, durability, booted.restored.names_on_disk)
+    views = Views(driver, durability)
+    exposition = Metrics(driver, views).exposition
+    service = Service(driver, condition, views.cluster, views.status, exposition)
+    if booted.damaged:
+        condition.warnings["damaged"] = "the store was damaged; see the log of this start"
+    limits = Limits(connections_max=settings.max_connections or _raise_file_limit())
+    async with trio.open_nursery() as nursery:
+        await nursery.start(driver.transport.serve, peers)
+        await nursery.start(driver.commits.run)
+        nursery.start_soon(driver.commits.run_checkpoints)
+        listeners = [
+            await listen_tcp(settings.http.host, settings.http.port),
+            listen_unix(admin_socket(settings.data_dir)),
+        ]
+        api = _Api(service, listeners, limits)
+        await nursery.start(api.run)
+        await nursery.start(_watch_signals, nursery, condition, driver, api)
+        driver.commits.request()
+        nursery.start_soon(driver.run)
+        _announce(settings, node.config.address, listeners)
+        condition.not_ready.pop("starting")
+
+
+def _advertised(settings: Settings, peers: list[trio.SocketListener]) -> Address:
+    """Return the address that peers are told; port 0 stands for the one that was bound."""
+    advertise = settings.advertise
+    if advertise.port:
+        return advertise
+    return Address(advertise.host, peers[0].socket.getsockname()[1])
+
+
+@attrs.define(eq=False)
+class _Api:
+    """The API's server, to be stopped before the rest."""
+
+    service: Service
+    listeners: list[Listener]
+    limits: Limits
+    scope: trio.CancelScope = attrs.Factory(trio.CancelScope)
+    done: trio.Event = attrs.Factory(trio.Event)
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Serve until `scope` is cancelled and the answers in flight are out."""
+        with self.scope:
+            await serve(self.service, self.listeners, limits=self.limits, task_status=task_status)
+        self.done.set()
+
+
+def _announce(settings: Settings, address: str, listeners: list[Listener]) -> None:
+    log.info(
+        "listening",
+        version=__version__,
+        pid=os.getpid(),
+        node=settings.name,
+        cluster=settings.cluster,
+        http=f"http://{listeners[0].address}",
+        peer=address,
+        data_dir=str(settings.data_dir),
+    )
+
+
+async def _watch_signals(
+    nursery: trio.Nursery,
+    condition: Condition,
+    driver: Driver,
+    api: _Api,
+    *,
+    task_status: trio.TaskStatus[None],
+) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
+        async for number in signals:
+            name = signal.Signals(number).name
+            if "draining" in condition.not_ready:
+                log.warning("stopping_at_once", signal=name)
+                nursery.cancel_scope.cancel()
+                return
+            log.info("stopping", signal=name)
+            condition.not_ready["draining"] = "stopping"
+            nursery.start_soon(_stop, nursery.cancel_scope, driver, api)
+
+
+async def _stop(everything: trio.CancelScope, driver: Driver, api: _Api) -> None:
+    api.scope.cancel()
+    await api.done.wait()
+    with trio.move_on_after(_FLUSH_S):
+        await driver.commits.flush()
+    everything.cancel()

@@ -1,0 +1,193 @@
+"""The service: what requests ask of this node, answered by the driver, the counters, the store.
+
+It is the one implementation of `api.backend.Backend` that runs in the daemon. Long answers are
+made in slices with a checkpoint of the loop in between. It refuses to know HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import attrs
+import trio
+
+from gcounterd.api.backend import ConsistentRead, Listing, Readiness
+from gcounterd.counters.batches import COUNT_MAX
+from gcounterd.counters.listing import Listing as KeyListing
+from gcounterd.counters.writer import PENDING_AMOUNT_MAX
+from gcounterd.daemon.driver import Driver
+from gcounterd.errors import ClientError, StorageError
+from gcounterd.ids import node_of
+
+T = TypeVar("T")
+
+# How much a share is raised in one commit: what may wait for one at most.
+_RAISE_STEP = PENDING_AMOUNT_MAX // 2
+
+
+@attrs.define(eq=False)
+class Condition:
+    """What the life cycle knows: why this node should get no traffic now, and what to look at."""
+
+    not_ready: dict[str, str] = attrs.Factory(dict)
+    warnings: dict[str, str] = attrs.Factory(dict)
+
+
+class Service:
+    """Answers requests; see `api.backend.Backend` for what each method promises."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        condition: Condition,
+        cluster_view: Callable[[], dict[str, object]],
+        status_view: Callable[[], dict[str, object]],
+        exposition: Callable[[], bytes],
+    ) -> None:
+        self._driver = driver
+        self._node = driver.node
+        self._counters = driver.node.counters
+        self._listing = KeyListing(driver.node.counters)
+        self._condition = condition
+        self._commit = driver.commits.wait
+        self.cluster = cluster_view
+        self.status = status_view
+        self.metrics = exposition
+        self.value = self._counters.value
+
+    @property
+    def name(self) -> str:
+        """Return this node's name."""
+        return self._node.config.name
+
+    # -- writing ----------------------------------------------------------------------------
+
+    def add(self, key: bytes, amount: int) -> None:
+        """Gather an increment."""
+        if self._condition.not_ready.get("draining"):
+            raise ClientError(503, "draining", "this node is stopping; count at another one")
+        self._node.add(key, amount)
+
+    def add_all(self, counts: dict[bytes, int]) -> None:
+        """Gather many increments for one commit, all or none."""
+        done: list[tuple[bytes, int]] = []
+        try:
+            for key, amount in counts.items():
+                self.add(key, amount)
+                done.append((key, amount))
+        except ClientError:
+            for key, amount in done:
+                self._counters.writer.withdraw(key, amount)
+            raise
+
+    async def commit(self) -> None:
+        """Wait until what was added is durable as configured."""
+        await self._commit()
+
+    async def share(self, key: bytes) -> int:
+        """Return what this node counted itself, over all its columns ever."""
+        row = self._counters.keys.find(key)
+        if row is None:
+            return 0
+        own = self._node.config.node
+        total = 0
+        for column in list(self._counters.columns.values()):
+            if node_of(column.id) != own:
+                continue
+            for number in range(len(column.segments)):
+                total += column.count_of_row(row, number)
+                await trio.lowlevel.checkpoint()
+        return total
+
+    async def raise_share(self, key: bytes, at_least: int) -> int:
+        """Raise this node's share to at least that much, durably."""
+        if not 1 <= at_least <= COUNT_MAX:
+            raise ClientError(400, "bad_amount", "at_least is 1 to 2^53")
+        while True:
+            share = await self.share(key)
+            waiting = self._counters.writer.waiting(key)
+            missing = at_least - share - waiting
+            if missing > 0:
+                if self._condition.not_ready.get("draining"):
+                    raise ClientError(503, "draining", "this node is stopping")
+                self._node.raise_by(key, min(missing, _RAISE_STEP))
+            elif not waiting:
+                return share
+            await self._commit()
+
+    # -- reading ----------------------------------------------------------------------------
+
+    async def by_node(self, key: bytes) -> dict[str, int]:
+        """Return the counts by original node."""
+        row = self._counters.keys.find(key)
+        counts: dict[str, int] = {}
+        if row is not None:
+            for found in self._counters.share_of_row(row):
+                if found is not None:
+                    label = self._node.roster.label(found[0])
+                    counts[label] = counts.get(label, 0) + found[1]
+                await trio.lowlevel.checkpoint()
+        return counts
+
+    async def listing(self, prefix: bytes, after: bytes, limit: int) -> Listing:
+        """Return counters in the order of their keys."""
+        found = await _sliced(self._listing.page(prefix, after, limit + 1))
+        more = len(found) > limit
+        return Listing(tuple(found[:limit]), found[limit - 1][0] if more else None)
+
+    async def top(self, limit: int, prefix: bytes) -> tuple[tuple[bytes, int], ...]:
+        """Return the largest counters."""
+        return tuple(await _sliced(self._listing.top(limit, prefix)))
+
+    async def consistent(self, key: bytes, seconds: float) -> ConsistentRead:
+        """Ask every member for what it has answered."""
+        missing = await self._driver.read(seconds)
+        return ConsistentRead(self._counters.value(key), missing)
+
+    # -- the node itself --------------------------------------------------------------------
+
+    def readiness(self) -> Readiness:
+        """Say whether this node should get traffic."""
+        reasons = (*self._condition.not_ready.values(), *self._node.joining.reasons())
+        return Readiness(not reasons, tuple(reasons))
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what an operator should look at."""
+        roster = self._node.roster
+        twice = [e.name for e in roster.belonging() if roster.label(e.node) != e.name]
+        doubles = [f"two members are named '{name}'" for name in twice]
+        return (*self._condition.warnings.values(), *doubles)
+
+    def join(self, addresses: Sequence[str]) -> None:
+        """Try these peer addresses until each has been a member's once."""
+        self._driver.join(addresses)
+
+    async def verify(self) -> dict[str, object]:
+        """Check the store."""
+        return {**await self._driver.store.verify()}
+
+    async def backup(self, path: str) -> dict[str, object]:
+        """Write a copy of the store to a new file."""
+        try:
+            size = await self._driver.store.backup(Path(path))
+        except StorageError as error:
+            status = 507 if error.full else 409
+            raise ClientError(status, "backup_failed", str(error)) from None
+        return {"path": path, "bytes": size}
+
+    def count(self, event: str) -> None:
+        """Count an event of the API."""
+        self._driver.count(event)
+
+
+async def _sliced(work: Generator[None, None, T]) -> T:
+    """Run a generator to its end, letting others run between its slices."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        await trio.lowlevel.checkpoint()
