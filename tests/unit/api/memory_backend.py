@@ -1,0 +1,124 @@
+"""A backend in a dict, for the tests of the HTTP room.
+
+It is a legal implementation of `gcounterd.api.backend.Backend`: increments show only after their
+commit, a listing is in key order, and a refusal raises `ClientError`. It keeps nothing, knows no
+peers, and lets a test hold the commit back or make it fail.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import trio
+
+from gcounterd.api.backend import ConsistentRead, Listing, Readiness
+from gcounterd.errors import ClientError
+
+COUNT_MAX = 2**53
+
+
+class MemoryBackend:
+    """One node, alone.
+
+    commits    how many commits were awaited
+    events     what `count` was told
+    joined     addresses handed to `join`
+    missing    names that a consistent read does not hear from
+    fail_with  raised by the next commit; the gathered increments are dropped
+    gate       while set, a commit waits for it
+    """
+
+    name = "n1"
+
+    def __init__(self) -> None:
+        self.values: dict[bytes, int] = {}
+        self.pending: Counter[bytes] = Counter()
+        self.commits = 0
+        self.events: Counter[str] = Counter()
+        self.joined: list[str] = []
+        self.missing: tuple[str, ...] = ()
+        self.reasons: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ()
+        self.fail_with: Exception | None = None
+        self.gate: trio.Event | None = None
+        self.waiting = trio.Event()
+
+    def add(self, key: bytes, amount: int) -> None:
+        self._check(key, amount)
+        self.pending[key] += amount
+
+    def add_all(self, counts: dict[bytes, int]) -> None:
+        for key, amount in counts.items():
+            self._check(key, amount)
+        self.pending.update(counts)
+
+    def _check(self, key: bytes, amount: int) -> None:
+        if self.value(key) + self.pending[key] + amount > COUNT_MAX:
+            raise ClientError(409, "too_large", "a counter ends at 2^53")
+
+    async def commit(self) -> None:
+        self.commits += 1
+        if self.gate is not None:
+            self.waiting.set()
+            await self.gate.wait()
+        pending, self.pending = self.pending, Counter()
+        if self.fail_with is not None:
+            error, self.fail_with = self.fail_with, None
+            raise error
+        for key, amount in pending.items():
+            self.values[key] = self.value(key) + amount
+
+    def value(self, key: bytes) -> int:
+        return self.values.get(key, 0)
+
+    async def by_node(self, key: bytes) -> dict[str, int]:
+        return {self.name: self.value(key)} if self.value(key) else {}
+
+    async def share(self, key: bytes) -> int:
+        return self.value(key)
+
+    async def raise_share(self, key: bytes, at_least: int) -> int:
+        self.values[key] = max(self.value(key), at_least)
+        return self.values[key]
+
+    async def listing(self, prefix: bytes, after: bytes, limit: int) -> Listing:
+        found = sorted(
+            item for item in self.values.items() if item[0].startswith(prefix) and item[0] > after
+        )
+        page = tuple(found[:limit])
+        return Listing(page, page[-1][0] if len(found) > limit else None)
+
+    async def top(self, limit: int, prefix: bytes) -> tuple[tuple[bytes, int], ...]:
+        found = [item for item in self.values.items() if item[0].startswith(prefix)]
+        return tuple(sorted(found, key=lambda item: (-item[1], item[0]))[:limit])
+
+    async def consistent(self, key: bytes, timeout: float) -> ConsistentRead:
+        return ConsistentRead(self.value(key), self.missing)
+
+    def readiness(self) -> Readiness:
+        return Readiness(not self.reasons, self.reasons)
+
+    def warnings(self) -> tuple[str, ...]:
+        return self.notes
+
+    def cluster(self) -> dict[str, object]:
+        return {"cluster": "test", "self": self.name, "ready": not self.reasons, "nodes": []}
+
+    def status(self) -> dict[str, object]:
+        return {"name": self.name, "counters": len(self.values)}
+
+    def join(self, addresses: Sequence[str]) -> None:
+        self.joined += [address for address in addresses if address not in self.joined]
+
+    async def verify(self) -> dict[str, object]:
+        return {"ok": True, "problems": [], "checked": {"counters": len(self.values)}}
+
+    async def backup(self, path: str) -> dict[str, object]:
+        return {"path": path, "bytes": 0}
+
+    def metrics(self) -> bytes:
+        return b"gcounterd_up 1\n"
+
+    def count(self, event: str) -> None:
+        self.events[event] += 1
