@@ -10,9 +10,11 @@ peer, and back out of the journal.
     block = msgpack [first, [names], n, base, gaps, counts]
 
 `first` is the position of the first name, `base` the first position, `gaps` the n - 1 differences
-that follow, each array little-endian and of the narrowest width that fits all its items (gaps 1,
-2, 4 bytes; counts 1, 2, 4, 8). Gaps instead of positions: a thousand changes among a million
-counters cost 2 bytes each instead of 4.
+that follow. An array is a `bin`, little-endian, of a width of 1, 2, 4 or 8 bytes; where a narrower
+width fits all but a few items, it is [bin, where, wide] instead: those few are 0 in the bin, and
+their places (4 bytes each) and values (8) follow. Gaps instead of positions, and exceptions
+instead of one wide item widening all: a thousand changes among a million counters of which a few
+are huge cost 4 bytes each instead of 12.
 
 This module refuses to know columns or the key index: it checks that a block agrees with itself.
 """
@@ -42,9 +44,10 @@ BLOCK_ENTRIES_MAX = 32_768
 # Positions are rows of 32 bits; a column cannot be longer than the key index.
 POSITION_MAX = 2**32 - 1
 
-Widths = dict[int, "np.dtype[np.unsignedinteger]"]
-_GAP_TYPES: Widths = {1: np.dtype("<u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
-_COUNT_TYPES: Widths = {**_GAP_TYPES, 8: np.dtype("<u8")}
+_TYPES = {width: np.dtype(f"<u{width}") for width in (1, 2, 4, 8)}
+_PLACE = np.dtype("<u4")
+_WIDE = np.dtype("<u8")
+_EXCEPTIONS_HEADER_BYTES = 8
 _EMPTY: Positions = np.empty(0, np.int64)
 
 
@@ -92,19 +95,41 @@ def make_block(first: int, names: Sequence[bytes], positions: Positions, counts:
             names,
             len(positions),
             int(positions[0]) if len(positions) else 0,
-            _narrow(np.diff(positions), _GAP_TYPES),
-            _narrow(counts, _COUNT_TYPES),
+            _pack(np.diff(positions)),
+            _pack(counts),
         ]
     )
     return Block(first, tuple(names), positions, counts, encoded)
 
 
-def _narrow(values: npt.NDArray[np.int64], types: Widths) -> bytes:
-    top = int(values.max()) if len(values) else 0
-    for width, kind in types.items():
-        if top < 1 << (8 * width):
-            return values.astype(kind).tobytes()
-    raise AssertionError(f"{top} does not fit the widest type of this array")
+Packed = bytes | tuple[bytes, bytes, bytes]
+
+
+def _pack(values: npt.NDArray[np.int64]) -> Packed:
+    """Return the cheapest encoding of an array of numbers from 0 to 2^63."""
+    n = len(values)
+    if n == 0:
+        return b""
+    top = int(values.max())
+    full = next(width for width in _TYPES if top < 1 << (8 * width))
+    best, exceptions = n * full, -1
+    for width in (1, 2, 4):
+        if width >= full or n * width >= best:
+            break
+        wide = int(np.count_nonzero(values >> (8 * width)))
+        cost = n * width + wide * (_PLACE.itemsize + _WIDE.itemsize) + _EXCEPTIONS_HEADER_BYTES
+        if cost < best:
+            best, full, exceptions = cost, width, wide
+    if exceptions < 0:
+        return values.astype(_TYPES[full]).tobytes()
+    where = np.flatnonzero(values >> (8 * full))
+    low = values.copy()
+    low[where] = 0
+    return (
+        low.astype(_TYPES[full]).tobytes(),
+        where.astype(_PLACE).tobytes(),
+        values[where].astype(_WIDE).tobytes(),
+    )
 
 
 def read_block(encoded: bytes) -> Block:
@@ -125,7 +150,7 @@ def read_block(encoded: bytes) -> Block:
 
 def _checked(fields: object, encoded: bytes) -> Block:
     match fields:
-        case (int(first), tuple(names), int(n), int(base), bytes(gaps), bytes(counts)) if not (
+        case (int(first), tuple(names), int(n), int(base), gaps, counts) if not (
             isinstance(first, bool) or isinstance(n, bool) or isinstance(base, bool)
         ):
             pass
@@ -152,18 +177,18 @@ def check_name(name: object) -> None:
         raise PeerError("bad_name", "a key is UTF-8") from None
 
 
-def _positions(n: int, base: int, gaps: bytes) -> Positions:
+def _positions(n: int, base: int, gaps: object) -> Positions:
     if n == 0:
-        if gaps or base:
+        if gaps != b"" or base:
             raise PeerError("block_malformed", "positions without entries")
         return _EMPTY
     if not 0 <= base <= POSITION_MAX:
         raise PeerError("block_malformed", "a position is out of range")
-    steps = _widen(n - 1, gaps, _GAP_TYPES)
+    steps = _unpack(n - 1, gaps)
     positions = np.empty(n, np.int64)
     positions[0] = base
     if n > 1:
-        if int(steps.min()) < 1:
+        if int(steps.min()) < 1 or int(steps.max()) > POSITION_MAX:
             raise PeerError("block_malformed", "positions do not ascend")
         np.cumsum(steps, out=positions[1:])
         positions[1:] += base
@@ -172,23 +197,47 @@ def _positions(n: int, base: int, gaps: bytes) -> Positions:
     return positions
 
 
-def _counts(n: int, data: bytes) -> Counts:
-    counts = _widen(n, data, _COUNT_TYPES)
+def _counts(n: int, data: object) -> Counts:
+    counts = _unpack(n, data)
     if n and int(counts.max()) > COUNT_MAX:
         raise PeerError("count_too_large", "a column's count is above 2^53")
     return counts.astype(np.int64)
 
 
-def _widen(n: int, data: bytes, types: Widths) -> npt.NDArray[np.unsignedinteger]:
+def _unpack(n: int, packed: object) -> npt.NDArray[np.unsignedinteger]:
+    match packed:
+        case bytes(data):
+            return _array(n, data)
+        case (bytes(data), bytes(where), bytes(wide)):
+            return _with_exceptions(_array(n, data), where, wide)
+        case _:
+            raise PeerError("block_malformed", "not an array")
+
+
+def _array(n: int, data: bytes) -> npt.NDArray[np.unsignedinteger]:
     width, odd = divmod(len(data), n) if n else (1, len(data))
-    if odd or width not in types:
+    if odd or width not in _TYPES:
         raise PeerError("block_malformed", "an array's length is wrong")
-    return np.frombuffer(data, types[width])
+    return np.frombuffer(data, _TYPES[width])
 
 
-# Known positions of one block at most: 16,384 entries of 12 bytes stay below BLOCK_BYTES_MAX.
-_KNOWN_PER_BLOCK = 16_384
-_NAMED_BYTES_PER_BLOCK = 200 * 1024
+def _with_exceptions(
+    low: npt.NDArray[np.unsignedinteger], where: bytes, wide: bytes
+) -> npt.NDArray[np.unsignedinteger]:
+    number, odd = divmod(len(where), _PLACE.itemsize)
+    if odd or number > len(low) or len(wide) != number * _WIDE.itemsize:
+        raise PeerError("block_malformed", "an array's length is wrong")
+    places = np.frombuffer(where, _PLACE)
+    if number and int(places.max()) >= len(low):
+        raise PeerError("block_malformed", "an exception is out of range")
+    values = low.astype(_WIDE)
+    values[places] = np.frombuffer(wide, _WIDE)
+    return values
+
+
+# Blocks that we make: 16,384 entries of 12 bytes, or fewer with names; below BLOCK_BYTES_MAX.
+_ENTRIES_PER_BLOCK = 16_384
+_BYTES_PER_BLOCK = 200 * 1024
 # What an entry costs beside its name: a gap, a count, and the header of the name.
 ENTRY_BYTES_MAX = 4 + 8
 _NAME_HEADER_BYTES = 3
@@ -203,26 +252,25 @@ def split_blocks(
     the positions before them are known to the receiver.
     """
     known = len(positions) - len(names)
-    blocks = [
-        make_block(first, (), positions[at : at + n], counts[at : at + n])
-        for at, n in _cuts([0] * known, _KNOWN_PER_BLOCK)
-    ]
-    for at, n in _cuts([len(name) for name in names], _KNOWN_PER_BLOCK):
-        span = slice(known + at, known + at + n)
-        blocks.append(make_block(first + at, names[at : at + n], positions[span], counts[span]))
+    blocks = []
+    for start, end in _runs(known, [len(name) for name in names]):
+        before, upto = max(0, start - known), max(0, end - known)
+        named = names[before:upto]
+        blocks.append(make_block(first + before, named, positions[start:end], counts[start:end]))
     return blocks
 
 
-def _cuts(lengths: Sequence[int], entries_max: int) -> list[tuple[int, int]]:
-    """Return (start, number) of runs that stay within the entries and bytes of a block."""
-    cuts = []
-    start = size = 0
-    for at, length in enumerate(lengths):
-        cost = length + _NAME_HEADER_BYTES + ENTRY_BYTES_MAX if length else 0
-        if at - start == entries_max or size + cost > _NAMED_BYTES_PER_BLOCK:
-            cuts.append((start, at - start))
+def _runs(known: int, lengths: Sequence[int]) -> list[tuple[int, int]]:
+    """Return (start, end) of runs of entries that each fit a block."""
+    full = known // _ENTRIES_PER_BLOCK * _ENTRIES_PER_BLOCK
+    runs = [(at, at + _ENTRIES_PER_BLOCK) for at in range(0, full, _ENTRIES_PER_BLOCK)]
+    start, size = full, (known - full) * ENTRY_BYTES_MAX
+    for at, length in enumerate(lengths, known):
+        cost = length + _NAME_HEADER_BYTES + ENTRY_BYTES_MAX
+        if at - start == _ENTRIES_PER_BLOCK or size + cost > _BYTES_PER_BLOCK:
+            runs.append((start, at))
             start, size = at, 0
         size += cost
-    if start < len(lengths):
-        cuts.append((start, len(lengths) - start))
-    return cuts
+    if start < known + len(lengths):
+        runs.append((start, known + len(lengths)))
+    return runs

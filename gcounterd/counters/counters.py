@@ -111,8 +111,7 @@ class Counters:
 
     def _place(self, column: Column, names: tuple[bytes, ...]) -> None:
         rows = self.keys.rows(names)
-        if len(self.keys) > len(self._totals):
-            self._totals = np.concatenate([self._totals, np.zeros(len(self._totals), np.int64)])
+        self._reserve()
         if column.id == self.writer.own:
             self.writer.placed(rows, column.size)
         column.extend(rows)
@@ -166,9 +165,10 @@ class Counters:
                 raise StorageError("a segment of a column is missing")
 
     def _reserve(self) -> None:
-        missing = len(self.keys) - len(self._totals)
-        if missing > 0:
-            self._totals = np.concatenate([self._totals, np.zeros(missing, np.int64)])
+        """Make room where merged counters took the index beyond its limit."""
+        if len(self.keys) > len(self._totals):
+            more = max(len(self.keys) - len(self._totals), len(self._totals))
+            self._totals = np.concatenate([self._totals, np.zeros(more, np.int64)])
 
     def _load_segment(self, image: Image, column: ColumnId, size: int) -> None:
         held = self.columns.get(column)

@@ -97,13 +97,13 @@ class Roster:
 
     def news(self, entries: Iterable[Entry]) -> tuple[Entry, ...]:
         """Return what merging `entries` would write here: merged, and only where it differs."""
-        merged = []
+        merged: dict[NodeId, Entry] = {}
         for entry in entries:
-            mine = self._entries.get(entry.node)
+            mine = merged.get(entry.node) or self._entries.get(entry.node)
             result = entry if mine is None else merge_entries(mine, entry)
             if result != mine:
-                merged.append(result)
-        return tuple(merged)
+                merged[entry.node] = result
+        return tuple(merged.values())
 
     def merge(self, entries: Iterable[Entry]) -> tuple[Entry, ...]:
         """Take entries in and return those that changed, as they now are."""

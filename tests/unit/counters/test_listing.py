@@ -1,0 +1,59 @@
+"""Keys in order and the largest counters, against the obvious way to get them."""
+
+import random
+
+import pytest
+from counting import count, counters
+
+from gcounterd.counters.listing import Listing
+
+
+def finish(work):
+    try:
+        while True:
+            next(work)
+    except StopIteration as end:
+        return end.value
+
+
+@pytest.fixture(scope="module")
+def held():
+    rng = random.Random(4)
+    amounts = {b"/%s/%d" % (rng.choice([b"a", b"b", b"c"]), n): n % 997 + 1 for n in range(9000)}
+    held = counters()
+    count(held, amounts)
+    return held, amounts
+
+
+@pytest.mark.parametrize("prefix", [b"", b"/a/", b"/b/12", b"/zz"])
+def test_pages_follow_each_other_without_gaps_or_repeats(held, prefix: bytes) -> None:
+    listing = Listing(held[0])
+    expected = sorted(item for item in held[1].items() if item[0].startswith(prefix))
+
+    pages, after = [], b""
+    while page := finish(listing.page(prefix, after, 100)):
+        pages += page
+        after = page[-1][0]
+
+    assert pages == expected
+
+
+def test_a_page_shows_keys_that_came_after_the_last_one(held) -> None:
+    counted, _ = held
+    listing = Listing(counted)
+    finish(listing.page(b"", b"", 1))
+
+    count(counted, {b"!first": 1})
+
+    assert finish(listing.page(b"", b"", 1)) == [(b"!first", 1)]
+
+
+@pytest.mark.parametrize("prefix", [b"", b"/a/", b"/zz"])
+def test_the_largest_come_first(held, prefix: bytes) -> None:
+    counted = {key: held[0].value(key) for key in held[1] if key.startswith(prefix)}
+
+    found = finish(Listing(held[0]).top(20, prefix))
+
+    assert [value for _, value in found] == sorted(counted.values(), reverse=True)[:20]
+    assert found == sorted(found, key=lambda pair: (-pair[1], pair[0]))
+    assert all(held[0].value(key) == value for key, value in found)
