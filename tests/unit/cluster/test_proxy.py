@@ -11,6 +11,9 @@ import pytest
 import trio
 import trio.testing
 
+from gcounterd.ids import Epoch, NodeId
+from gcounterd.node.messages import Channel, Hello
+from gcounterd.wire.codec import encode_hello
 from tests.cluster.proxy import FIRST_FRAME_BYTES_MAX, Cuts, Front, find_name
 
 NAMES = ("n1", "n2", "n3")
@@ -223,6 +226,12 @@ async def test_a_reset_is_passed_on_as_a_reset() -> None:
 )
 def test_what_is_no_hello_of_a_known_node_has_no_name(opening: bytes) -> None:
     assert find_name(opening, NAMES) is None
+
+
+def test_the_name_is_found_in_the_hello_that_nodes_send() -> None:
+    node, epoch, address = NodeId(b"\x01" * 16), Epoch(b"\x02" * 16), "127.0.0.1:7752"
+    said = Hello(1, "demo", node, "n2", epoch, b"\x03" * 8, Channel.BULK, address, joining=True)
+    assert find_name(encode_hello(said), NAMES) == "n2"
 
 
 def test_a_name_is_found_whether_packed_as_text_or_as_bytes() -> None:
