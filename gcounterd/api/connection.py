@@ -27,6 +27,7 @@ from gcounterd.api.burst import HOT_TARGET, Burst, Style
 from gcounterd.api.intake import Intake, Stage
 from gcounterd.api.limits import (
     CHUNK_WORK,
+    COLD_BEFORE_YIELD,
     LINGER_BYTES_MAX,
     LINGER_S,
     RECEIVE_BYTES,
@@ -193,6 +194,7 @@ class Connection:
         shared = self._shared
         burst = Burst(shared.backend, shared.heads)
         guard = self._listener.guard
+        cold = 0
         for request in requests:
             headers = request.headers
             # The two requests that carry the load, by as few steps as can be.
@@ -209,6 +211,9 @@ class Connection:
                 burst.take(request, match[1], 1 if request.method == b"POST" else 0, Style.HOT)
                 continue
             call = self._open(request, burst)
+            cold += 1
+            if cold % COLD_BEFORE_YIELD == 0:
+                await trio.lowlevel.checkpoint()
             if call is not None:
                 ready = await burst.settle()
                 if ready:

@@ -10,13 +10,13 @@ This module refuses to know sockets, and where counters are kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import trio
 
 from gcounterd.api.backend import Backend
 from gcounterd.api.bodies import check_amount, read_counts, read_object
-from gcounterd.api.limits import KEYS_MAX, LISTING_DEFAULT, LISTING_MAX, SLICE_KEYS
+from gcounterd.api.limits import KEYS_MAX, LISTING_DEFAULT, LISTING_MAX, SLICE_ENTRIES, SLICE_KEYS
 from gcounterd.api.requests import (
     Query,
     check_key,
@@ -144,11 +144,11 @@ async def list_counters(call: Call, backend: Backend) -> Response:
         keys = [check_key(key) for key in call.query["key"]]
         if len(keys) > KEYS_MAX:
             raise ClientError(400, "too_many_keys", f"one request names at most {KEYS_MAX:,} keys")
-        return _listed(((key, backend.value(key)) for key in keys), None, as_text)
+        return await _listed([(key, backend.value(key)) for key in keys], None, as_text)
     limit = read_count(call.query, "limit", LISTING_DEFAULT, LISTING_MAX)
     after = read_text(call.query, "after", "").encode()
     listing = await backend.listing(_prefix(call.query), after, limit)
-    return _listed(listing.counters, listing.next, as_text)
+    return await _listed(listing.counters, listing.next, as_text)
 
 
 async def read_top(call: Call, backend: Backend) -> Response:
@@ -158,24 +158,26 @@ async def read_top(call: Call, backend: Backend) -> Response:
     unready = refuse_unready(backend, call.query)
     if unready is not None:
         return unready
-    return _listed(await backend.top(limit, _prefix(call.query)), None, as_text)
+    return await _listed(await backend.top(limit, _prefix(call.query)), None, as_text)
 
 
 def _prefix(query: Query) -> bytes:
     return read_text(query, "prefix", "").encode()
 
 
-def _listed(
-    counters: Iterable[tuple[bytes, int]], following: bytes | None, as_text: bool
+async def _listed(
+    counters: Sequence[tuple[bytes, int]], following: bytes | None, as_text: bool
 ) -> Response:
-    return answer(
-        {
-            "counters": [
-                {"key": key.decode(), "value": number(value, as_text)} for key, value in counters
-            ],
-            "next": None if following is None else following.decode(),
-        }
-    )
+    parts = []
+    for start in range(0, len(counters), SLICE_ENTRIES):
+        part = [
+            {"key": key.decode(), "value": number(value, as_text)}
+            for key, value in counters[start : start + SLICE_ENTRIES]
+        ]
+        parts.append(dump(part)[1:-1])
+        await trio.lowlevel.checkpoint()
+    end = dump(None if following is None else following.decode())
+    return Response(200, b'{"counters":[%b],"next":%b}' % (b",".join(parts), end))
 
 
 async def read_share(call: Call, backend: Backend) -> Response:

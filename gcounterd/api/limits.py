@@ -27,6 +27,8 @@ BODY_BYTES_MAX = 1024 * 1024
 # what a chunk counts for beside its requests: about a millisecond.
 WORK_BEFORE_YIELD = 128
 CHUNK_WORK = 8
+# Requests of one chunk that need more than a look at their target, likewise.
+COLD_BEFORE_YIELD = 128
 
 # Amounts of one increment. 2^31 keeps a slip of a client from using up a counter's 2^53.
 AMOUNT_MIN = 1
@@ -35,6 +37,8 @@ AMOUNT_MAX = 2**31
 KEYS_MAX = 10_000
 # Counters handled in one step of the loop before others may run (about a millisecond).
 SLICE_KEYS = 1024
+# Entries of a listing written in one step: long keys take most when they need escapes.
+SLICE_ENTRIES = 256
 # Entries of a listing: what a page shows, and what a program may ask for at once.
 LISTING_DEFAULT = 100
 LISTING_MAX = 1000

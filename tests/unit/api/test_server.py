@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import resource
 from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
+from gcounterd.api.connection import Connection
+from gcounterd.api.intake import Intake
 from gcounterd.api.limits import Limits
 from tests.unit.api.http_rig import HOST, Client, Rig, increments, running
 
@@ -112,6 +117,36 @@ async def test_when_full_of_work_a_newcomer_is_closed(tmp_path: Path) -> None:
         assert rig.backend.events["http_refused"] == 1
         rig.backend.gate.set()
         assert (await busy.read()).json == {"key": "a", "value": 1}
+
+
+async def test_when_the_system_has_no_room_the_longest_idle_connection_makes_some(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path) as rig:
+        idle = await _used(rig)
+        with trio.socket.socket() as newcomer:
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (newcomer.fileno() + 1, hard))
+            try:
+                await newcomer.connect(("127.0.0.1", rig.port))
+                assert await idle.is_closed()
+                stream = Client(trio.SocketStream(newcomer))
+                assert (await stream.ask("GET", "/ping")).status == 200
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert rig.backend.events["http_accept_failed"] >= 1
+
+
+async def test_closed_connections_leave_nothing_behind(tmp_path: Path) -> None:
+    gc.disable()  # memory comes back when a connection ends, not when cycles are looked for
+    try:
+        async with running(tmp_path) as rig:
+            for client in [await _used(rig) for _ in range(20)]:
+                await client.stream.aclose()
+            await trio.testing.wait_all_tasks_blocked()
+            assert not [item for item in gc.get_objects() if isinstance(item, Intake | Connection)]
+    finally:
+        gc.enable()
 
 
 async def _used(rig: Rig) -> Client:
