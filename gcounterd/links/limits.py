@@ -1,4 +1,8 @@
-"""Limits of links: every queue and wait between two peers, and what happens when it is full."""
+"""Limits of links: every queue and wait between two peers, and what happens when it is full.
+
+What a caller may choose is in `Limits`; the rest are constants, since nothing would be gained by
+choosing. This module refuses to know how any of them is kept.
+"""
 
 from __future__ import annotations
 

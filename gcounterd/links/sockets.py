@@ -1,4 +1,8 @@
-"""Sockets: how the kernel is told what a connection between peers is for."""
+"""Sockets: how the kernel is told what a connection between peers is for.
+
+Opening the port, the options of a connection, and a close that does not take away what was said
+last. This module refuses to know what is said.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import socket
 
 import trio
 
+from gcounterd.errors import ConfigError
 from gcounterd.links.limits import (
     BACKLOG_CONNECTIONS,
     KEEPALIVE_EVERY_SECONDS,
@@ -20,6 +25,19 @@ _KEEPALIVE = [
     ("TCP_KEEPINTVL", KEEPALIVE_EVERY_SECONDS),
     ("TCP_KEEPCNT", KEEPALIVE_TRIES),
 ]
+
+
+async def listen_peers(host: str, port: int) -> list[trio.SocketListener]:
+    """Listen for peers on every address of `host`; port 0 is any free one.
+
+    `host` is a name, an IPv4 or IPv6 address, or "" for all interfaces of both. Raises
+    `ConfigError` where it does not resolve or an address cannot be had.
+    """
+    try:
+        return await trio.open_tcp_listeners(port, host=host or None, backlog=BACKLOG_CONNECTIONS)
+    except OSError as error:
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        raise ConfigError(f"cannot listen for peers on {where}: {error}") from None
 
 
 def tune(sock: trio.socket.SocketType, silence_seconds: float) -> None:
@@ -61,8 +79,3 @@ async def part(stream: trio.SocketStream, seconds: float, last: bytes = b"") -> 
         pass  # the peer did not want to hear it
     finally:
         stream.socket.close()
-
-
-async def listen_peers(host: str, port: int) -> list[trio.SocketListener]:
-    """Open the listeners for peers; "" stands for all addresses, port 0 for any free one."""
-    return await trio.open_tcp_listeners(port, host=host or None, backlog=BACKLOG_CONNECTIONS)

@@ -63,7 +63,7 @@ class Transport:
         """Listen and serve until cancelled; every link is then closed and reported.
 
         `host` may be a name, an IPv4 or IPv6 address, or "" for all of both; port 0 is any free
-        one. Started with the first address bound. Raises OSError where none can be.
+        one. Started with the first address bound. Raises `ConfigError` where one cannot be had.
         """
         await self.serve(await listen_peers(host, port), task_status=task_status)
 

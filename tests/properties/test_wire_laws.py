@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gcounterd.counters.batches import COUNT_MAX, Batch, Block, make_block
 from gcounterd.errors import PeerError
+from gcounterd.ids import ColumnId
 from gcounterd.members.roster import NAME_PATTERN, Entry, State
 from gcounterd.node import messages
 from gcounterd.wire import codec
@@ -22,7 +23,7 @@ from gcounterd.wire.frames import FRAME_BYTES_MAX, LENGTH_BYTES, Framer, wrap
 
 numbers = st.integers(0, 2**63 - 1)
 ids = st.binary(min_size=16, max_size=16)
-columns = st.binary(min_size=32, max_size=32)
+columns = st.binary(min_size=32, max_size=32).map(ColumnId)
 gatherings = st.binary(min_size=8, max_size=8)
 names = st.from_regex(NAME_PATTERN, fullmatch=True)
 addresses = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=255)

@@ -57,6 +57,7 @@ class End:
         self.raw_peers: list[RawPeer] = []
         self.judges: Callable[[Hello], Refusal | None] = lambda _: None
         self.reacts: Callable[[int, Message], None] = lambda link, message: None
+        self.welcomes: Callable[[int], None] = lambda link: None
         self.gate = trio.Event()
         self.gate.set()
         self._changed = trio.Event()
@@ -107,6 +108,7 @@ class End:
     def opened(self, link: int, hello: Hello, dialled: str | None) -> None:
         assert link not in self.opened_links
         self.opened_links[link] = (hello, dialled)
+        self.welcomes(link)
         self._note()
 
     def closed(self, link: int, reason: str) -> None:

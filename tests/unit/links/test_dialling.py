@@ -10,8 +10,9 @@ import trio
 from link_ends import End, hello_of
 from test_hostile_peers import no_descriptors
 
-from gcounterd.links.dialling import Dialler, connect, split_address
+from gcounterd.links.dialling import Dialler, Target, connect, split_address
 from gcounterd.links.grades import Grade
+from gcounterd.links.greeting import Failure
 from gcounterd.links.limits import Limits
 from gcounterd.node.messages import Channel
 from gcounterd.wire.codec import encode_hello
@@ -120,7 +121,7 @@ async def test_a_name_is_resolved_anew_at_each_dial(
 async def test_a_name_finds_the_one_address_that_answers(nursery: trio.Nursery) -> None:
     listener = (await trio.open_tcp_listeners(0, host="127.0.0.1"))[0]
     open_port = listener.socket.getsockname()[1]
-    targets = [
+    targets: list[Target] = [
         (socket.AF_INET, ("127.0.0.1", port)) for port in (free_port(), open_port, free_port())
     ]
     for _ in range(3):
@@ -133,8 +134,8 @@ async def test_a_name_finds_the_one_address_that_answers(nursery: trio.Nursery) 
 
 
 async def test_of_several_failures_the_one_that_says_most_is_reported() -> None:
-    unroutable = (socket.AF_INET, ("255.255.255.255", 1))
-    refusing = (socket.AF_INET, ("127.0.0.1", free_port()))
+    unroutable: Target = (socket.AF_INET, ("255.255.255.255", 1))
+    refusing: Target = (socket.AF_INET, ("127.0.0.1", free_port()))
     assert await connect([unroutable], 2.0) is Grade.LOCAL
     assert await connect([unroutable, refusing], 2.0) is Grade.REFUSED
 
@@ -152,7 +153,7 @@ async def test_a_cancelled_dial_closes_its_connection(nursery: trio.Nursery) -> 
     port = listeners[0].socket.getsockname()[1]
     end = End(1)
     dialler = Dialler(end, Limits(dial_seconds=0.1), Random(1))
-    assert (await dialler.dial(f"127.0.0.1:{port}", Channel.BULK)).grade is Grade.TIMEOUT
+    assert await dialler.dial(f"127.0.0.1:{port}", Channel.BULK) == Failure(Grade.TIMEOUT)
     with trio.fail_after(20):
         await closed.wait()
 

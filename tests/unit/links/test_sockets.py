@@ -7,7 +7,8 @@ import socket
 import pytest
 import trio
 
-from gcounterd.links.sockets import part, tune
+from gcounterd.errors import ConfigError
+from gcounterd.links.sockets import listen_peers, part, tune
 
 
 async def stream_pair() -> tuple[trio.SocketStream, trio.SocketStream]:
@@ -48,3 +49,16 @@ async def test_a_peer_that_never_closes_is_not_waited_for() -> None:
     await part(dialled, 0.05, b"farewell")
     assert dialled.socket.fileno() == -1
     accepted.socket.close()
+
+
+async def test_a_port_that_is_taken_is_an_error_of_the_settings() -> None:
+    (listener,) = await listen_peers("127.0.0.1", 0)
+    port = listener.socket.getsockname()[1]
+    with pytest.raises(ConfigError, match=rf"127\.0\.0\.1:{port}: "):
+        await listen_peers("127.0.0.1", port)
+    await listener.aclose()
+
+
+async def test_a_host_that_does_not_resolve_is_an_error_of_the_settings() -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.invalid:7700"):
+        await listen_peers("nowhere.invalid", 7700)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import attrs
 import msgpack
@@ -76,7 +77,7 @@ def golden(name: str) -> bytes:
     return bytes.fromhex((GOLDEN / f"{name}.txt").read_text())
 
 
-def plain(value: object) -> object:
+def plain(value: Any) -> Any:
     """Make a message comparable: batches and blocks are equal where their bytes are."""
     if isinstance(value, Block):
         return (value.first, value.names, list(value.positions), list(value.counts), value.encoded)
@@ -204,7 +205,7 @@ def changed(name: str, field: int, value: object) -> bytes:
     fields = msgpack.unpackb(golden(name)[LENGTH_BYTES:])
     assert msgpack.packb(fields[field]) != msgpack.packb(value)
     fields[field] = value
-    return msgpack.packb(fields)
+    return bytes(msgpack.packb(fields))
 
 
 @pytest.mark.parametrize(
