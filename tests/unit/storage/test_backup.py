@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -94,13 +95,25 @@ async def test_an_existing_file_is_never_replaced(tmp_path: Path) -> None:
 
 
 async def test_a_cancelled_copy_leaves_nothing_and_the_store_goes_on(tmp_path: Path) -> None:
-    await fill(tmp_path / "data", images=400)
-    async with serving(tmp_path / "data") as store:
+    await fill(tmp_path / "data", images=100)
+    entered, gate = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        entered.set()
+        gate.wait()
+
+    async with serving(tmp_path / "data") as store, trio.open_nursery() as clients:
+        clients.start_soon(store._thread.do, hold)
+        await trio.to_thread.run_sync(entered.wait)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(store.backup, tmp_path / "copy")
-            while not (tmp_path / "copy.partial").exists():
+            while store._thread._tickets.empty():
                 await trio.lowlevel.checkpoint()
+            assert (tmp_path / "copy.partial").exists()
             nursery.cancel_scope.cancel()
+            with trio.CancelScope(shield=True):
+                await trio.testing.wait_all_tasks_blocked()
+            gate.set()
         assert os.listdir(tmp_path) == ["data"]
         await store.append(21, b"on")
 
