@@ -1,0 +1,82 @@
+"""Who is let in: cluster and version first, then identity, then the name."""
+
+import pytest
+from nodes import hello, node, node_id
+
+from gcounterd.counters.counters import OPEN_COLUMNS_MAX
+from gcounterd.ids import ColumnId, Epoch
+from gcounterd.node.admission import is_final
+from gcounterd.node.messages import PROTOCOL_VERSION, Refusal, Refused
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"version": PROTOCOL_VERSION + 1}, Refused.VERSION),
+        ({"cluster": "other"}, Refused.CLUSTER),
+        ({"cluster": "other", "version": 9}, Refused.VERSION),
+        ({"node": node_id("a"), "nonce": b"a" * 7 + b"\1"}, Refused.SELF),
+        ({"node": node_id("a"), "nonce": b"another!"}, Refused.TWIN),
+        ({"joining": True, "name": "b"}, Refused.NAME),
+        ({"joining": True, "name": "a"}, Refused.NAME),
+    ],
+)
+def test_a_hello_is_refused_with_its_reason(changes: dict, reason: Refused) -> None:
+    refusal = node("a", "a", "b").judge(hello("c", **changes))
+    assert refusal is not None
+    assert refusal.reason is reason
+    assert refusal.text
+
+
+def test_a_name_in_use_is_refused_with_the_address_of_its_holder() -> None:
+    refusal = node("a", "a", "b").judge(hello("c", joining=True, name="b"))
+    assert refusal.address == "b:1"
+    assert "b:1" in refusal.text
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"joining": True}, {"name": "b"}, {"node": node_id("b"), "name": "b"}]
+)
+def test_members_newcomers_and_active_islands_are_let_in(changes: dict) -> None:
+    assert node("a", "a", "b").judge(hello("c", **changes)) is None
+
+
+def test_of_two_newcomers_with_one_name_the_smaller_id_stays() -> None:
+    newcomer = node("b", seeds=("x:1",))
+    assert newcomer.judge(hello("c", joining=True, name="b")).reason is Refused.NAME
+    assert newcomer.judge(hello("a", joining=True, name="b")) is None
+
+
+def test_an_older_life_is_refused_while_the_newer_is_connected() -> None:
+    a = node("a", "a", "b")
+    a.opened(1, hello("b", epoch=Epoch(b"\5" * 16)), None, 0.0)
+    assert a.judge(hello("b")).reason is Refused.TWIN
+    assert a.judge(hello("b", epoch=Epoch(b"\6" * 16))) is None
+
+
+def test_a_newcomer_is_refused_when_the_open_columns_are_all_taken() -> None:
+    a = node("a", "a")
+    for number in range(OPEN_COLUMNS_MAX):
+        a.counters.columns[ColumnId(number.to_bytes(32, "big"))] = None
+    assert a.judge(hello("c", joining=True)).reason is Refused.CROWDED
+    assert a.judge(hello("c")) is None  # an island is merged, and said
+
+
+@pytest.mark.parametrize(
+    ("reason", "joining", "established", "final"),
+    [
+        (Refused.NAME, True, False, True),
+        (Refused.NAME, False, True, False),
+        (Refused.CLUSTER, True, False, True),
+        (Refused.CLUSTER, True, True, False),
+        (Refused.CLUSTER, False, False, False),
+        (Refused.TWIN, False, False, True),
+        (Refused.TWIN, False, True, False),
+        (Refused.SELF, True, False, False),
+    ],
+)
+def test_no_lone_healthy_process_is_made_to_exit(
+    reason: Refused, joining: bool, established: bool, final: bool
+) -> None:
+    refusal = Refusal(reason, "no")
+    assert is_final(refusal, joining=joining, established=established) is final

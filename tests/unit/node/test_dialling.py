@@ -1,0 +1,84 @@
+"""Whom to connect to, and when to try again."""
+
+from random import Random
+
+from nodes import config, entry, hello, node_id
+
+from gcounterd.members.roster import Entry
+from gcounterd.node.dialling import BULK_PATIENCE_S, EXCHANGE_EVERY_S, WARM_LINKS_MAX, Dialler
+from gcounterd.node.messages import Channel
+from gcounterd.node.peers import Link, Peers
+
+CONTROL, BULK = Channel.CONTROL, Channel.BULK
+
+
+def dialler(seeds: tuple[str, ...] = ()) -> Dialler:
+    return Dialler(config("a", seeds=seeds), Random(2), 0.0)
+
+
+def linked(*letters: str, dialled: bool = True) -> Peers:
+    peers = Peers(node_id("a"))
+    for number, letter in enumerate(letters):
+        address = f"{letter}:1" if dialled else None
+        peers.put(Link(number, hello(letter, CONTROL), address, 0.0, 0.0))
+    return peers
+
+
+def test_absent_members_and_unmet_seeds_are_dialled_once_at_a_time() -> None:
+    d = dialler(("s:1",))
+    members = [entry("a"), entry("b"), entry("c")]
+    expected = [("s:1", CONTROL), ("b:1", CONTROL), ("c:1", CONTROL)]
+    assert d.dials(members, linked(), 0.0) == expected
+    assert d.dials(members, linked(), 100.0) == []  # all under way
+
+
+def test_a_failed_dial_is_tried_again_ever_more_slowly_but_for_ever() -> None:
+    d, now, waits = dialler(), 0.0, []
+    for _ in range(12):
+        assert d.dials([entry("b")], linked(), now) == [("b:1", CONTROL)]
+        d.failed("b:1", CONTROL, now)
+        d.surplus([], linked(), now)
+        assert d.dials([entry("b")], linked(), now) == []
+        waits.append(d.next_wake() - now)
+        now = max(now + 5.0, d.next_wake())
+    most = config("a").redial_most
+    assert waits[0] < 0.2 < 1.0 < waits[-1] <= most
+
+
+def test_the_side_that_dialled_control_dials_bulk_at_once_and_the_other_after_a_while() -> None:
+    members = [entry("a"), entry("b")]
+    assert dialler().dials(members, linked("b"), 0.0) == [("b:1", BULK)]
+    passive = linked("b", dialled=False)
+    assert dialler().dials(members, passive, 0.0) == []
+    assert dialler().dials(members, passive, BULK_PATIENCE_S) == [("b:1", BULK)]
+
+
+def test_a_seed_that_was_met_is_not_dialled_again() -> None:
+    d = dialler(("s:1",))
+    d.met("s:1")
+    assert d.dials([], linked(), 0.0) == []
+    d.add_seeds(["t:1", "t:1"])
+    assert d.dials([], linked(), 0.0) == [("t:1", CONTROL)]
+
+
+def crowd(number: int) -> list[Entry]:
+    letters = [chr(300 + n) for n in range(number)]
+    return [
+        Entry(node_id("a")[:14] + n.to_bytes(2, "big"), b"\1" * 16, 0, f"m{n}", f"{c}:1", 1)
+        for n, c in enumerate(letters)
+    ]
+
+
+def test_in_a_crowd_only_so_many_links_are_kept_warm() -> None:
+    started = dialler().dials(crowd(100), linked(), 0.0)
+    assert len(started) == WARM_LINKS_MAX
+
+
+def test_in_a_crowd_a_peer_is_let_go_now_and_then_so_that_others_get_their_turn() -> None:
+    d = dialler()
+    letters = [chr(65 + n) for n in range(WARM_LINKS_MAX)]
+    peers = linked(*letters)
+    assert d.surplus(crowd(100), peers, 1.0) is None
+    assert d.surplus(crowd(100), peers, EXCHANGE_EVERY_S) in {node_id(c) for c in letters}
+    assert d.surplus(crowd(100), peers, EXCHANGE_EVERY_S + 1) is None
+    assert d.surplus(crowd(3), peers, 3 * EXCHANGE_EVERY_S) is None

@@ -1,0 +1,270 @@
+"""The node as a machine: what comes in, what goes out, and in which order."""
+
+import pytest
+from nodes import commit, config, entry, hello, node, node_id, sent
+
+from gcounterd.errors import ClientError
+from gcounterd.ids import column_id
+from gcounterd.members.roster import Roster, State
+from gcounterd.node.effects import Dial, Drop, Exit, ReadDone
+from gcounterd.node.messages import (
+    Ack,
+    Answer,
+    Ask,
+    Channel,
+    Digest,
+    Ping,
+    Push,
+    Refusal,
+    Refused,
+    StateHash,
+    Want,
+)
+from gcounterd.node.messages import Roster as RosterMessage
+
+
+def batches_of(letter: str, *flushes: dict[bytes, int]) -> list[Push]:
+    """Return the pushes that node `letter` makes of its flushes."""
+    writer, pushes = node(letter, letter), []
+    writer.opened(1, hello("z"), None, 0.0)
+    for at, amounts in enumerate(flushes, 1):
+        for key, amount in amounts.items():
+            writer.add(key, amount)
+        pushes += [m for m in sent(commit(writer, float(at)), 1) if isinstance(m, Push)]
+    return pushes
+
+
+def test_nothing_is_shown_or_sent_before_it_is_committed() -> None:
+    a = node("a", "a", "b")
+    a.opened(1, hello("b"), None, 0.0)
+    a.add(b"x", 2)
+    group = a.cut()
+    assert group is not None
+    assert group.own
+    assert not group.facts
+    assert a.counters.value(b"x") == 0
+
+    for _ in a.applying(group):
+        pass
+    (push,) = sent(a.committed(group, 1.0), 1)
+
+    assert isinstance(push, Push)
+    assert a.counters.value(b"x") == 2
+
+
+def test_a_refused_group_is_as_if_it_had_never_been() -> None:
+    a = node("a", "a", "b")
+    a.opened(1, hello("b"), None, 0.0)
+    (push,) = batches_of("b", {b"x": 1})
+    a.received(1, push, 0.0)
+    a.add(b"y", 1)
+    a.abandoned(a.cut())
+
+    assert a.cut() is None
+    a.received(1, push, 0.0)  # it comes again
+    commit(a)
+    assert (a.counters.value(b"x"), a.counters.value(b"y")) == (1, 0)
+
+
+def test_pushes_of_one_chunk_are_taken_in_one_commit_and_a_gap_is_asked_for() -> None:
+    a = node("a", "a", "b")
+    a.opened(1, hello("b"), None, 0.0)
+    one, two, _, four = batches_of("b", {b"x": 1}, {b"x": 1}, {b"x": 1}, {b"y": 1})
+
+    a.received(1, one, 0.0)
+    a.received(1, two, 0.0)
+    (want,) = sent(a.received(1, four, 0.0), 1)
+    commit(a)
+
+    assert a.counters.value(b"x") == 2
+    assert (want.head, want.column) == (2, one.batch.column)
+
+
+def test_a_want_is_served_part_by_part_when_the_node_is_woken() -> None:
+    b = node("b", "b")
+    b.add(b"x", 7)
+    commit(b)
+    b.opened(1, hello("a"), None, 0.0)
+    b.received(1, Want(b.config.column, 0, 0, b"", 0), 0.0)
+    assert b.next_wake(0.0) == 0.0
+
+    (part,) = [m for m in sent(b.wake(0.0), 1) if hasattr(m, "gathering")]
+
+    assert (part.number, part.since, part.version) == (0, 0, 1)
+
+
+def test_a_batch_of_the_column_that_we_write_costs_the_sender_its_link() -> None:
+    a = node("a", "a", "b")
+    a.opened(1, hello("b"), None, 0.0)
+    (forged,) = batches_of("a", {b"x": 1})
+    effects = a.received(1, forged, 0.0)
+    assert Drop(1, "own_column") in effects
+    assert a.peers.get(1) is None
+
+
+def test_control_messages_do_not_pass_on_bulk_nor_bulk_on_control() -> None:
+    a = node("a", "a", "b", "c")
+    a.opened(1, hello("b"), None, 0.0)
+    a.opened(2, hello("c", Channel.CONTROL), None, 0.0)
+    assert Drop(1, "wrong_channel") in a.received(1, Ping(1), 0.0)
+    assert Drop(2, "wrong_channel") in a.received(2, Digest({}, whole=True), 0.0)
+
+
+def test_a_silent_control_link_is_pinged_and_then_closed_with_its_bulk_link() -> None:
+    a = node("a", "a", "b")
+    a.opened(1, hello("b", Channel.CONTROL), None, 0.0)
+    a.opened(2, hello("b"), None, 0.0)
+    assert a.next_wake(0.0) <= 1.0
+    (ping,) = sent(a.wake(1.0), 1)
+    assert isinstance(ping, Ping)
+    assert sent(a.wake(1.5), 1) == []
+
+    a.received(1, Ack(ping.number), 1.6)
+    assert [e for e in a.wake(3.1) if isinstance(e, Drop)] == []
+    effects = a.wake(6.2)
+
+    assert [e for e in effects if isinstance(e, Drop)] == [Drop(1, "silent"), Drop(2, "silent")]
+    assert not a.linked(node_id("b"))
+
+
+def test_a_link_that_opens_is_told_everything_and_later_only_what_changed() -> None:
+    a = node("a", "a", "b")
+    a.add(b"x", 1)
+    commit(a)
+    greeting = sent(a.opened(1, hello("b"), None, 0.0), 1)
+    assert [m.whole for m in greeting if isinstance(m, RosterMessage | Digest)] == [True, True]
+
+    assert [m for m in sent(a.wake(2.0), 1) if isinstance(m, Digest)] == []
+    a.add(b"x", 1)
+    commit(a, 3.0)
+    (digest,) = [m for m in sent(a.wake(4.0), 1) if isinstance(m, Digest)]
+    assert digest == Digest({a.config.column: 2}, whole=False)
+
+
+def test_equal_states_exchange_hashes_and_nothing_else() -> None:
+    a = node("a", "a", "b")
+    a.opened(1, hello("b"), None, 0.0)
+    (check,) = [m for m in sent(a.wake(40.0), 1) if isinstance(m, StateHash)]
+    assert a.received(1, check, 40.0) == []
+    answer = sent(a.received(1, StateHash(b"\0" * 16), 40.0), 1)
+    assert any(isinstance(m, Digest) and m.whole for m in answer)
+
+
+def test_a_newcomer_counts_only_when_a_majority_holds_its_entry() -> None:
+    a = node("a", seeds=("b:1",))
+    with pytest.raises(ClientError) as error:
+        a.add(b"x", 1)
+    assert (error.value.status, error.value.definite) == (503, True)
+    a.opened(1, hello("b"), "b:1", 0.0)
+    a.opened(2, hello("c"), None, 0.0)
+    others = (entry("b"), entry("c"), entry("d"))
+    joining = a.roster.get(node_id("a"))
+
+    a.received(1, RosterMessage(others, whole=True), 0.0)
+    commit(a)
+    a.received(1, RosterMessage((*others, joining), whole=True), 0.0)
+    commit(a)
+    assert not a.joining.counting  # one of three
+    a.received(2, RosterMessage((joining,), whole=False), 0.0)
+    commit(a)
+
+    assert a.joining.counting
+    a.add(b"x", 1)
+
+
+def test_a_newcomer_is_ready_only_when_it_has_what_its_confirmers_had() -> None:
+    a = node("a", seeds=("b:1",))
+    a.opened(1, hello("b"), "b:1", 0.0)
+    (push,) = batches_of("b", {b"x": 1})
+    a.received(1, RosterMessage((entry("b"), a.roster.get(node_id("a"))), whole=True), 0.0)
+    commit(a)
+    a.received(1, RosterMessage((a.roster.get(node_id("a")),), whole=False), 0.0)
+    commit(a)
+    assert a.joining.counting
+    assert a.joining.reasons() == ["waiting for the state of a majority of the members"]
+
+    a.received(1, Digest({push.batch.column: 1}, whole=True), 0.0)
+    assert a.joining.reasons() == ["catching up: 0 of 1 columns taken in"]
+    a.received(1, push, 0.0)
+    commit(a)
+
+    assert a.joining.reasons() == []
+
+
+def test_a_node_that_names_only_itself_starts_alone() -> None:
+    a = node("a", seeds=("a:1", "localhost:1"))
+    for seed in ("a:1", "localhost:1"):
+        assert not a.joining.counting
+        a.dial_failed(seed, Channel.CONTROL, Refusal(Refused.SELF, "yourself"), 0.0)
+        commit(a)
+    assert a.joining.counting
+    assert a.joining.reasons() == []
+
+
+def test_a_newcomer_whose_name_is_taken_exits_with_4_and_the_address() -> None:
+    a = node("a", seeds=("b:1",))
+    refusal = Refusal(Refused.NAME, "belongs to c at c:1", "c:1")
+    (exit_,) = a.dial_failed("b:1", Channel.CONTROL, refusal, 0.0)
+    assert isinstance(exit_, Exit)
+    assert exit_.code == 4
+    assert "c:1" in exit_.text
+
+
+def test_a_restart_keeps_its_state_and_shows_its_new_life() -> None:
+    again = node("a", "a", "b", life=7)
+    mine = again.roster.get(node_id("a"))
+    assert (mine.epoch, mine.state) == (b"\7" * 16, State.ACTIVE)
+    assert again.joining.reasons() == []
+
+
+def test_a_consistent_read_asks_everyone_also_those_it_hears_of_on_the_way() -> None:
+    a = node("a", "a", "b")
+    a.opened(1, hello("b"), None, 0.0)
+    a.opened(2, hello("c"), None, 0.0)
+    (push,) = batches_of("b", {b"x": 5})
+
+    number, effects = a.read(0.0, 5.0)
+    assert [type(m) for m in sent(effects, 1)] == [Ask]
+    effects = a.received(1, Answer(number, {push.batch.column: 1}, (entry("c"),)), 0.0)
+    assert [type(m) for m in sent(effects, 2)] == [Ask]
+    assert [type(m) for m in sent(effects, 1)] == [Want]
+    effects = a.received(2, Answer(number, {}, ()), 0.0)
+    assert [e for e in effects if isinstance(e, ReadDone)] == []  # not taken in yet
+    a.received(1, push, 0.0)
+
+    assert ReadDone(number, ()) in commit(a)
+    assert a.counters.value(b"x") == 5
+
+
+def test_a_consistent_read_ends_at_its_deadline_with_the_names_it_missed() -> None:
+    a = node("a", "a", "b", "c")
+    a.opened(1, hello("b"), None, 0.0)
+    number, _ = a.read(0.0, 5.0)
+    a.received(1, Answer(number, {column_id(node_id("b"), b"\1" * 16): 9}, ()), 0.0)
+    assert a.next_wake(0.0) <= 5.0
+    assert ReadDone(number, ("b", "c")) in a.wake(5.0)
+
+
+def test_a_read_of_a_lone_node_ends_at_once() -> None:
+    a = node("a", "a")
+    number, effects = a.read(0.0, 5.0)
+    assert effects == [ReadDone(number, ())]
+
+
+def test_members_are_dialled_when_a_node_starts_and_when_a_link_is_gone() -> None:
+    a = node("a", "a", "b")
+    assert Dial("b:1", Channel.CONTROL) in a.wake(0.0)
+    a.opened(1, hello("b", Channel.CONTROL), "b:1", 0.0)
+    assert Dial("b:1", Channel.CONTROL) in a.closed(1, 1.0)
+
+
+def test_rosters_merge_both_ways_when_islands_meet() -> None:
+    a = node("a", "a", "b")
+    a.opened(1, hello("c"), None, 0.0)
+    effects = a.received(1, RosterMessage((entry("c"), entry("d")), whole=True), 0.0)
+    (told,) = sent(effects, 1)
+    assert {e.name for e in told.entries} == {"a", "b"}
+    commit(a)
+    assert {e.name for e in a.roster} == {"a", "b", "c", "d"}
+    assert Roster(a.roster).hash() == a.roster.hash()
+    assert config("a").address == "a:1"
