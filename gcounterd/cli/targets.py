@@ -1,0 +1,79 @@
+"""Which daemon `gcounterctl` talks to: a Unix socket or an HTTP address.
+
+Given explicitly, or in `GCOUNTERCTL_ADDRESS`; else the admin socket of the local data directory,
+if there is one; else the default HTTP address. Nothing is connected to here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from gcounterd.daemon.places import admin_socket, data_directory
+from gcounterd.errors import ConfigError
+
+ADDRESS_VARIABLE = "GCOUNTERCTL_ADDRESS"
+HTTP_PORT = 7777
+_LOOKS_LIKE_HOST_AND_PORT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^/:]+):[0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Either `socket_path`, or `host` and `port`."""
+
+    host: str = "localhost"
+    port: int = HTTP_PORT
+    socket_path: str | None = None
+
+    def __str__(self) -> str:
+        if self.socket_path is not None:
+            return self.socket_path
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+def find_target(address: str | None, environ: Mapping[str, str]) -> Target:
+    """Return the daemon to talk to; raise `ConfigError` where the address makes no sense."""
+    given = address or environ.get(ADDRESS_VARIABLE)
+    if given:
+        return parse_target(given)
+    try:
+        socket_path = admin_socket(data_directory(environ))
+    except ConfigError:  # no home, so no local data directory: not an error for this tool
+        return Target("127.0.0.1")
+    if _is_there(socket_path):
+        return Target(socket_path=str(socket_path))
+    return Target("127.0.0.1")
+
+
+def parse_target(address: str) -> Target:
+    """Read an HTTP URL or a socket's path."""
+    scheme, separator, _ = address.partition("://")
+    if not separator:
+        if _LOOKS_LIKE_HOST_AND_PORT.fullmatch(address) and not _is_there(Path(address)):
+            raise ConfigError(f"write an HTTP address as http://{address}")
+        if "\0" in address:
+            raise ConfigError("a socket's path holds no NUL")
+        return Target(socket_path=address)
+    if scheme.lower() != "http":
+        raise ConfigError(f"{scheme}:// is not supported in this version; give http:// or a path")
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, HTTP_PORT if parts.port is None else parts.port
+    except ValueError as error:
+        raise ConfigError(f"not an address: {error}") from error
+    if not host or not host.isprintable() or not port:
+        raise ConfigError("an address is written http://HOST:PORT")
+    if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ConfigError("an address is only scheme, host and port: http://HOST:PORT")
+    return Target(host, port)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a folder that may not be entered, or a name too long
+        return False

@@ -1,0 +1,95 @@
+"""`status`, `members`, `health`: what a node says of itself, shown."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from stand_in import StandIn, error
+
+STATUS = {
+    "node": "n1",
+    "ready": True,
+    "reasons": [],
+    "warnings": ["a", "b"],
+    "counters": 3,
+    "commits": {"count": 1},
+    "something_new": "x\x1b[31m",
+}
+CLUSTER = {
+    "cluster": "c",
+    "self": "ab" * 16,
+    "ready": True,
+    "nodes": [
+        {
+            "id": "ab" * 16,
+            "name": "n1",
+            "roster": "active",
+            "liveness": "alive",
+            "address": "127.0.0.1:7700",
+            "epoch": "01" * 16,
+            "columns": 2,
+        },
+        {"id": "cd" * 16, "name": "n2", "roster": "joining"},
+    ],
+    "removals": [],
+}
+
+
+def test_status_shows_every_field_also_unknown_ones() -> None:
+    with StandIn({"GET /v1/status": (200, STATUS)}) as daemon:
+        lines = daemon.run("status").stdout.splitlines()
+        assert json.loads(daemon.run("status", "--json").stdout) == STATUS
+    assert lines == [
+        "what\tvalue",
+        "node\tn1",
+        "ready\ttrue",
+        "reasons\t-",
+        "warnings\ta; b",
+        "counters\t3",
+        'commits\t{"count": 1}',
+        "something_new\tx\\x1b[31m",
+    ]
+
+
+def test_members_are_a_table_with_short_ids() -> None:
+    with StandIn({"GET /v1/cluster": (200, CLUSTER)}) as daemon:
+        lines = daemon.run("members").stdout.splitlines()
+        assert json.loads(daemon.run("members", "--json").stdout) == CLUSTER
+    assert lines == [
+        "name\tid\troster\tliveness\taddress\tepoch\tcolumns",
+        "n1 (asked)\tabababababab\tactive\talive\t127.0.0.1:7700\t010101010101\t2",
+        "n2\tcdcdcdcdcdcd\tjoining\t-\t-\t-\t-",
+    ]
+
+
+def test_an_answer_without_members_is_a_failure() -> None:
+    with StandIn({"GET /v1/cluster": (200, {"nodes": {}, "a": 1})}) as daemon:
+        assert daemon.run("members").exit_code == 1
+
+
+def test_a_ready_node_is_healthy_even_with_warnings() -> None:
+    body = {"ready": True, "reasons": [], "warnings": ["two nodes are called n2"]}
+    with StandIn({"GET /healthz": (200, body)}) as daemon:
+        result = daemon.run("health")
+    assert result.exit_code == 0
+    assert result.stdout == "ready\nwarning: two nodes are called n2\n"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_node_that_is_not_ready_is_status_one_with_the_reasons(as_json: bool) -> None:
+    why = {"ready": False, "reasons": ["waits for n2", "draining"], "warnings": []}
+    body = error("not_ready", "this node should not get traffic now", definite=True, **why)
+    with StandIn({"GET /healthz": (503, body)}) as daemon:
+        result = daemon.run("health", *(["--json"] if as_json else []))
+    assert result.exit_code == 1
+    if as_json:
+        assert json.loads(result.stdout) == body
+    else:
+        assert result.stdout == "not ready\nreason: waits for n2\nreason: draining\n"
+
+
+def test_something_else_that_answers_503_is_no_health_report() -> None:
+    with StandIn({"GET /healthz": (503, {"oops": 1})}) as daemon:
+        result = daemon.run("health")
+    assert (result.exit_code, result.stdout) == (1, "")
