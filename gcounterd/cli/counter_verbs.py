@@ -1,4 +1,9 @@
-"""Verbs that count and read: `incr`, `get`, `top`. (`watch` has its own module.)"""
+"""Verbs that count and read: `incr`, `get`, `top`. (`watch` has its own module.)
+
+An increment is sent once and never again: whoever asked for it decides whether to repeat it, and
+is told what that decision needs. Keys and amounts are checked before anything is sent, so that a
+typing error cannot be mistaken for a daemon's refusal.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Verbs that look at a node and its cluster: `status`, `members`, `health`."""
+"""Verbs that look at a node and its cluster: `status`, `members`, `health`.
+
+They show what the node says of itself, also fields that this version has never heard of, so that
+an older tool hides nothing of a newer daemon. They draw no conclusions of their own: whether a
+node is ready is for the node to say.
+"""
 
 from __future__ import annotations
 

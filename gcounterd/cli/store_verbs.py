@@ -1,4 +1,9 @@
-"""Verbs about a node's store: `verify`, `backup`. Both are done by the running daemon."""
+"""Verbs about a node's store: `verify`, `backup`.
+
+Both are done by the running daemon, which alone may touch its files; for a node that does not run
+there is `gcounterd verify`. They take as long as the store is large, so they are waited for
+longer than other requests.
+"""
 
 from __future__ import annotations
 
