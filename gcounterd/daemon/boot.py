@@ -12,26 +12,27 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
 
 import attrs
 
-from gcounterd.counters.images import Image
+from gcounterd.counters.images import Image, Kind
 from gcounterd.daemon.logs import get_logger
 from gcounterd.errors import ConfigError, StorageError
 from gcounterd.ids import ColumnId, Epoch, NodeId, column_id, draw_epoch, node_of, show
 from gcounterd.node.config import Config
 from gcounterd.node.node import Node
 from gcounterd.storage.recovery import Restored, restore
-from gcounterd.storage.schema import Damage, Durability, Settings
+from gcounterd.storage.schema import Damage, Durability, Recovered, Settings
 from gcounterd.storage.store import Store
 
 log = get_logger("gcounterd.boot")
 
 # Damage listed in one message; the rest is counted.
 _LISTED_MAX = 5
+# Setting damage aside can uncover more behind it, but not for ever.
+_ASIDE_ROUNDS_MAX = 10
 
 
 @attrs.frozen
@@ -50,13 +51,15 @@ class Wishes:
 class Booted:
     """An open store, what it held, and who this process is.
 
-    damaged  the disk may have less than was once acknowledged or held here
+    incomplete  the disk may hold less than this node once acknowledged or showed
+    mended      because damage was left out; a checkpoint should make that the state on disk
     """
 
     store: Store
     identity: Settings
     restored: Restored
-    damaged: bool
+    incomplete: bool
+    mended: bool
 
     def node(self, address: str, seeds: tuple[str, ...], now: float) -> Node:
         """Make the node of this process, reachable at `address`."""
@@ -72,7 +75,7 @@ class Booted:
         )
         rng = Random(secrets.randbits(128))
         restored = self.restored
-        return Node(config, restored.counters, restored.roster, rng, now, damaged=self.damaged)
+        return Node(config, restored.counters, restored.roster, rng, now, damaged=self.incomplete)
 
 
 def boot(wishes: Wishes) -> Booted:
@@ -86,6 +89,7 @@ def boot(wishes: Wishes) -> Booted:
 
 
 def _boot(store: Store, wishes: Wishes) -> Booted:
+    aside = _set_aside(store) if wishes.salvage else []
     recovered = store.recover()
     if recovered.torn:
         log.warning("journal_torn", what=recovered.torn)
@@ -94,27 +98,58 @@ def _boot(store: Store, wishes: Wishes) -> Booted:
         raise StorageError(_describe(recovered.damage, wishes.data_dir))
     identity = _identity(before, wishes)
     own = column_id(NodeId(identity.node_id), Epoch(identity.epoch))
-    # The images of columns that turn out to be damaged are only known once all are read.
+    # Which columns are damaged is only known when all images are read, and they are few.
     images = list(recovered.images)
-    left_out = _mend(recovered.damage, own, wishes)
-    restored = restore(own, wishes.max_counters, _sound(images, left_out), recovered.groups)
-    if recovered.damage and wishes.salvage:
-        log.warning("salvaged", aside=str(store.set_aside(recovered.damage)))
-    else:
-        _mend(recovered.damage, own, wishes)
+    left_out = _left_out([*aside, *recovered.damage], own, wishes)
+    restored = _restore(own, images, left_out, recovered, wishes)
+    _left_out(recovered.damage, own, wishes)  # the journal's damage is known only now
     _check_gaps(restored, left_out, wishes)
     store.put_settings(identity)
-    memory_lost = wishes.durability is Durability.MEMORY and before is not None
-    damaged = bool(recovered.damage or restored.gaps or memory_lost)
     log.info(
         "recovered",
         node=show(identity.node_id)[:12],
         counters=len(restored.counters.keys),
         columns=len(restored.counters.columns),
         journal_rows=restored.groups,
-        damaged=damaged,
     )
-    return Booted(store, identity, restored, damaged)
+    forgetful = wishes.durability is Durability.MEMORY and before is not None
+    damaged = bool(aside or recovered.damage or restored.gaps)
+    return Booted(store, identity, restored, incomplete=damaged or forgetful, mended=damaged)
+
+
+def _set_aside(store: Store) -> list[Damage]:
+    """Move damage out of the store until none is left; return all of it."""
+    found: list[Damage] = []
+    for _ in range(_ASIDE_ROUNDS_MAX):
+        recovered = store.recover()
+        for _ in recovered.images:
+            pass
+        for _ in recovered.groups:
+            pass
+        if not recovered.damage:
+            break
+        found += recovered.damage
+        folder = store.set_aside(recovered.damage)
+        log.warning("salvaged", items=len(recovered.damage), folder=str(folder))
+    return found
+
+
+def _restore(
+    own: ColumnId,
+    images: list[Image],
+    left_out: dict[ColumnId, None],
+    recovered: Recovered,
+    wishes: Wishes,
+) -> Restored:
+    sound = [image for image in images if ColumnId(image.column) not in left_out]
+    try:
+        return restore(own, wishes.max_counters, sound, recovered.groups)
+    except StorageError as error:
+        if not wishes.salvage:
+            raise StorageError(f"{error}. {_ways_out(wishes.data_dir)}") from None
+        log.warning("images_left_out", reason=str(error))
+    roster = [image for image in images if image.kind is Kind.ROSTER]
+    return restore(own, wishes.max_counters, roster, recovered.groups)
 
 
 def _identity(before: Settings | None, wishes: Wishes) -> Settings:
@@ -136,7 +171,7 @@ def _identity(before: Settings | None, wishes: Wishes) -> Settings:
     return attrs.evolve(before, name=wishes.name, epoch=epoch)
 
 
-def _mend(damage: list[Damage], own: ColumnId, wishes: Wishes) -> dict[ColumnId, None]:
+def _left_out(damage: list[Damage], own: ColumnId, wishes: Wishes) -> dict[ColumnId, None]:
     """Return the columns to leave out because a piece of them is damaged.
 
     Raises `StorageError` if something else is damaged, or a column of this node, unless the
@@ -158,13 +193,9 @@ def _mend(damage: list[Damage], own: ColumnId, wishes: Wishes) -> dict[ColumnId,
 
 
 def _column_of(item: Damage) -> ColumnId | None:
-    if item.what in ("segment", "column") and isinstance(item.key, tuple) and item.key[0]:
+    if item.what in (Kind.SEGMENT, Kind.COLUMN) and isinstance(item.key, tuple) and item.key[0]:
         return ColumnId(item.key[0])
     return None
-
-
-def _sound(images: Iterable[Image], left_out: dict[ColumnId, None]) -> Iterator[Image]:
-    return (image for image in images if ColumnId(image.column) not in left_out)
 
 
 def _check_gaps(restored: Restored, left_out: dict[ColumnId, None], wishes: Wishes) -> None:

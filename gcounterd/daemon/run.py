@@ -85,12 +85,14 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
     views = Views(driver, durability)
     exposition = Metrics(driver, views).exposition
     service = Service(driver, condition, views.cluster, views.status, exposition)
-    if booted.damaged:
+    if booted.mended:
         condition.warnings["damaged"] = "the store was damaged; see the log of this start"
     limits = Limits(connections_max=settings.max_connections or _raise_file_limit())
     async with trio.open_nursery() as nursery:
         await nursery.start(driver.transport.serve, peers)
         await nursery.start(driver.commits.run)
+        if booted.mended:
+            await driver.commits.checkpoint()
         nursery.start_soon(driver.commits.run_checkpoints)
         listeners = [
             await listen_tcp(settings.http.host, settings.http.port),
