@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Ends a run that hangs; nothing here takes a tenth of it.
 PATIENCE_S = 60
 POLL_S = 0.05
+KILLS = 12
 
 
 @asynccontextmanager
@@ -198,6 +199,19 @@ async def test_a_value_never_goes_down_while_nodes_die_and_return(tmp_path: Path
             await look()
         for name in cluster.nodes:
             await until(cluster, name, "visits", lambda now: now == 45)
+
+
+async def test_nodes_killed_again_and_again_always_come_back(tmp_path: Path) -> None:
+    """Kills fall soon after a start, while rosters and digests are still being exchanged."""
+    async with three_nodes(tmp_path) as cluster:
+        for round_number in range(KILLS):
+            victim = f"n{round_number % 3 + 1}"
+            await count(cluster, victim, f"k{round_number}", 5)
+            await cluster.kill(victim)
+            await cluster.start(victim)
+            await cluster.ready()
+        seen = await agree(urls(cluster))
+        assert seen["n1"] == {f"k{number}": 5 for number in range(KILLS)}
 
 
 def test_scripts_cluster_starts_real_daemons_and_ctrl_c_stops_them(tmp_path: Path) -> None:
