@@ -268,6 +268,11 @@ class Exchange:
         return min((asked.deadline for asked in self._asked.values()), default=float("inf"))
 
     @property
+    def gatherings(self) -> int:
+        """Return how many gatherings are kept to be resumed."""
+        return len(self._gatherings)
+
+    @property
     def progress(self) -> dict[ColumnId, int]:
         """Return the columns being fetched, with the parts staged so far."""
         return {column: stage.next for column, (_, stage) in self._stages.items()} | {

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from gcounterd.counters.batches import Batch
 from gcounterd.counters.counters import Counters, check_batch
-from gcounterd.ids import ColumnId
-from gcounterd.members.roster import Entry
+from gcounterd.ids import ColumnId, NodeId
+from gcounterd.members.roster import Entry, merge_entries
 from gcounterd.node.records import Group, Record, TakeBatch, TakeEntries
 
 # More than this and readers of links pause until a commit is through.
@@ -25,7 +25,7 @@ class Intake:
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
         self._batches: list[Batch] = []
-        self._entries: list[Entry] = []
+        self._entries: dict[NodeId, Entry] = {}
         self._expected: dict[ColumnId, tuple[int, int]] = {}
         self.size_bytes = 0
 
@@ -56,16 +56,18 @@ class Intake:
         return True
 
     def take_entries(self, entries: tuple[Entry, ...]) -> None:
-        """Queue roster entries."""
-        self._entries += [entry for entry in entries if entry not in self._entries]
+        """Queue roster entries; a member that is queued already is merged, so stands once."""
+        for entry in entries:
+            queued = self._entries.get(entry.node)
+            self._entries[entry.node] = merge_entries(queued, entry) if queued else entry
 
     def cut(self, own: list[Batch]) -> Group:
         """Make one group of all that waits and of our own batches."""
         records: list[Record] = [TakeBatch(batch) for batch in (*self._batches, *own)]
         facts = bool(self._entries)
         if facts:
-            records.append(TakeEntries(tuple(self._entries)))
-        self._batches, self._entries = [], []
+            records.append(TakeEntries(tuple(self._entries.values())))
+        self._batches, self._entries = [], {}
         self.size_bytes = 0
         return Group(tuple(records), facts, bool(own))
 

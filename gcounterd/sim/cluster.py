@@ -1,0 +1,299 @@
+"""A cluster in one process: hosts with disks, processes on them, and who watches.
+
+Theory. A host outlives its processes: it keeps the disk, the address and the name. Starting a
+process is what booting the daemon is: a new epoch above the last one on the disk, recovery, a
+node. The cluster is the witness of its processes and hands what it sees to ledger and checkers.
+
+This module refuses to know chance: weather and workload decide what happens, scripts in tests do
+the same by hand.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+from gcounterd.ids import COLUMN_ID_BYTES, ColumnId, Epoch, NodeId, column_id, draw_epoch
+from gcounterd.node.config import Config
+from gcounterd.node.effects import Notice
+from gcounterd.node.messages import Channel
+from gcounterd.node.node import Node
+from gcounterd.node.records import Group, TakeBatch
+from gcounterd.sim.checkers import Checkers, Violation, check, find_disagreement, find_unrest
+from gcounterd.sim.disk import Content, Disk
+from gcounterd.sim.ledger import Ledger
+from gcounterd.sim.network import End, Network
+from gcounterd.sim.process import Process
+from gcounterd.sim.world import WALL_START_MS, World
+
+# Memory of a node is reserved by this; merged counters may pass it.
+MAX_COUNTERS = 4096
+
+
+@attrs.define(eq=False)
+class Host:
+    """A machine: its name, where it is reached, its node id and its disk.
+
+    seeds     what `--join` names; skew_ms  how far its clock is ahead
+    process   the life that runs now; exits  how earlier ones ended by themselves
+    answered  the last own column and the version up to which it was answered
+    """
+
+    name: str
+    address: str
+    node: NodeId
+    disk: Disk
+    seeds: tuple[str, ...] = ()
+    cluster: str = "local"
+    skew_ms: int = 0
+    max_counters: int = MAX_COUNTERS
+    rows_per_checkpoint: int = 40
+    process: Process | None = None
+    exits: list[tuple[int, str]] = attrs.Factory(list)
+    answered: tuple[ColumnId, int] | None = None
+    rolled_back: bool = False
+
+
+class Cluster:
+    """Hosts, and everything that can be done to them by name."""
+
+    def __init__(self, seed: int) -> None:
+        self.world = World(seed)
+        self.tally: Counter[str] = Counter()
+        self.network = Network(self.world, self.tally)
+        self.ledger = Ledger()
+        self.checkers = Checkers(self.ledger)
+        self.hosts: dict[str, Host] = {}
+        self.rolled_back: dict[NodeId, None] = {}
+        self.notices: Counter[str] = Counter()
+        self._rng = self.world.derive("cluster")
+
+    # -- hosts and processes ----------------------------------------------------------------
+
+    def add_host(self, name: str, *, seeds: Sequence[str] = (), node: bytes = b"") -> Host:
+        """Put up a machine with an empty disk; `seeds` are addresses."""
+        node = node or self._rng.randbytes(16)
+        disk = Disk(self.world, self.world.derive(f"disk {name}"), self.tally)
+        host = Host(name, f"{name}:7700", NodeId(node), disk, tuple(seeds))
+        self.hosts[name] = host
+        self.network.hosts[host.address] = name
+        return host
+
+    def start(self, name: str) -> Process:
+        """Boot the host's daemon."""
+        host = self.hosts[name]
+        assert host.process is None, f"{name} runs already"
+        self.network.down.pop(name, None)
+        node, names_on_disk = self._boot(host)
+        host.process = Process(
+            self.world,
+            self.network,
+            host.disk,
+            node,
+            name,
+            self,
+            self.tally,
+            host.rows_per_checkpoint,
+            names_on_disk,
+        )
+        self.tally["start"] += 1
+        host.process.begin()
+        return host.process
+
+    def _boot(self, host: Host) -> tuple[Node, int]:
+        wall = WALL_START_MS + host.skew_ms + int(self.world.now * 1000)
+        epoch = draw_epoch(wall, self._rng.getrandbits(80), host.disk.content.epoch)
+        host.disk.content.epoch = epoch
+        restored = host.disk.recover(column_id(host.node, epoch), host.max_counters)
+        check(not restored.gaps, "I7 honest answers", f"{host.name}'s journal has gaps")
+        self.checkers.restarted(host.name, restored.counters, undamaged=not host.rolled_back)
+        if host.answered is not None and not host.rolled_back:
+            self.checkers.check_durable(host.name, restored.counters, *host.answered)
+        host.rolled_back = False
+        node = Node(
+            self._config(host, epoch),
+            restored.counters,
+            restored.roster,
+            self.world.derive(f"node {host.name} {epoch.hex()}"),
+            self.world.now,
+            damaged=bool(restored.gaps),
+        )
+        return node, restored.names_on_disk
+
+    def _config(self, host: Host, epoch: Epoch) -> Config:
+        return Config(
+            host.cluster,
+            host.node,
+            host.name,
+            epoch,
+            self._rng.randbytes(8),
+            host.address,
+            host.seeds,
+        )
+
+    def kill(self, name: str, *, power: bool = False) -> None:
+        """Kill the process; with `power`, the host is gone too, without a word to its peers."""
+        host = self.hosts[name]
+        assert host.process is not None, f"{name} does not run"
+        host.process.kill(power=power)
+        host.process = None
+        self.tally["power cut" if power else "kill"] += 1
+        if power:
+            self.network.down[name] = None
+
+    def roll_back(self, name: str, content: Content) -> None:
+        """Put an older copy of its disk in place of a host's, whose process must not run.
+
+        What was answered and now survives nowhere is struck from the ledger.
+        """
+        host = self.hosts[name]
+        assert host.process is None
+        host.disk.replace(content.copy())
+        host.rolled_back = True
+        self.tally["stale disk"] += 1
+        self.rolled_back[host.node] = None
+        held = [self._held(each) for each in self.hosts.values()]
+        for column, written in self.ledger.columns.items():
+            surviving = max(heads.get(column, 0) for heads in held)
+            if surviving < written.acknowledged:
+                self.tally["answered and lost with a disk"] += 1
+                self.ledger.lose(column, surviving)
+
+    def _held(self, host: Host) -> dict[ColumnId, int]:
+        if host.process is not None:
+            return host.process.node.counters.heads()
+        nobody = ColumnId(bytes(COLUMN_ID_BYTES))
+        return host.disk.recover(nobody, host.max_counters).counters.heads()
+
+    # -- what scripts ask -------------------------------------------------------------------
+
+    @property
+    def running(self) -> list[Process]:
+        """Return the processes that live, in the order of their hosts."""
+        return [host.process for host in self.hosts.values() if host.process is not None]
+
+    def process(self, name: str) -> Process:
+        """Return the life that runs on a host."""
+        process = self.hosts[name].process
+        assert process is not None, f"{name} does not run"
+        return process
+
+    def node(self, name: str) -> Node:
+        """Return the node that runs on a host."""
+        return self.process(name).node
+
+    def add(self, name: str, key: bytes, amount: int = 1) -> bool:
+        """Count at a host; return whether it was accepted."""
+        process = self.process(name)
+        accepted = process.add(key, amount)
+        process.turn()
+        return accepted
+
+    def value(self, name: str, key: bytes) -> int:
+        """Read at a host, and check what a reader may see."""
+        process = self.process(name)
+        self.checkers.check_value(name, process.node.counters, key)
+        return process.node.counters.value(key)
+
+    def run(self, seconds: float) -> None:
+        """Let so much time pass."""
+        self.world.run_until(self.world.now + seconds)
+
+    def split(self, left: Iterable[str], right: Iterable[str]) -> None:
+        """Cut all routes between two groups, both ways."""
+        others = list(right)
+        for a in left:
+            for b in others:
+                self.network.block(a, b)
+                self.network.block(b, a)
+
+    def links(self, name: str) -> list[End]:
+        """Return the open links of a host's process."""
+        process = self.hosts[name].process
+        return list(process.ends.values()) if process is not None else []
+
+    def settle(self, seconds: float, *, step_s: float = 1.0) -> float:
+        """Run until all nodes agree and are at rest; return how long that took.
+
+        Raises `Violation` if it takes more than so many seconds.
+        """
+        start = self.world.now
+        while True:
+            self.run(step_s)
+            unrest = self.find_unrest()
+            if not unrest:
+                return self.world.now - start
+            check(self.world.now - start < seconds, "I3 agreement", f"not within {seconds} s: "
+                  f"{unrest}")
+
+    def find_unrest(self) -> str:
+        """Return in what nodes differ or what they are still about; "" if nothing."""
+        nodes = [process.node for process in self.running]
+        found = find_disagreement(nodes)
+        for node in nodes:
+            others = [other.config.node for other in nodes if other is not node]
+            found = found or find_unrest(node, others)
+        return found
+
+    # -- the witness ------------------------------------------------------------------------
+
+    def attempted(self, process: Process, key: bytes, amount: int) -> None:
+        """See an increment accepted for the next commit."""
+        self.ledger.attempt(key, amount)
+
+    def cut(self, process: Process, group: Group) -> None:
+        """See a group before it goes to the disk."""
+        self.world.note(b"cut", process.host.encode())
+        for record in group.records:
+            if isinstance(record, TakeBatch) and record.batch.column == process.column:
+                self.ledger.cut(record.batch)
+
+    def refused(self, process: Process, adds: list[tuple[bytes, int]], group: Group) -> None:
+        """See increments refused for certain."""
+        self.tally["commit refused"] += 1
+        for key, amount in adds:
+            self.ledger.refuse(key, amount)
+        for record in reversed(group.records):
+            if isinstance(record, TakeBatch) and record.batch.column == process.column:
+                self.ledger.columns[process.column].take_back(record.batch.version)
+
+    def applied(self, process: Process, before: dict[ColumnId, int], group: Group) -> None:
+        """See a group applied."""
+        self.checkers.applied(process.host, process.node.counters, before, group)
+
+    def acknowledged(self, process: Process) -> None:
+        """See that the own column is answered up to its head."""
+        head = process.node.counters.head(process.column)
+        if head:
+            self.ledger.acknowledge(process.column, head)
+            self.hosts[process.host].answered = process.column, head
+
+    def noticed(self, process: Process, notice: Notice) -> None:
+        """See what an operator would; correct nodes never break the protocol."""
+        self.notices[notice.name] += 1
+        if notice.name == "peer_error":
+            raise Violation(f"no peer error: {process.host} says {notice.fields}")
+
+    def ended(self, process: Process, code: int, text: str) -> None:
+        """See a process end by itself."""
+        host = self.hosts[process.host]
+        host.process = None
+        host.exits.append((code, text))
+        self.tally[f"exit {code}"] += 1
+
+    # -- the end ----------------------------------------------------------------------------
+
+    def check_everything(self) -> None:
+        """Check all that must hold when all nodes agree."""
+        for process in self.running:
+            counters = process.node.counters
+            self.checkers.check_all(process.host, counters)
+            self.checkers.check_nothing_lost(counters, process.host)
+
+    def reset_links(self, name: str, channel: Channel | None = None) -> None:
+        """Break the connections of a host."""
+        for end in self.links(name):
+            if channel is None or end.channel is channel:
+                self.network.reset(end)

@@ -1,0 +1,58 @@
+"""The squeeze: limits made small, so that few counters do what else takes millions.
+
+Theory. Deltas of many parts, applies in slices, images of several segments and full queues begin
+where a state is large, and a large state is slow to simulate. What happens at a limit does not
+depend on how high it is; so some seeds run with limits of a few entries, and meet in two minutes
+what a cluster meets in a year. The limits are module constants, changed for one run at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from random import Random
+from types import ModuleType
+
+from gcounterd.counters import batches, checkpoint, columns, counters, deltas, keys
+from gcounterd.node import exchange
+
+_Setting = tuple[ModuleType, str, int]
+
+
+@contextlib.contextmanager
+def squeezed(rng: Random) -> Iterator[None]:
+    """Run the block with small limits, drawn from `rng`."""
+    settings = _draw(rng)
+    before = [(module, name, getattr(module, name)) for module, name, _ in settings]
+    try:
+        for module, name, value in settings:
+            setattr(module, name, value)
+        yield
+    finally:
+        for module, name, value in before:
+            setattr(module, name, value)
+
+
+def _draw(rng: Random) -> list[_Setting]:
+    bits = rng.choice([3, 4, 6])
+    names = rng.choice([4, 16, 64])
+    entries = rng.choice([8, 16, 64])
+    return [
+        (columns, "SEGMENT_BITS", bits),
+        (columns, "SEGMENT_SIZE", 1 << bits),
+        (columns, "_OFFSET_MASK", (1 << bits) - 1),
+        (columns, "_FIRST_CAPACITY", 4),
+        (columns, "_SCALAR_MAX", rng.choice([0, 2, 24])),
+        (deltas, "SEGMENT_BITS", bits),
+        (deltas, "SEGMENT_SIZE", 1 << bits),
+        (deltas, "LAST_PART_BYTES_MAX", rng.choice([64, 200, 1000])),
+        (deltas, "_PART_ENTRIES", entries),
+        (deltas, "_PART_NAME_BYTES", rng.choice([20, 100, 1000])),
+        (batches, "_ENTRIES_PER_BLOCK", entries),
+        (batches, "_BYTES_PER_BLOCK", 1600),
+        (counters, "_NAMES_PER_SLICE", rng.choice([1, 3, 10])),
+        (keys, "NAMES_PER_IMAGE", names),
+        (checkpoint, "NAMES_PER_IMAGE", names),
+        (exchange, "PARTS_PER_WANT", rng.choice([1, 2, 4])),
+        (exchange, "GATHERINGS_MAX", rng.choice([1, 3, 256])),
+    ]
