@@ -1,6 +1,7 @@
-"""Makes the helpers beside the tests importable under their own names."""
+"""Makes the helpers beside some tests importable by their own names from everywhere."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent / "unit" / "counters"))
+for room in ("counters", "node"):
+    sys.path.insert(0, str(Path(__file__).parent / "unit" / room))

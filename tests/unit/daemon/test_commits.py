@@ -1,0 +1,193 @@
+"""The group commit: all that waits in one group, honest answers when the disk says no."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+
+import pytest
+import trio
+
+from gcounterd.daemon.boot import Booted, Wishes, boot
+from gcounterd.daemon.commits import Commits
+from gcounterd.errors import ClientError, StorageError
+from gcounterd.node.node import Node
+from gcounterd.storage.schema import Durability
+
+
+def wishes(directory: Path, **changes: object) -> Wishes:
+    values = {
+        "data_dir": directory,
+        "name": "n1",
+        "cluster": "test",
+        "max_counters": 10_000,
+        "durability": Durability.COMMIT,
+        "salvage": False,
+    }
+    return Wishes(**{**values, **changes})
+
+
+class Bench:
+    """A node, its store and its commits, as the daemon has them, without links."""
+
+    def __init__(self, booted: Booted, durability: Durability) -> None:
+        self.store = booted.store
+        self.node: Node = booted.node("127.0.0.1:1", (), trio.current_time())
+        self.node.dialler._rng = Random(1)
+        self.commits = Commits(
+            self.node, self.store, durability, lambda _: None, booted.restored.names_on_disk
+        )
+
+    async def count(self, key: bytes, amount: int = 1) -> None:
+        self.node.add(key, amount)
+        await self.commits.wait()
+
+
+@asynccontextmanager
+async def running(directory: Path, **changes: object) -> AsyncIterator[Bench]:
+    booted = boot(wishes(directory, **changes))
+    async with trio.open_nursery() as outer:
+        await outer.start(booted.store.run)
+        bench = Bench(booted, wishes(directory, **changes).durability)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(bench.commits.run)
+            await bench.commits.wait()  # the node's own roster entry
+            yield bench
+            nursery.cancel_scope.cancel()
+        outer.cancel_scope.cancel()
+
+
+async def limit_pages(bench: Bench, more: int) -> None:
+    """Let the store grow by `more` pages only, as a disk that is nearly full."""
+    connection = bench.store._database.connection
+
+    def limit() -> None:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count={pages + more}")
+
+    await bench.store._thread.do(limit)
+
+
+async def test_what_was_answered_is_there_after_a_restart(tmp_path: Path) -> None:
+    async with running(tmp_path / "d") as bench:
+        await bench.count(b"x", 3)
+        assert bench.node.counters.value(b"x") == 3
+        first = bench.node.config
+
+    async with running(tmp_path / "d") as bench:
+        assert bench.node.counters.value(b"x") == 3
+        assert bench.node.config.node == first.node
+        assert bench.node.config.epoch > first.epoch
+        await bench.count(b"x")
+        assert bench.node.counters.value(b"x") == 4
+        assert len(bench.node.counters.columns) == 2
+
+
+async def test_everyone_who_waits_is_answered_by_one_commit(tmp_path: Path) -> None:
+    async with running(tmp_path / "d") as bench:
+        before = bench.commits.number
+        async with trio.open_nursery() as nursery:
+            for number in range(500):
+                nursery.start_soon(bench.count, b"%d" % (number % 7))
+        assert int(bench.node.counters.totals.sum()) == 500
+        assert bench.commits.number - before <= 3
+
+
+async def test_a_full_disk_is_definite_reads_go_on_and_room_cures_it(tmp_path: Path) -> None:
+    async with running(tmp_path / "d") as bench:
+        await bench.count(b"x", 3)
+        await limit_pages(bench, 0)
+        refused = 0
+        with pytest.raises(ClientError) as full:
+            for refused in range(2000):  # noqa: B007 - the one that was refused is looked at
+                await bench.count(b"key-%d" % refused + b"k" * 900)
+        assert (full.value.status, full.value.definite) == (507, True)
+        assert refused
+        assert bench.node.counters.value(b"key-%d" % refused + b"k" * 900) == 0
+        assert bench.node.counters.value(b"x") == 3
+        assert bench.commits.refused == 1
+
+        await limit_pages(bench, 10_000)
+        await bench.count(b"x")
+
+    async with running(tmp_path / "d") as bench:
+        assert bench.node.counters.value(b"x") == 4
+        assert bench.node.counters.value(b"key-%d" % refused + b"k" * 900) == 0
+        assert bench.node.counters.value(b"key-%d" % (refused - 1) + b"k" * 900) == 1
+
+
+async def test_a_disk_that_fails_ends_acknowledging_and_the_answer_says_maybe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = []
+
+    async def fail(seq: int, body: bytes, *, durable: bool = True) -> None:
+        raise StorageError("input/output error")
+
+    async def count(bench: Bench) -> None:
+        try:
+            await bench.count(b"x")
+        except ClientError as error:
+            answers.append((error.status, error.definite))
+
+    with pytest.RaisesGroup(StorageError, flatten_subgroups=True):
+        async with running(tmp_path / "d") as bench, trio.open_nursery() as nursery:
+            monkeypatch.setattr(bench.store, "append", fail)
+            nursery.start_soon(count, bench)
+            await trio.sleep_forever()
+
+    assert answers == [(503, False)]
+
+
+async def test_a_checkpoint_trims_the_journal_and_loses_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path / "d") as bench:
+        for number in range(300):
+            bench.node.add(b"key-%d" % number, number + 1)
+        await bench.count(b"x", 3)
+        before = bench.store.journal_bytes
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(bench.commits.checkpoint)
+            for _ in range(50):
+                await bench.count(b"x")
+        assert bench.store.journal_bytes < before
+        assert bench.commits.checkpoints == 1
+        await bench.commits.checkpoint()
+
+    async with running(tmp_path / "d") as bench:
+        assert bench.node.counters.value(b"x") == 53
+        assert bench.node.counters.value(b"key-299") == 300
+        assert bench.node.counters.recount().tolist() == bench.node.counters.totals.tolist()
+        assert [entry.name for entry in bench.node.roster] == ["n1"]
+
+
+async def test_a_checkpoint_that_finds_the_disk_full_is_made_again(tmp_path: Path) -> None:
+    async with running(tmp_path / "d") as bench:
+        for number in range(3000):
+            bench.node.add(b"%d-" % number + b"k" * 500, 1)
+        await bench.commits.wait()
+        await limit_pages(bench, 3)
+        with pytest.raises(StorageError):
+            await bench.commits.checkpoint()
+        await limit_pages(bench, 10_000)
+        await bench.commits.checkpoint()
+
+    async with running(tmp_path / "d") as bench:
+        assert int(bench.node.counters.totals.sum()) == 3000
+
+
+@pytest.mark.parametrize("durability", [Durability.RELAXED, Durability.MEMORY])
+async def test_without_fsync_answers_still_wait_for_their_group(
+    tmp_path: Path, durability: Durability
+) -> None:
+    async with running(tmp_path / "d", durability=durability) as bench:
+        await bench.count(b"x", 3)
+        assert bench.node.counters.value(b"x") == 3
+        node_id = bench.node.config.node
+
+    async with running(tmp_path / "d", durability=durability) as bench:
+        kept = 3 if durability is Durability.RELAXED else 0
+        assert bench.node.counters.value(b"x") == kept
+        assert bench.node.config.node == node_id
+        assert [entry.name for entry in bench.node.roster] == ["n1"]
