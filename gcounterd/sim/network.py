@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from gcounterd.node.messages import Channel
+from gcounterd.node.messages import Channel, Refusal
 from gcounterd.sim.world import World
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ class Conditions:
 class End:
     """One process's end of a connection, with the stream that leads away from it.
 
-    opened  the node was told of it; closed  nothing more comes from it or goes into it
+    opened   the node was told of it; closed  nothing more comes from it or goes into it
+    refusal  what the other side answered to our hello, if it refused
     """
 
     __slots__ = (
@@ -67,6 +68,7 @@ class End:
         "pumping",
         "queued",
         "ready_at",
+        "refusal",
         "stalled_until",
     )
 
@@ -76,6 +78,7 @@ class End:
         self.channel = channel
         self.dialled = dialled
         self.peer: End | None = None
+        self.refusal: Refusal | None = None
         self.opened = False
         self.closed = False
         self.frames: deque[tuple[float, bytes]] = deque()  # b"" is the end of the stream
@@ -166,7 +169,6 @@ class Network:
         if not (end.opened or end.closed):
             self._tally["dial timed out"] += 1
             self.close(end, "timeout")
-            end.process.call(end.process.dial_failed, end, None)
 
     def _connect(self, end: End, address: str) -> None:
         if end.closed:
@@ -178,7 +180,6 @@ class Network:
         if listener is None:
             self._tally["dial refused"] += 1
             self.close(end, "refused")
-            end.process.call(end.process.dial_failed, end, None)
             return
         other = self._end(listener, end.channel, None)
         end.peer, other.peer = other, end
@@ -291,6 +292,8 @@ class Network:
         self.ends.pop(end.link, None)
         if end.opened:
             end.process.call(end.process.lost, end, reason)
+        elif end.dialled is not None:
+            end.process.call(end.process.dial_failed, end)
 
     def reset(self, end: End) -> None:
         """Break a connection in the middle, both ends; what is under way is lost."""

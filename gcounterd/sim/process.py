@@ -203,15 +203,13 @@ class Process:
         network, now = self._network, self._world.now
         if isinstance(hello, Refusal):
             self._tally[f"hello refused: {hello.reason}"] += 1
+            end.refusal = hello
             network.close(end, "refused")
-            self.dial_failed(end, hello)
             return
         refusal = self.node.judge(hello)
         if refusal is not None:
             network.send(end, encode_refusal(refusal))
             network.close(end, "refused by us")
-            if end.dialled is not None:
-                self.dial_failed(end, None)
             return
         if end.dialled is None:
             network.send(end, self.hello_frame(end.channel))
@@ -220,11 +218,11 @@ class Process:
         self._tally["link opened"] += 1
         self._do(self.node.opened(end.link, hello, end.dialled, now))
 
-    def dial_failed(self, end: End, refusal: Refusal | None) -> None:
+    def dial_failed(self, end: End) -> None:
         """Take note that a dial came to nothing."""
         assert end.dialled is not None
         now = self._world.now
-        self._do(self.node.dial_failed(end.dialled, end.channel, refusal, now))
+        self._do(self.node.dial_failed(end.dialled, end.channel, end.refusal, now))
 
     def lost(self, end: End, reason: str) -> None:
         """Take note that a link is gone."""

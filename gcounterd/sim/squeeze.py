@@ -16,6 +16,9 @@ from types import ModuleType
 from gcounterd.counters import batches, checkpoint, columns, counters, deltas, keys
 from gcounterd.node import exchange
 
+# Peers in the clusters that are run squeezed.
+PEERS_MAX = 15
+
 _Setting = tuple[ModuleType, str, int]
 
 
@@ -54,5 +57,6 @@ def _draw(rng: Random) -> list[_Setting]:
         (keys, "NAMES_PER_IMAGE", names),
         (checkpoint, "NAMES_PER_IMAGE", names),
         (exchange, "PARTS_PER_WANT", rng.choice([1, 2, 4])),
-        (exchange, "GATHERINGS_MAX", rng.choice([1, 3, 256])),
+        # Below what one peer's wants need, gatherings would drive each other out for ever.
+        (exchange, "GATHERINGS_MAX", rng.choice([exchange.WANTS_PER_LINK_MAX * PEERS_MAX, 256])),
     ]
