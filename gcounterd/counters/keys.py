@@ -76,6 +76,6 @@ def _read_names(image: Image) -> Sequence[bytes]:
         names = msgpack.unpackb(image.body, raw=True)
     except (ValueError, msgpack.UnpackException) as error:
         raise StorageError(f"names image {image.number} is malformed: {error}") from None
-    if not isinstance(names, list) or not all(isinstance(name, bytes) for name in names):
+    if not isinstance(names, list) or not set(map(type, names)) <= {bytes}:
         raise StorageError(f"names image {image.number} is malformed")
     return names
