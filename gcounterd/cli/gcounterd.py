@@ -120,7 +120,7 @@ def start(settings: Settings) -> int:
         if status is None:
             raise
         for cause in _causes(error):
-            logs.get_logger().error("stopped_by_error", reason=str(cause), status=status)
+            logs.get_logger().error("stopped_by_error", reason=cause, status=status)
         return status
     finally:
         logs.flush()

@@ -10,6 +10,7 @@ aside in files and starts with the rest.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from pathlib import Path
@@ -84,13 +85,19 @@ def boot(wishes: Wishes) -> Booted:
     try:
         return _boot(store, wishes)
     except BaseException:
-        store.close()
+        with contextlib.suppress(StorageError):  # what went wrong before matters more
+            store.close()
         raise
 
 
 def _boot(store: Store, wishes: Wishes) -> Booted:
     aside = _set_aside(store) if wishes.salvage else []
     recovered = store.recover()
+    with contextlib.closing(recovered.groups):  # else a failed start could not close the store
+        return _recover(store, wishes, recovered, aside)
+
+
+def _recover(store: Store, wishes: Wishes, recovered: Recovered, aside: list[Damage]) -> Booted:
     if recovered.torn:
         log.warning("journal_torn", what=recovered.torn)
     before = recovered.settings

@@ -27,9 +27,12 @@ from itertools import islice
 from typing import Protocol
 
 from gcounterd.daemon.printable import cut, escape
+from gcounterd.errors import GCounterError
 
 # Names and addresses fit; a key of 1,024 bytes does not, and its beginning says enough.
 FIELD_CHARS_MAX = 200
+# Our own errors say what to do, and an operator must be able to read it to the end.
+SENTENCE_CHARS_MAX = 2000
 # Deep enough for an exception group of a few tasks.
 TRACEBACK_CHARS_MAX = 16_000
 # A list in a field is for a glance: the whole is for the API.
@@ -245,6 +248,8 @@ def _show(value: object, depth: int = 0) -> object:
             return cut(str(value), FIELD_CHARS_MAX)
         case bytes():
             return cut(value.decode(errors="backslashreplace"), FIELD_CHARS_MAX)
+        case GCounterError():
+            return cut(str(value), SENTENCE_CHARS_MAX)
         case BaseException():
             return cut(f"{type(value).__name__}: {value}", FIELD_CHARS_MAX)
         case Mapping() if depth == 0:

@@ -10,7 +10,7 @@ to do about it is decided elsewhere. This module refuses to know threads and fil
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -208,7 +208,7 @@ class Contents:
                 broken = Broken(self.images.places[key].row, key, "the kind of image is unknown")
                 self._report(damage, _image_damage(broken), broken)
 
-    def _groups(self, damage: list[Damage]) -> Iterator[tuple[int, bytes]]:
+    def _groups(self, damage: list[Damage]) -> Generator[tuple[int, bytes], None, None]:
         for item in self.journal.read(self.trimmed):
             if isinstance(item, Gap):
                 self._report(damage, Damage("journal", item.seq, item.text), item)

@@ -21,7 +21,7 @@ This module refuses to know connections, threads and what the blobs mean.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import attrs
 
@@ -114,7 +114,8 @@ class Recovered:
 
     settings  None if the directory is new, or if `damage` names a setting: look there first
     images    each sound image, sorted by kind, column and number
-    groups    (seq, body) of each sound group not yet trimmed, by rising seq
+    groups    (seq, body) of each sound group not yet trimmed, by rising seq; close it if it is
+              not read to its end
     damage    complete once `images` and `groups` are exhausted, in that order
     torn      "" or a sentence: the log ends in a transaction that is not whole. A crash during a
               write leaves this; so does damage to the very last commit, and nothing on one disk
@@ -123,6 +124,6 @@ class Recovered:
 
     settings: Settings | None
     images: Iterator[Image]
-    groups: Iterator[tuple[int, bytes]]
+    groups: Generator[tuple[int, bytes], None, None]
     damage: list[Damage]
     torn: str = ""
