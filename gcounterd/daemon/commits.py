@@ -20,6 +20,7 @@ import trio
 
 from gcounterd.counters.checkpoint import Checkpoint
 from gcounterd.daemon.logs import get_logger
+from gcounterd.daemon.longest import Longest
 from gcounterd.errors import ClientError, StorageError
 from gcounterd.node.effects import Effect
 from gcounterd.node.node import Node
@@ -70,6 +71,7 @@ class Commits:
         self._idle = trio.Event()  # set while nothing is being applied
         self._idle.set()
         self._committed = trio.Event()  # set when a group has been committed or refused
+        self._waits = Longest(trio.current_time())
         self.number = 0
         self.refused = 0
         self.checkpoints = 0
@@ -114,6 +116,10 @@ class Commits:
             finally:
                 outcome.done.set()
 
+    def longest_wait(self) -> float:
+        """Return the longest wait of a group for other work of the disk's thread, of late."""
+        return self._waits.read(trio.current_time())
+
     async def flush(self) -> None:
         """Commit what waits, as the last act before stopping."""
         while self._node.intake or self._node.counters.writer:
@@ -140,7 +146,8 @@ class Commits:
             group = attrs.evolve(group, records=facts)
         if group.records:
             durable = group.facts or self._durability is Durability.COMMIT
-            await self._store.append(self._seq + 1, encode_group(group), durable=durable)
+            waited = await self._store.append(self._seq + 1, encode_group(group), durable=durable)
+            self._waits.take(waited, trio.current_time())
             self._seq += 1
         else:
             await trio.lowlevel.checkpoint()

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from gcounterd import __version__
 from gcounterd.daemon.driver import Driver
+from gcounterd.daemon.longest import Turns
 from gcounterd.daemon.views import Views
 from gcounterd.node.messages import Channel
 
@@ -29,9 +30,10 @@ _KIB = 1024
 class Metrics(Collector):
     """Collects from a driver; `exposition` gives the text."""
 
-    def __init__(self, driver: Driver, views: Views) -> None:
+    def __init__(self, driver: Driver, views: Views, turns: Turns) -> None:
         self._driver = driver
         self._views = views
+        self._turns = turns
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -81,6 +83,10 @@ class Metrics(Collector):
         yield _count("commits_refused", "Commits refused by a full disk.", commits.refused)
         yield _count("checkpoints", "Checkpoints completed.", commits.checkpoints)
         yield _gauge("longest_step_seconds", "Longest step of the node.", self._driver.longest)
+        held = "Longest CPU time between two looks at I/O, of the last minute at most."
+        yield _gauge("longest_turn_seconds", held, self._turns.read())
+        waited = "Longest wait of a commit for other work of the disk's thread, likewise."
+        yield _gauge("longest_append_wait_seconds", waited, commits.longest_wait())
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

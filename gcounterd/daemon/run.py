@@ -25,6 +25,7 @@ from gcounterd.daemon.addresses import Address
 from gcounterd.daemon.boot import Booted, Wishes, boot
 from gcounterd.daemon.driver import Driver
 from gcounterd.daemon.logs import get_logger
+from gcounterd.daemon.longest import Turns
 from gcounterd.daemon.metrics import Metrics
 from gcounterd.daemon.places import admin_socket
 from gcounterd.daemon.service import Condition, Service
@@ -98,7 +99,9 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
     node = booted.node(str(address), seeds, trio.current_time())
     driver = Driver(node, booted.store, durability, booted.restored.names_on_disk)
     views = Views(driver, durability)
-    exposition = Metrics(driver, views).exposition
+    turns = Turns()
+    trio.lowlevel.add_instrument(turns)
+    exposition = Metrics(driver, views, turns).exposition
     service = Service(driver, condition, views.cluster, views.status, exposition)
     if booted.mended:
         condition.warnings["damaged"] = "the store was damaged; see the log of this start"

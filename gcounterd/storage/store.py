@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import enum
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -131,13 +132,21 @@ class Store:
             self._phase = _Phase.CLOSED
             await self._thread.stop(self._opened.close)
 
-    async def append(self, seq: int, body: bytes, *, durable: bool = True) -> None:
+    async def append(self, seq: int, body: bytes, *, durable: bool = True) -> float:
         """Write one group; durable on return. `seq` must be above all before.
 
         With `durable` False it returns when the group is in the log, which a kill of the process
         does not touch but a power cut may, until the next durable call. Raises `StorageError`.
+        Returns the seconds that the group waited for other work of the thread.
         """
-        await self._thread.do(partial(self._contents.append, seq, body, durable=durable))
+        asked = time.perf_counter()
+
+        def work() -> float:
+            waited = time.perf_counter() - asked
+            self._contents.append(seq, body, durable=durable)
+            return waited
+
+        return await self._thread.do(work)
 
     async def put_images(self, images: Sequence[Image]) -> None:
         """Write images in one transaction, each in place of the one under its key."""
