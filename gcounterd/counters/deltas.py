@@ -39,6 +39,7 @@ from gcounterd.ids import ColumnId
 LAST_PART_BYTES_MAX = 1024 * 1024
 # Entries and bytes of names taken by one part before the last.
 _PART_ENTRIES = 16_384
+_PART_NAMES = 4096
 _PART_NAME_BYTES = 120 * 1024
 # What a receiver stages of one column at most: 16 M counters with names of 20 bytes.
 STAGED_BYTES_MAX = 512 * 1024 * 1024
@@ -159,7 +160,7 @@ class Gathering:
             return block, attrs.evolve(here, at=base + int(known[-1]) + 1)
         if not len(changed):
             return None, attrs.evolve(here, at=base + stop)
-        names = self._names_for(segment.rows[changed].tolist())
+        names = self._names_for(segment.rows[changed[:_PART_NAMES]].tolist())
         taken = changed[: len(names)]
         (block,) = split_blocks(here.named, names, taken + base, segment.counts[taken])
         after = base + int(taken[-1]) + 1
@@ -168,7 +169,7 @@ class Gathering:
     def _names_for(self, rows: list[int]) -> list[bytes]:
         names: list[bytes] = []
         size = 0
-        for row in rows[: _PART_ENTRIES // 4]:
+        for row in rows:
             name = self._name(row)
             size += len(name)
             if names and size > _PART_NAME_BYTES:

@@ -37,6 +37,11 @@ class KeyIndex:
         """Return the row of `name`, or None if it was never met."""
         return self._shards[hash(name) & _MASK].get(name)
 
+    def find_all(self, names: Iterable[bytes]) -> list[int]:
+        """Return the row of each name, -1 for those never met."""
+        shards = self._shards
+        return [shards[hash(name) & _MASK].get(name, -1) for name in names]
+
     def row(self, name: bytes) -> int:
         """Return the row of `name`, giving it the next one if it is new."""
         shard = self._shards[hash(name) & _MASK]

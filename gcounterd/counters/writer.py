@@ -13,7 +13,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from gcounterd.counters.batches import COUNT_MAX, KEY_BYTES_MAX, Batch, Positions, split_blocks
+from gcounterd.counters.batches import (
+    COUNT_MAX,
+    KEY_BYTES_MAX,
+    Batch,
+    Counts,
+    Positions,
+    split_blocks,
+)
 from gcounterd.counters.columns import Column, Totals
 from gcounterd.counters.keys import KeyIndex
 from gcounterd.errors import ClientError
@@ -112,33 +119,26 @@ class Writer:
         counts = amounts if column is None else column.counts_at(known) + amounts
         fresh = np.arange(size, size + len(names), dtype=np.int64)
         blocks = split_blocks(
-            size,
-            names,
-            np.concatenate([known, fresh]),
-            np.concatenate([counts, np.array(new_amounts, np.int64)]),
+            size, names, np.concatenate([known, fresh]), np.concatenate([counts, new_amounts])
         )
         return [
             Batch(self.own, version - 1, version, (block,))
             for version, block in enumerate(blocks, head + 1)
         ]
 
-    def _sort(self) -> tuple[Positions, Positions, list[bytes], list[int]]:
-        """Split what is in flight into known positions, ascending, and names new to the column."""
-        places: list[tuple[int, int]] = []
-        names: list[bytes] = []
-        new_amounts: list[int] = []
-        find, place = self._keys.find, self._places.item
-        for key, amount in self._in_flight.items():
-            row = find(key)
-            position = place(row) if row is not None and row < len(self._places) else 0
-            if position:
-                places.append((position - 1, amount))
-            else:
-                names.append(key)
-                new_amounts.append(amount)
-        places.sort()
-        pairs = np.array(places, np.int64).reshape(-1, 2)
-        return pairs[:, 0], pairs[:, 1], names, new_amounts
+    def _sort(self) -> tuple[Positions, Counts, list[bytes], Counts]:
+        """Split what is in flight: known positions, ascending, and their amounts; names new to
+        the column, and theirs."""
+        keys = list(self._in_flight)
+        amounts = np.fromiter(self._in_flight.values(), np.int64, len(keys))
+        rows = np.array(self._keys.find_all(keys), np.int64)
+        found = np.flatnonzero((rows >= 0) & (rows < len(self._places)))
+        places = np.zeros(len(keys), np.int64)
+        places[found] = self._places[rows[found]]
+        known = np.flatnonzero(places)
+        known = known[np.argsort(places[known])]
+        new = np.flatnonzero(places == 0)
+        return places[known] - 1, amounts[known], [keys[at] for at in new.tolist()], amounts[new]
 
     def placed(self, rows: list[int], first: int) -> None:
         """Note that `rows` got the positions `first`, `first + 1`, … of the own column."""

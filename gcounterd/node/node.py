@@ -194,12 +194,15 @@ class Node:
         if new in losers:
             return effects
         self._established = True
-        if hello.name == self.config.name and not self.joining.counting and hello.joining:
+        if hello.joining and not self.joining.counting and self._yields_name_to(hello):
             text = f"the name '{hello.name}' is taken by another newcomer at {hello.address}"
             return [*effects, Exit(4, f"{text}; start with another --name")]
         if hello.channel is Channel.BULK:
             effects += self._greet(new)
         return [*effects, *self._dial(now)]
+
+    def _yields_name_to(self, hello: Hello) -> bool:
+        return hello.name == self.config.name and hello.node < self.config.node
 
     def _greet(self, link: Link) -> list[Effect]:
         """Say all that a peer must know when a bulk link opens."""

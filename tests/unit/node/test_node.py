@@ -268,3 +268,12 @@ def test_rosters_merge_both_ways_when_islands_meet() -> None:
     assert {e.name for e in a.roster} == {"a", "b", "c", "d"}
     assert Roster(a.roster).hash() == a.roster.hash()
     assert config("a").address == "a:1"
+
+
+def test_of_two_newcomers_with_one_name_the_larger_id_exits_and_the_smaller_stays() -> None:
+    small, large = node("a", seeds=("x:1",)), node("b", seeds=("x:1",))
+    of_large = hello("b", Channel.CONTROL, name="a", joining=True)
+    of_small = hello("a", Channel.CONTROL, name="b", joining=True)
+    assert [e for e in small.opened(1, of_large, None, 0.0) if isinstance(e, Exit)] == []
+    (exit_,) = [e for e in large.opened(1, of_small, None, 0.0) if isinstance(e, Exit)]
+    assert (exit_.code, "a:1" in exit_.text) == (4, True)
