@@ -51,6 +51,7 @@ def _draw(rng: Random) -> list[_Setting]:
         (deltas, "LAST_PART_BYTES_MAX", rng.choice([64, 200, 1000])),
         (deltas, "_PART_ENTRIES", entries),
         (deltas, "_PART_NAME_BYTES", rng.choice([20, 100, 1000])),
+        (deltas, "_PART_NAMES", entries // 4),
         (batches, "_ENTRIES_PER_BLOCK", entries),
         (batches, "_BYTES_PER_BLOCK", 1600),
         (counters, "_NAMES_PER_SLICE", rng.choice([1, 3, 10])),
