@@ -43,3 +43,9 @@ class Group:
     records: tuple[Record, ...]
     facts: bool
     own: bool
+
+    @property
+    def size_bytes(self) -> int:
+        """Return about how many bytes its batches take."""
+        batches = [record.batch for record in self.records if isinstance(record, TakeBatch)]
+        return sum(len(block.encoded) for batch in batches for block in batch.blocks)

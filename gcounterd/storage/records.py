@@ -12,29 +12,51 @@ from typing import assert_never
 
 import msgpack
 
+from gcounterd.counters.batches import Batch
 from gcounterd.errors import PeerError, StorageError
 from gcounterd.node.records import Group, Record, TakeBatch, TakeEntries
-from gcounterd.wire.batches import decode_batch, encode_batch
+from gcounterd.wire.batches import (
+    array_header,
+    bin_header,
+    decode_batch,
+    encode_batch,
+    encode_head,
+)
 from gcounterd.wire.entries import decode_entries, encode_entries
 
 _BATCH = 1
 _ENTRIES = 2
+_PAIR = b"\x92"  # msgpack's header of an array of two
 
 
 def encode_group(group: Group) -> bytes:
-    """Write a group's records as one body."""
-    body: bytes = msgpack.packb([_encode(record) for record in group.records])
-    return body
+    """Write a group's records as one body.
+
+    The body of a large delta is tens of megabytes: it is put together block by block, so that
+    another thread may do it while the event loop goes on.
+    """
+    body = bytearray(array_header(len(group.records)))
+    for record in group.records:
+        match record:
+            case TakeBatch(batch) if len(batch.blocks) > 1:
+                _add_blocks(body, batch)
+            case TakeBatch(batch):
+                body += msgpack.packb((_BATCH, encode_batch(batch)))
+            case TakeEntries(entries):
+                body += msgpack.packb((_ENTRIES, encode_entries(entries)))
+            case _:
+                assert_never(record)
+    return bytes(body)
 
 
-def _encode(record: Record) -> tuple[int, bytes]:
-    match record:
-        case TakeBatch(batch):
-            return _BATCH, encode_batch(batch)
-        case TakeEntries(entries):
-            return _ENTRIES, encode_entries(entries)
-        case _:
-            assert_never(record)
+def _add_blocks(body: bytearray, batch: Batch) -> None:
+    head = encode_head(batch)
+    blocks = [(bin_header(len(block.encoded)), block.encoded) for block in batch.blocks]
+    size = len(head) + sum(len(header) + len(encoded) for header, encoded in blocks)
+    body += _PAIR + msgpack.packb(_BATCH) + bin_header(size) + head
+    for header, encoded in blocks:
+        body += header
+        body += encoded
 
 
 def decode_group(body: bytes) -> list[Record]:

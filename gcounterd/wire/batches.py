@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgpack
+
 from gcounterd.counters.batches import Batch, Block, read_block
 from gcounterd.errors import PeerError
 from gcounterd.wire import fields
@@ -24,6 +26,22 @@ def encode_batch(batch: Batch) -> bytes:
     """Write a batch with all its blocks."""
     blocks = [block.encoded for block in batch.blocks]
     return fields.pack((batch.column, batch.since, batch.version, blocks))
+
+
+def encode_head(batch: Batch) -> bytes:
+    """Write what comes before the blocks, for a writer that adds them one by one."""
+    numbers = [msgpack.packb(item) for item in (batch.column, batch.since, batch.version)]
+    return b"\x94" + b"".join(numbers) + array_header(len(batch.blocks))
+
+
+def array_header(length: int) -> bytes:
+    """Return the header of msgpack's `array 32`, which fits any length that we write."""
+    return b"\xdd" + length.to_bytes(4, "big")
+
+
+def bin_header(size: int) -> bytes:
+    """Return the header of msgpack's `bin 32`, which fits any size that we write."""
+    return b"\xc6" + size.to_bytes(4, "big")
 
 
 def decode_batch(payload: bytes) -> Batch:

@@ -1,0 +1,37 @@
+"""What was written as a journal row is read back, whatever its size; anything else is an error."""
+
+import pytest
+from counting import column, count, counters
+from nodes import entry
+
+from gcounterd.counters.batches import Batch
+from gcounterd.errors import StorageError
+from gcounterd.node.records import Group, TakeBatch, TakeEntries
+from gcounterd.storage.records import decode_group, encode_group
+
+
+def batches(number: int) -> list[Batch]:
+    return count(counters("a"), {b"key-%d" % n: n + 1 for n in range(number)})
+
+
+def test_small_and_large_batches_and_entries_come_back() -> None:
+    several = batches(40_000)
+    merged = Batch(column("a"), 0, len(several), tuple(b.blocks[0] for b in several))
+    records = (TakeBatch(several[0]), TakeBatch(merged), TakeEntries((entry("a"), entry("b"))))
+
+    one, many, entries = decode_group(encode_group(Group(records, True, True)))
+
+    assert one.batch.blocks[0].encoded == several[0].blocks[0].encoded
+    assert (many.batch.column, many.batch.since, many.batch.version) == (
+        merged.column,
+        0,
+        merged.version,
+    )
+    assert [b.encoded for b in many.batch.blocks] == [b.encoded for b in merged.blocks]
+    assert entries == records[2]
+
+
+@pytest.mark.parametrize("body", [b"", b"\xc1", b"\x91\x92\x07\xc4\x00", b"\x91\x01", b"\x93"])
+def test_a_row_that_is_not_ours_is_an_error_of_the_store(body: bytes) -> None:
+    with pytest.raises(StorageError):
+        decode_group(body)
