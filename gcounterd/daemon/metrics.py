@@ -66,7 +66,7 @@ class Metrics(Collector):
         for word in ("alive", "suspect"):
             members.add_metric([word], liveness.count(word))
         yield members
-        yield _gauge("ready", "1 if the node is caught up.", not node.joining.reasons())
+        yield _gauge("ready", "1 if the node is caught up.", not self._views.reasons())
         yield _gauge("counters", "Names in the key index.", len(node.counters.keys))
         yield _gauge("columns", "Open columns.", len(node.counters.columns))
         yield _gauge("links", "Open bulk links.", len(node.peers.on(Channel.BULK)))

@@ -23,12 +23,13 @@ from gcounterd.api.listeners import Listener, listen_tcp, listen_unix
 from gcounterd.api.server import serve
 from gcounterd.daemon.addresses import Address
 from gcounterd.daemon.boot import Booted, Wishes, boot
+from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.driver import Driver
 from gcounterd.daemon.logs import get_logger
 from gcounterd.daemon.longest import Turns
 from gcounterd.daemon.metrics import Metrics
 from gcounterd.daemon.places import admin_socket
-from gcounterd.daemon.service import Condition, Service
+from gcounterd.daemon.service import Service
 from gcounterd.daemon.settings import Settings
 from gcounterd.daemon.views import Views
 from gcounterd.links.sockets import listen_peers
@@ -98,7 +99,7 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
     address = _advertised(settings, peers)
     node = booted.node(str(address), seeds, trio.current_time())
     driver = Driver(node, booted.store, durability, booted.restored.names_on_disk)
-    views = Views(driver, durability)
+    views = Views(driver, condition, durability)
     turns = Turns()
     trio.lowlevel.add_instrument(turns)
     exposition = Metrics(driver, views, turns).exposition

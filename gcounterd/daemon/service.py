@@ -10,13 +10,13 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-import attrs
 import trio
 
 from gcounterd.api.backend import ConsistentRead, Listing, Readiness
 from gcounterd.counters.batches import COUNT_MAX
 from gcounterd.counters.listing import Listing as KeyListing
 from gcounterd.counters.writer import PENDING_AMOUNT_MAX
+from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.driver import Driver
 from gcounterd.errors import ClientError, StorageError
 from gcounterd.ids import node_of
@@ -25,14 +25,6 @@ T = TypeVar("T")
 
 # How much a share is raised in one commit: what may wait for one at most.
 _RAISE_STEP = PENDING_AMOUNT_MAX // 2
-
-
-@attrs.define(eq=False)
-class Condition:
-    """What the life cycle knows: why this node should get no traffic now, and what to look at."""
-
-    not_ready: dict[str, str] = attrs.Factory(dict)
-    warnings: dict[str, str] = attrs.Factory(dict)
 
 
 class Service:
@@ -150,8 +142,8 @@ class Service:
 
     def readiness(self) -> Readiness:
         """Say whether this node should get traffic."""
-        reasons = (*self._condition.not_ready.values(), *self._node.joining.reasons())
-        return Readiness(not reasons, tuple(reasons))
+        reasons = self._condition.reasons(self._node)
+        return Readiness(not reasons, reasons)
 
     def warnings(self) -> tuple[str, ...]:
         """Return what an operator should look at."""

@@ -10,6 +10,7 @@ from collections import Counter
 import trio
 
 from gcounterd import __version__
+from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.driver import Driver
 from gcounterd.ids import NodeId, node_of, show
 from gcounterd.members.roster import Entry
@@ -20,11 +21,16 @@ from gcounterd.storage.schema import Durability
 class Views:
     """Answers about one node."""
 
-    def __init__(self, driver: Driver, durability: Durability) -> None:
+    def __init__(self, driver: Driver, condition: Condition, durability: Durability) -> None:
         self._driver = driver
+        self._condition = condition
         self._node = driver.node
         self._durability = durability
         self._started = trio.current_time()
+
+    def reasons(self) -> tuple[str, ...]:
+        """Return why this node is not ready."""
+        return self._condition.reasons(self._node)
 
     def cluster(self) -> dict[str, object]:
         """Return the members as this node sees them."""
@@ -32,7 +38,7 @@ class Views:
         return {
             "cluster": self._node.config.cluster,
             "self": self._node.config.name,
-            "ready": not self._node.joining.reasons(),
+            "ready": not self.reasons(),
             "nodes": [self._member(entry, columns[entry.node]) for entry in self._node.roster],
             "removals": [],
         }
@@ -55,7 +61,7 @@ class Views:
     def status(self) -> dict[str, object]:
         """Return this node in figures."""
         node, store = self._node, self._driver.store
-        reasons = node.joining.reasons()
+        reasons = list(self.reasons())
         return {
             "node": node.config.name,
             "id": show(node.config.node),
