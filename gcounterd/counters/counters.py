@@ -22,6 +22,7 @@ from gcounterd.counters.columns import Column, Totals
 from gcounterd.counters.deltas import Gathering
 from gcounterd.counters.images import Image, Kind
 from gcounterd.counters.keys import KeyIndex
+from gcounterd.counters.reserves import reserve
 from gcounterd.counters.writer import AMOUNT_MAX, Writer
 from gcounterd.errors import PeerError, StorageError
 from gcounterd.ids import ColumnId, NodeId, node_of
@@ -41,7 +42,7 @@ class Counters:
         self.writer = Writer(own, self.keys, max_counters)
         # Pages that no counter has touched take no memory, so the limit is reserved at once and
         # no growth ever stalls the loop.
-        self._totals: Totals = np.zeros(max_counters, np.int64)
+        self._totals: Totals = reserve(max_counters, np.int64)
 
     # -- the data plane ---------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from gcounterd.counters.batches import (
 )
 from gcounterd.counters.columns import Column, Totals
 from gcounterd.counters.keys import KeyIndex
+from gcounterd.counters.reserves import reserve
 from gcounterd.errors import ClientError
 from gcounterd.ids import ColumnId
 
@@ -46,8 +47,8 @@ class Writer:
         self._pending_amount = 0
         self._pending_new = 0
         self._in_flight: dict[bytes, int] = {}
-        # row → position + 1 in the own column; zeroed pages cost nothing until touched
-        self._places = np.zeros(max_counters, np.uint32)
+        # row → position + 1 in the own column
+        self._places = reserve(max_counters, np.uint32)
 
     def __len__(self) -> int:
         """Return the number of keys that wait for the next cut."""
