@@ -65,12 +65,12 @@ class Dialler:
         """Note that a member (or we ourselves) answered at `address`."""
         self._unmet.pop(address, None)
 
-    def succeeded(self, address: str, channel: Channel) -> None:
-        """Note that a dial ended in a link."""
-        self._attempts.pop((address, channel), None)
+    def ended(self, address: str, channel: Channel, now: float) -> None:
+        """Note that a dial ended, in a link or without: how long before the next, if it is needed.
 
-    def failed(self, address: str, channel: Channel, now: float) -> None:
-        """Note that a dial failed: wait, twice as long as before, give or take."""
+        Twice as long as the last time, give or take. A link that outlives this time clears the
+        memory of it; one that is closed at once (a peer that hangs up on us) does not.
+        """
         attempt = self._attempts.setdefault((address, channel), _Attempt())
         first, most = self._config.redial_first, self._config.redial_most
         attempt.delay = min(most, max(first, 2 * attempt.delay))
@@ -83,8 +83,8 @@ class Dialler:
         targets = [(address, Channel.CONTROL) for address in (*self._unmet, *absent)]
         targets += [(address, Channel.BULK) for address in self._bulk(peers, now)]
         wanted = {target: self._attempts.get(target) or _Attempt() for target in targets}
-        under_way = {t: a for t, a in self._attempts.items() if a.under_way}
-        self._attempts = wanted | under_way
+        kept = {t: a for t, a in self._attempts.items() if a.under_way or a.due > now}
+        self._attempts = kept | wanted
         ready = [t for t, a in wanted.items() if not a.under_way and a.due <= now]
         room = WARM_LINKS_MAX - len(peers.on(Channel.CONTROL))
         started = self._choose(ready, room)

@@ -183,7 +183,7 @@ class Node:
     def opened(self, link: int, hello: Hello, dialled: str | None, now: float) -> list[Effect]:
         """Take note of a link whose hellos were accepted on both sides."""
         if dialled is not None:
-            self.dialler.succeeded(dialled, hello.channel)
+            self.dialler.ended(dialled, hello.channel, now)
             self.dialler.met(dialled)
         self.dialler.met(hello.address)
         new = Link(link, hello, dialled, now, now, hash_due=now + self.config.hash_every)
@@ -224,7 +224,7 @@ class Node:
         self, address: str, channel: Channel, refusal: Refusal | None, now: float
     ) -> list[Effect]:
         """Take note that a dial ended without a link, with the refusal if there was one."""
-        self.dialler.failed(address, channel, now)
+        self.dialler.ended(address, channel, now)
         if refusal is None:
             return []
         if refusal.reason is Refused.SELF:

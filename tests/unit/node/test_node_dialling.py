@@ -1,5 +1,6 @@
 """Whom to connect to, and when to try again."""
 
+from itertools import pairwise
 from random import Random
 
 from nodes import config, entry, hello, node_id
@@ -36,7 +37,7 @@ def test_a_failed_dial_is_tried_again_ever_more_slowly_but_for_ever() -> None:
     d, now, waits = dialler(), 0.0, []
     for _ in range(12):
         assert d.dials([entry("b")], linked(), now) == [("b:1", CONTROL)]
-        d.failed("b:1", CONTROL, now)
+        d.ended("b:1", CONTROL, now)
         d.surplus([], linked(), now)
         assert d.dials([entry("b")], linked(), now) == []
         waits.append(d.next_wake() - now)
@@ -82,3 +83,25 @@ def test_in_a_crowd_a_peer_is_let_go_now_and_then_so_that_others_get_their_turn(
     assert d.surplus(crowd(100), peers, EXCHANGE_EVERY_S) in {node_id(c) for c in letters}
     assert d.surplus(crowd(100), peers, EXCHANGE_EVERY_S + 1) is None
     assert d.surplus(crowd(3), peers, 3 * EXCHANGE_EVERY_S) is None
+
+
+def test_a_peer_that_hangs_up_at_once_is_dialled_ever_more_slowly() -> None:
+    d, now, dialled_at = dialler(), 0.0, []
+    while len(dialled_at) < 8:
+        d.surplus([], linked(), now)
+        if ("b:1", CONTROL) in d.dials([entry("b")], linked(), now):
+            dialled_at.append(now)
+            d.ended("b:1", CONTROL, now)
+            d.dials([entry("b")], linked("b"), now)  # connected, and closed at once
+            assert d.dials([entry("b")], linked(), now) == []
+        now = d.next_wake()
+    waits = [later - earlier for earlier, later in pairwise(dialled_at)]
+    assert waits[0] < 0.2 < 1.0 < waits[-1]
+
+
+def test_a_link_that_lasted_is_dialled_anew_at_once_when_it_is_lost() -> None:
+    d = dialler()
+    d.dials([entry("b")], linked(), 0.0)
+    d.ended("b:1", CONTROL, 0.0)
+    assert d.dials([entry("b")], linked("b"), 10.0) == [("b:1", BULK)]
+    assert ("b:1", CONTROL) in d.dials([entry("b")], linked(), 10.0)
