@@ -1,23 +1,26 @@
 """Deltas: a column's changes gathered in parts by the sender, staged by the receiver.
 
 Theory. A delta may be far larger than a frame, and the column goes on changing while it is
-gathered. A *gathering* therefore sends segment by segment what it finds, and then a last part
-that repeats everything stamped since the gathering began, made in one step: its version is the
-head at that moment, and with it the parts are exactly the column at that version. While the last
-part would be large another round is gathered first. The receiver *stages* the parts, never mixes
-those of two gatherings, and takes them in when all are there.
+gathered. A *gathering* therefore goes in rounds. A round notes the head at which it began, and its
+parts hold what was stamped up to there, after the beginning of the round before; what changes
+meanwhile is left to the next round. The last round is small enough to be made in one step: its
+version is the head at that moment, and with it the parts are exactly the column at that version.
+The receiver *stages* the parts, never mixes those of two gatherings, and takes them in when all
+are there.
 
-The receiver pulls: it asks for part n. So a lost connection costs the parts in flight, back
-pressure needs no signal, and a part asked for twice is simply gathered again. If that falls in
-the last part, the whole last part is repeated under new numbers: it is complete by itself, and
-what was staged before it is only older content of the same column.
+The receiver pulls: it asks for part n. So a lost connection costs the parts in flight, and back
+pressure needs no signal. A part is a *span* of positions in a round, noted when it is first made
+and never changed; asked for again, it is gathered again from the same span. It may then hold less
+(what changed since belongs to a later round), so it always fits, and parts of several makings go
+together: whatever is missing in one comes later. For the same reason a last round of which some
+was lost becomes a round like any other, and another last one follows.
 
 This module refuses to know peers, clocks and frames.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import attrs
 import numpy as np
@@ -26,36 +29,44 @@ from gcounterd.counters.batches import (
     ENTRY_BYTES_MAX,
     Batch,
     Block,
-    Counts,
     Positions,
     make_block,
-    split_blocks,
 )
-from gcounterd.counters.columns import SEGMENT_BITS, SEGMENT_SIZE, Column
+from gcounterd.counters.columns import SEGMENT_SIZE, Column
 from gcounterd.errors import PeerError
 from gcounterd.ids import ColumnId
 
-# The last part is made in one step, so it is bounded by what a step may cost (about 2 ms).
+# The last round is made in one step, so it is bounded by what a step may cost (about 2 ms).
 LAST_PART_BYTES_MAX = 1024 * 1024
-# Entries and bytes of names taken by one part before the last.
+# What one part holds at most: entries; names among them; bytes, below a block's limit.
 _PART_ENTRIES = 16_384
 _PART_NAMES = 4096
-_PART_NAME_BYTES = 120 * 1024
+_PART_BYTES = 200 * 1024
+_NAME_HEADER_BYTES = 3
 # What a receiver stages of one column at most: 16 M counters with names of 20 bytes.
 STAGED_BYTES_MAX = 512 * 1024 * 1024
-_NOTHING: Positions = np.empty(0, np.int64)
 
 
 @attrs.frozen
 class _Round:
-    """Where a gathering stands before a part: positions from `at` to `end`, stamped after
-    `since`; names up to `named` are sent; `began` is the head when this round began."""
+    """What is stamped after `since` and up to `began`, at positions below `end`.
+
+    Positions from `named` on are new to the receiver: they go with names, whatever their stamps.
+    """
 
     since: int
     began: int
-    at: int
     end: int
     named: int
+
+
+@attrs.frozen
+class _Span:
+    """Positions from `at` to `to` of a round: what one part is about."""
+
+    round: _Round
+    at: int
+    to: int
 
 
 @attrs.frozen(eq=False)
@@ -75,47 +86,114 @@ class Gathering:
         self._column = column
         self._name = name
         self.since = since
-        # It starts at the end of an empty round: if all fits a last part, that is all there is.
-        self._rounds = [_Round(since, since, 0, 0, size)]
+        # It starts at the end of an empty round: if all fits a last round, that is all there is.
+        self._round = _Round(since, since, 0, size)
+        self._at = 0
+        self._spans: list[_Span] = []
+        self._last: int | None = None  # the first part of the last round, once it is made
 
     @property
     def next(self) -> int:
         """Return the number of the next part."""
-        return len(self._rounds) - 1
+        return len(self._spans)
 
     def pieces(self, number: int) -> list[Piece]:
-        """Return part `number`; if it is in the last part, all of that. The caller sees to it
-        that the column is not busy. Raises `PeerError` for a part beyond the next one."""
-        if not 0 <= number < len(self._rounds):
-            raise PeerError("bad_part", "a part beyond the next one")
-        here = self._rounds[number]
-        del self._rounds[number + 1 :]
-        while True:
-            if here.at < here.end:
-                block, after = self._take(here)
-                if block is None:
-                    here = after
-                    continue
-                self._rounds.append(after)
-                return [Piece(number, 0, block)]
-            if self._rest_is_small(here):
-                return self._last(number, here)
-            here = _Round(here.began, self._column.head, 0, self._column.size, here.named)
+        """Return part `number`, or all parts to the end if it is in the last round.
 
-    def _rest_is_small(self, here: _Round) -> bool:
-        new = self._column.size - here.named
+        The caller sees to it that the column is not busy. Raises `PeerError` for a part beyond
+        the next one.
+        """
+        if not 0 <= number <= len(self._spans):
+            raise PeerError("bad_part", "a part beyond the next one")
+        if number < len(self._spans):
+            return self._repeat(number)
+        while True:
+            span = self._advance()
+            if span is not None:
+                self._spans.append(span)
+                return [Piece(number, 0, self._gather(span))]
+            if self._rest_is_small():
+                return self._finish(number)
+            self._begin_round()
+
+    def _repeat(self, number: int) -> list[Piece]:
+        if self._last is None or number < self._last or not self._rest_is_small():
+            return [Piece(number, 0, self._gather(self._spans[number]))]
+        again = enumerate(self._spans[number:], number)
+        repeated = [Piece(n, 0, self._gather(span)) for n, span in again]
+        return [*repeated, *self._finish(len(self._spans))]
+
+    def _begin_round(self) -> None:
+        before, column = self._round, self._column
+        self._last = None
+        known = max(before.named, before.end)
+        self._round = _Round(before.began, column.head, column.size, known)
+        self._at = 0
+
+    def _finish(self, number: int) -> list[Piece]:
+        """Make the last round in one step."""
+        self._begin_round()
+        self._last = number
+        spans = []
+        while (span := self._advance()) is not None:
+            spans.append(span)
+        # If nothing is left to say but the version, an empty part says it.
+        spans = spans or [_Span(self._round, self._round.end, self._round.end)]
+        self._spans += spans
+        end = number + len(spans) - 1
+        return [
+            Piece(n, self._column.head if n == end else 0, self._gather(span))
+            for n, span in enumerate(spans, number)
+        ]
+
+    def _rest_is_small(self) -> bool:
+        known = max(self._round.named, self._round.end)
+        new = self._column.size - known
         if new * ENTRY_BYTES_MAX > LAST_PART_BYTES_MAX:
             return False
-        changed = 0
+        size = 0
         for segment in self._column.segments:
-            if segment.highest > here.began:
-                changed += int(np.count_nonzero(segment.stamps[: segment.size] > here.began))
-        size = changed * ENTRY_BYTES_MAX
-        for row in self._rows(here.named, self._column.size):
+            size += len(segment.changed(self._round.began)) * ENTRY_BYTES_MAX
+        for row in self._rows(known, self._column.size):
             size += len(self._name(row))
             if size > LAST_PART_BYTES_MAX:
                 return False
         return size <= LAST_PART_BYTES_MAX
+
+    # -- spans ------------------------------------------------------------------------------
+
+    def _advance(self) -> _Span | None:
+        """Return the next span, as much as a part may hold, or None at the round's end."""
+        here, start = self._round, self._at
+        known_end = min(here.named, here.end)
+        at, room = start, _PART_ENTRIES
+        while at < known_end and room:
+            segment_end = min(known_end, (at | (SEGMENT_SIZE - 1)) + 1)
+            found = self._changed(here, at, segment_end)
+            at = segment_end if len(found) <= room else int(found[room - 1]) + 1
+            room -= min(room, len(found))
+        new = self._fitting(at, room) if known_end <= at < here.end and room else 0
+        self._at = at + new
+        return _Span(here, start, self._at) if new or room < _PART_ENTRIES else None
+
+    def _changed(self, here: _Round, at: int, to: int) -> Positions:
+        """Return the known positions of a round from `at` to `to`, within one segment."""
+        number, offset = divmod(at, SEGMENT_SIZE)
+        segment = self._column.segments[number]
+        if segment.highest <= here.since:
+            return np.empty(0, np.int64)
+        stamps = segment.stamps[offset : offset + to - at]
+        return np.flatnonzero((stamps > here.since) & (stamps <= here.began)) + at
+
+    def _fitting(self, at: int, room: int) -> int:
+        """Return how many names from position `at` on fit beside what a part holds already."""
+        most = min(room, _PART_NAMES, self._round.end - at)
+        size = (_PART_ENTRIES - room) * ENTRY_BYTES_MAX
+        for number, row in enumerate(self._rows(at, at + most)):
+            size += len(self._name(row)) + _NAME_HEADER_BYTES + ENTRY_BYTES_MAX
+            if size > _PART_BYTES and (number or room < _PART_ENTRIES):
+                return number
+        return most
 
     def _rows(self, first: int, end: int) -> list[int]:
         rows: list[int] = []
@@ -126,60 +204,21 @@ class Gathering:
             first += upto - offset
         return rows
 
-    def _last(self, number: int, here: _Round) -> list[Piece]:
-        column = self._column
-        positions, counts = [], []
-        for index, segment in enumerate(column.segments):
-            changed = segment.changed(here.began)
-            if len(changed):
-                positions.append(changed + (index << SEGMENT_BITS))
-                counts.append(segment.counts[changed])
-        names = [self._name(row) for row in self._rows(here.named, column.size)]
-        blocks = split_blocks(here.named, names, _join(positions), _join(counts))
-        if not blocks:  # nothing is left to say but the version
-            blocks = [make_block(here.named, (), _NOTHING, _NOTHING)]
-        # Every number of the last part leads back to its beginning.
-        self._rounds += [here] * (len(blocks) - 1)
-        end = number + len(blocks) - 1
-        return [
-            Piece(n, column.head if n == end else 0, block)
-            for n, block in enumerate(blocks, number)
-        ]
+    def _gather(self, span: _Span) -> Block:
+        """Make the block of a span, from what the column holds now."""
+        named = max(span.at, span.round.named)
+        found = [*self._known(span), np.arange(named, max(named, span.to), dtype=np.int64)]
+        positions = np.concatenate(found)
+        names = [self._name(row) for row in self._rows(named, span.to)]
+        first = named if names else span.round.named
+        return make_block(first, names, positions, self._column.counts_at(positions))
 
-    def _take(self, here: _Round) -> tuple[Block | None, _Round]:
-        """Gather from one segment, as far as a part may go."""
-        number, offset = divmod(here.at, SEGMENT_SIZE)
-        segment = self._column.segments[number]
-        stop = min(here.end - (number << SEGMENT_BITS), SEGMENT_SIZE)
-        changed = segment.changed(here.since)
-        changed = changed[(changed >= offset) & (changed < stop)]
-        base = number << SEGMENT_BITS
-        known = changed[changed < here.named - base][:_PART_ENTRIES]
-        if len(known):
-            (block,) = split_blocks(here.named, (), known + base, segment.counts[known])
-            return block, attrs.evolve(here, at=base + int(known[-1]) + 1)
-        if not len(changed):
-            return None, attrs.evolve(here, at=base + stop)
-        names = self._names_for(segment.rows[changed[:_PART_NAMES]].tolist())
-        taken = changed[: len(names)]
-        (block,) = split_blocks(here.named, names, taken + base, segment.counts[taken])
-        after = base + int(taken[-1]) + 1
-        return block, attrs.evolve(here, at=after, named=after)
-
-    def _names_for(self, rows: list[int]) -> list[bytes]:
-        names: list[bytes] = []
-        size = 0
-        for row in rows:
-            name = self._name(row)
-            size += len(name)
-            if names and size > _PART_NAME_BYTES:
-                break
-            names.append(name)
-        return names
-
-
-def _join(arrays: list[Positions] | list[Counts]) -> Positions:
-    return np.concatenate(arrays) if arrays else _NOTHING
+    def _known(self, span: _Span) -> Iterator[Positions]:
+        at, end = span.at, min(span.to, span.round.named)
+        while at < end:
+            upto = min(end, (at | (SEGMENT_SIZE - 1)) + 1)
+            yield self._changed(span.round, at, upto)
+            at = upto
 
 
 class Stage:

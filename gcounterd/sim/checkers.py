@@ -28,14 +28,14 @@ GROUPS_PER_FULL_CHECK = 64
 IDLE_WAKES_PER_S_MAX = 40.0
 
 
-class Violation(GCounterError):
+class ViolationError(GCounterError):
     """An invariant does not hold; the text begins with its name."""
 
 
 def check(holds: bool, invariant: str, text: str) -> None:
-    """Raise `Violation` unless something holds."""
+    """Raise `ViolationError` unless something holds."""
     if not holds:
-        raise Violation(f"{invariant}: {text}")
+        raise ViolationError(f"{invariant}: {text}")
 
 
 class Checkers:
@@ -55,8 +55,8 @@ class Checkers:
         self, host: str, counters: Counters, before: dict[ColumnId, int], group: Group
     ) -> None:
         """Check what a group touched."""
-        for column, head in before.items():
-            self._check_column(host, counters, counters.columns[column], head)
+        for touched, head in before.items():
+            self._check_column(host, counters, counters.columns[touched], head)
         for record in group.records:
             if isinstance(record, TakeBatch):
                 for block in record.batch.blocks:
@@ -195,9 +195,7 @@ def find_unrest(node: Node, others: list[NodeId]) -> str:
     exchange = node.exchange
     fetching = exchange.progress
     links = {(link.peer, channel) for channel in Channel for link in node.peers.on(channel)}
-    missing = [
-        other for other in others for channel in Channel if (other, channel) not in links
-    ]
+    missing = [other for other in others for channel in Channel if (other, channel) not in links]
     for wrong, text in (
         (bool(node.intake), "its intake waits"),
         (node.intake.size_bytes > 0, "its intake keeps bytes"),

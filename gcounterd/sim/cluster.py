@@ -15,13 +15,14 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
+from gcounterd.errors import ClientError
 from gcounterd.ids import COLUMN_ID_BYTES, ColumnId, Epoch, NodeId, column_id, draw_epoch
 from gcounterd.node.config import Config
 from gcounterd.node.effects import Notice
 from gcounterd.node.messages import Channel
 from gcounterd.node.node import Node
 from gcounterd.node.records import Group, TakeBatch
-from gcounterd.sim.checkers import Checkers, Violation, check, find_disagreement, find_unrest
+from gcounterd.sim.checkers import Checkers, ViolationError, check, find_disagreement, find_unrest
 from gcounterd.sim.disk import Content, Disk
 from gcounterd.sim.ledger import Ledger
 from gcounterd.sim.network import End, Network
@@ -152,6 +153,7 @@ class Cluster:
         assert host.process is None
         host.disk.replace(content.copy())
         host.rolled_back = True
+        host.answered = None  # what it answered since the copy is not its disk's business now
         self.tally["stale disk"] += 1
         self.rolled_back[host.node] = None
         held = [self._held(each) for each in self.hosts.values()]
@@ -217,7 +219,7 @@ class Cluster:
     def settle(self, seconds: float, *, step_s: float = 1.0) -> float:
         """Run until all nodes agree and are at rest; return how long that took.
 
-        Raises `Violation` if it takes more than so many seconds.
+        Raises `ViolationError` if it takes more than so many seconds.
         """
         start = self.world.now
         while True:
@@ -225,8 +227,11 @@ class Cluster:
             unrest = self.find_unrest()
             if not unrest:
                 return self.world.now - start
-            check(self.world.now - start < seconds, "I3 agreement", f"not within {seconds} s: "
-                  f"{unrest}")
+            check(
+                self.world.now - start < seconds,
+                "I3 agreement",
+                f"not within {seconds} s: {unrest}",
+            )
 
     def find_unrest(self) -> str:
         """Return in what nodes differ or what they are still about; "" if nothing."""
@@ -242,6 +247,10 @@ class Cluster:
     def attempted(self, process: Process, key: bytes, amount: int) -> None:
         """See an increment accepted for the next commit."""
         self.ledger.attempt(key, amount)
+
+    def turned_away(self, process: Process, error: ClientError) -> None:
+        """See an increment refused at once, which must be definite."""
+        check(error.definite, "I7 honest answers", f"{process.host} is not sure: {error}")
 
     def cut(self, process: Process, group: Group) -> None:
         """See a group before it goes to the disk."""
@@ -274,7 +283,7 @@ class Cluster:
         """See what an operator would; correct nodes never break the protocol."""
         self.notices[notice.name] += 1
         if notice.name == "peer_error":
-            raise Violation(f"no peer error: {process.host} says {notice.fields}")
+            raise ViolationError(f"no peer error: {process.host} says {notice.fields}")
 
     def ended(self, process: Process, code: int, text: str) -> None:
         """See a process end by itself."""

@@ -43,6 +43,9 @@ class Witness(Protocol):
     def attempted(self, process: Process, key: bytes, amount: int) -> None:
         """See an increment accepted for the next commit."""
 
+    def turned_away(self, process: Process, error: ClientError) -> None:
+        """See an increment refused at once."""
+
     def cut(self, process: Process, group: Group) -> None:
         """See a group before it goes to the disk."""
 
@@ -156,7 +159,7 @@ class Process:
         try:
             self.node.add(key, amount)
         except ClientError as error:
-            assert error.definite, "an increment refused at the door was not counted"
+            self._witness.turned_away(self, error)
             self._tally["increment refused"] += 1
             return False
         self._adds.append((key, amount))
@@ -378,5 +381,3 @@ class Process:
             self._names_on_disk = self._round[0].names
             self._round = None
         self._turn()
-
-

@@ -15,7 +15,7 @@ from random import Random
 
 import attrs
 
-from gcounterd.sim.checkers import IDLE_WAKES_PER_S_MAX, Violation, check
+from gcounterd.sim.checkers import IDLE_WAKES_PER_S_MAX, ViolationError, check
 from gcounterd.sim.cluster import Cluster
 from gcounterd.sim.squeeze import squeezed
 from gcounterd.sim.weather import Weather
@@ -54,9 +54,9 @@ def run_seed(seed: int, nodes: int, minutes: float) -> Outcome:
     with squeezed(rng) if rng.random() < 0.6 else contextlib.nullcontext():
         try:
             agreement_s = _run(cluster, rng, nodes, 60 * minutes)
-        except Violation as error:
+        except ViolationError as error:
             violation, where = str(error), traceback.format_exc()
-        except Exception as error:  # noqa: BLE001 - whatever the code raises is a finding
+        except Exception as error:  # whatever the code raises is a finding
             violation, where = f"{type(error).__name__}: {error}", traceback.format_exc()
     return Outcome(
         seed,

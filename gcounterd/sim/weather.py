@@ -143,7 +143,7 @@ class Weather:
         self._part(names[: len(names) // 2], names[len(names) // 2 :], "halves")
 
     def _bridge(self) -> None:
-        bridge, *rest = self._shuffled()
+        _, *rest = self._shuffled()  # the first sees both sides
         self._part(rest[: len(rest) // 2], rest[len(rest) // 2 :], "bridge")
 
     def _ring(self) -> None:
