@@ -377,14 +377,14 @@ class Node:
         """Return when to wake this node at the latest; `now` if there is something to do."""
         if self.exchange.can_serve:
             return now
-        times = [self._digest_due, self.dialler.next_wake()]
-        times += [self.exchange.next_wake(), self.reading.next_wake()]
+        due = min(self._digest_due, self.dialler.next_wake())
+        due = min(due, self.exchange.next_wake(), self.reading.next_wake())
         if self._pushes:
-            times.append(self._pushed_at + PUSH_EVERY_S)
+            due = min(due, self._pushed_at + PUSH_EVERY_S)
+        ping, silent = self.config.ping_every, self.config.silent_after
         for link in self.peers.on(Channel.CONTROL):
-            wait = self.config.ping_every if link.pinged is None else self.config.silent_after
-            times.append(link.heard + wait)
-        return min(times)
+            due = min(due, link.heard + (ping if link.pinged is None else silent))
+        return due
 
     # -- views ------------------------------------------------------------------------------
 

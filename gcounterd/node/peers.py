@@ -51,6 +51,7 @@ class Peers:
     def __init__(self, own: NodeId) -> None:
         self._own = own
         self._links: dict[int, Link] = {}
+        self._on: dict[Channel, dict[int, Link]] = {channel: {} for channel in Channel}
         self._by_peer: dict[tuple[NodeId, Channel], Link] = {}
 
     def get(self, link: int) -> Link | None:
@@ -63,7 +64,7 @@ class Peers:
 
     def on(self, channel: Channel) -> list[Link]:
         """Return all open links of `channel`, oldest first."""
-        return [link for link in self._links.values() if link.channel is channel]
+        return list(self._on[channel].values())
 
     def epoch_of(self, peer: NodeId) -> bytes | None:
         """Return the epoch of the process that a link to `peer` leads to."""
@@ -89,6 +90,7 @@ class Peers:
             self.remove(rival.id)
             losers.append(rival)
         self._links[link.id] = link
+        self._on[link.channel][link.id] = link
         self._by_peer[link.peer, link.channel] = link
         return losers
 
@@ -101,6 +103,8 @@ class Peers:
     def remove(self, link: int) -> Link | None:
         """Forget a link; return it if it was known."""
         gone = self._links.pop(link, None)
+        if gone:
+            del self._on[gone.channel][link]
         if gone and self._by_peer.get((gone.peer, gone.channel)) is gone:
             del self._by_peer[gone.peer, gone.channel]
         return gone
