@@ -141,7 +141,7 @@ class Column:
         """Return the counts at `positions` (any order)."""
         numbers = positions >> SEGMENT_BITS
         counts = np.zeros(len(positions), np.int64)
-        # Not `np.unique`: its first call imports `numpy.ma`, 10 ms and more in some increment's way.
+        # Not `np.unique`: its first call imports `numpy.ma`, 10 ms and more of the loop.
         for number in np.flatnonzero(np.bincount(numbers)).tolist():
             where = numbers == number
             counts[where] = self.segments[number].counts[positions[where] & _OFFSET_MASK]
