@@ -51,21 +51,24 @@ def _twin(address: str) -> Refusal:
 
 def _newcomer(hello: Hello, config: Config, roster: Roster, counters: Counters) -> Refusal | None:
     mine = roster.get(config.node)
+    if mine is None and hello.name == config.name and config.node < hello.node:
+        return _taken(hello.name, show(config.node), config.address)  # ours, but not durable yet
     for holder in roster.named(hello.name):
         if holder.node == hello.node:
             continue
         both_new = holder.state is State.JOINING and hello.node < holder.node
         if not both_new:
-            text = (
-                f"the name '{hello.name}' belongs to node {show(holder.node)[:12]} at "
-                f"{holder.address}; start with another --name"
-            )
-            return Refusal(Refused.NAME, text, holder.address)
+            return _taken(hello.name, show(holder.node), holder.address)
     crowded = hello.node not in roster and len(counters.columns) >= OPEN_COLUMNS_MAX
     if crowded and mine is not None:
         text = f"this cluster has its {OPEN_COLUMNS_MAX} open columns"
         return Refusal(Refused.CROWDED, text, config.address)
     return None
+
+
+def _taken(name: str, holder: str, address: str) -> Refusal:
+    text = f"the name '{name}' belongs to node {holder[:12]} at {address}"
+    return Refusal(Refused.NAME, f"{text}; start with another --name", address)
 
 
 def is_final(refusal: Refusal, *, joining: bool, established: bool) -> bool:

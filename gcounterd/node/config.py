@@ -40,6 +40,15 @@ class Config:
     redial_most: float = 5.0
 
     @property
+    def ping_patience(self) -> float:
+        """Return how long a ping may stay unanswered.
+
+        It runs from the ping and not from the silence: after a pause of this process nothing was
+        heard for long, although every peer would answer.
+        """
+        return self.silent_after - self.ping_every
+
+    @property
     def column(self) -> ColumnId:
         """Return the column that this process writes."""
         return column_id(self.node, self.epoch)

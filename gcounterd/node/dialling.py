@@ -79,7 +79,13 @@ class Dialler:
 
     def dials(self, members: list[Entry], peers: Peers, now: float) -> list[tuple[str, Channel]]:
         """Return what to dial now; each is then under way until it succeeds or fails."""
-        absent = [entry.address for entry in members if self._absent(entry, peers)]
+        # Where one member answers no other can: an address handed on would be dialled for ever.
+        linked = peers.addresses()
+        absent = [
+            entry.address
+            for entry in members
+            if self._absent(entry, peers) and entry.address not in linked
+        ]
         targets = [(address, Channel.CONTROL) for address in (*self._unmet, *absent)]
         targets += [(address, Channel.BULK) for address in self._bulk(peers, now)]
         wanted = {target: self._attempts.get(target) or _Attempt() for target in targets}

@@ -73,7 +73,8 @@ class Exchange:
         self._intake = intake
         self._ahead: dict[ColumnId, tuple[Link, int]] = {}
         self._asked: dict[ColumnId, _Asked] = {}
-        self._stages: dict[ColumnId, tuple[NodeId, Stage]] = {}
+        # By column: of whom, what came so far, and for the sake of which head it was asked.
+        self._stages: dict[ColumnId, tuple[NodeId, Stage, int]] = {}
         self._serving: deque[_Serving] = deque()
         self._gatherings: dict[tuple[NodeId, ColumnId], tuple[bytes, Gathering]] = {}
         self._gathered = 0
@@ -88,6 +89,13 @@ class Exchange:
         for column in columns:
             self._changes.pop(column, None)
             self._changes[column] = self._change
+            self._forget_stage(column)
+
+    def _forget_stage(self, column: ColumnId) -> None:
+        """Drop parts kept to be resumed once what they lead to has come in another way."""
+        staged = self._stages.get(column)
+        if staged and column not in self._asked and staged[2] <= self._counters.head(column):
+            del self._stages[column]
 
     def tell_all(self, link: Link) -> list[Effect]:
         """Tell a peer every head; for a link that opened, or whose hash differed."""
@@ -129,7 +137,10 @@ class Exchange:
 
     def ahead(self, link: Link, column: ColumnId, head: int) -> None:
         """Note that a peer holds `column` up to `head`, if that is above us and not our own."""
-        if column != self._config.column and head > self._intake.expected(column)[0]:
+        least = self._intake.expected(column)[0] + 1
+        if column in self._ahead:
+            least = max(least, self._ahead[column][1])
+        if column != self._config.column and head >= least:
             self._ahead[column] = (link, head)
 
     def ask(self, now: float) -> list[Effect]:
@@ -148,12 +159,12 @@ class Exchange:
         return sum(asked.link == link.id for asked in self._asked.values()) < WANTS_PER_LINK_MAX
 
     def _ask(self, column: ColumnId, asked: _Asked, now: float) -> Send:
-        source, stage = self._stages.get(column, (None, None))
-        if stage is None or source != asked.peer:
+        staged = self._stages.get(column)
+        if staged is None or staged[0] != asked.peer:
             self._stages.pop(column, None)
             gathering, part = b"", 0
         else:
-            gathering, part = stage.gathering, stage.next
+            gathering, part = staged[1].gathering, staged[1].next
         asked.until = part + PARTS_PER_WANT
         asked.deadline = now + self._config.want_patience
         head, size = self._intake.expected(column)
@@ -164,17 +175,19 @@ class Exchange:
         asked = self._asked.get(part.column)
         if asked is None or asked.link != link.id:
             return []  # late: asked of someone else meanwhile
-        _, stage = self._stages.get(part.column, (None, None))
+        staged = self._stages.get(part.column)
+        stage = staged[1] if staged else None
         if stage is None or stage.gathering != part.gathering:
             if part.number:
                 return []
             stage = Stage(part.gathering, part.since)
-            self._stages[part.column] = (link.peer, stage)
+            self._stages[part.column] = (link.peer, stage, asked.head)
         before = stage.next
         batch = stage.take(part.column, part.number, part.version, part.block)
         if batch is not None:
             del self._asked[part.column], self._stages[part.column]
-            self._intake.take_batch(batch)
+            if not self._intake.take_batch(batch):  # what it rested on was refused by the disk
+                self.ahead(link, part.column, part.version)
             return self.ask(now)
         if stage.next > before:
             asked.deadline = now + self._config.want_patience
@@ -275,6 +288,6 @@ class Exchange:
     @property
     def progress(self) -> dict[ColumnId, int]:
         """Return the columns being fetched, with the parts staged so far."""
-        return {column: stage.next for column, (_, stage) in self._stages.items()} | {
+        return {column: stage.next for column, (_, stage, _) in self._stages.items()} | {
             column: 0 for column in self._asked if column not in self._stages
         }

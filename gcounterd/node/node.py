@@ -22,7 +22,7 @@ from gcounterd.counters.batches import COUNT_MAX, Batch
 from gcounterd.counters.counters import Counters
 from gcounterd.errors import ClientError, PeerError
 from gcounterd.ids import ColumnId, NodeId
-from gcounterd.members.roster import Roster
+from gcounterd.members.roster import Roster, State
 from gcounterd.node import admission
 from gcounterd.node.config import Config
 from gcounterd.node.dialling import WARM_LINKS_MAX, Dialler
@@ -79,10 +79,10 @@ class Node:
         self.roster = roster
         self.intake = Intake(counters)
         self.peers = Peers(config.node)
-        fresh = config.node not in roster
-        self.joining = Joining(
-            config, roster, counters, fresh=fresh and bool(config.seeds), damaged=damaged
-        )
+        mine = roster.get(config.node)
+        # A newcomer stays one over restarts: what its join saw is still to be caught up with.
+        fresh = bool(config.seeds) if mine is None else mine.state is State.JOINING
+        self.joining = Joining(config, roster, counters, fresh=fresh, damaged=damaged)
         self.exchange = Exchange(config, counters, self.intake)
         self.reading = Reading(config.node, counters, roster, self.peers)
         self.dialler = Dialler(config, rng, now)
@@ -258,9 +258,9 @@ class Node:
         try:
             return self._handle(source, message, now)
         except PeerError as error:
-            self.closed(link, now)
             fields: dict[str, str | int | float] = {"peer": source.hello.name, "why": str(error)}
-            return [Drop(link, error.reason), Notice("peer_error", fields)]
+            effects = self.closed(link, now)
+            return [Drop(link, error.reason), Notice("peer_error", fields), *effects]
 
     def _handle(self, link: Link, message: Message, now: float) -> list[Effect]:
         if isinstance(message, CONTROL_MESSAGES) != (link.channel is Channel.CONTROL):
@@ -347,7 +347,7 @@ class Node:
                 self._pings += 1
                 link.pinged = now
                 effects.append(Send((link.id,), Ping(self._pings)))
-            elif link.pinged is not None and silent >= self.config.silent_after:
+            elif link.pinged is not None and now >= link.pinged + self.config.ping_patience:
                 effects += self._let_go(link, "silent", now)
         return effects
 
@@ -381,9 +381,10 @@ class Node:
         due = min(due, self.exchange.next_wake(), self.reading.next_wake())
         if self._pushes:
             due = min(due, self._pushed_at + PUSH_EVERY_S)
-        ping, silent = self.config.ping_every, self.config.silent_after
+        ping, patience = self.config.ping_every, self.config.ping_patience
         for link in self.peers.on(Channel.CONTROL):
-            due = min(due, link.heard + (ping if link.pinged is None else silent))
+            unheard = link.heard + ping if link.pinged is None else link.pinged + patience
+            due = min(due, unheard)
         return due
 
     # -- views ------------------------------------------------------------------------------

@@ -66,6 +66,15 @@ class Peers:
         """Return all open links of `channel`, oldest first."""
         return list(self._on[channel].values())
 
+    def addresses(self) -> dict[str, None]:
+        """Return the addresses at which the peers of open control links are reached."""
+        found: dict[str, None] = {}
+        for link in self._on[Channel.CONTROL].values():
+            found[link.hello.address] = None
+            if link.dialled is not None:
+                found[link.dialled] = None
+        return found
+
     def epoch_of(self, peer: NodeId) -> bytes | None:
         """Return the epoch of the process that a link to `peer` leads to."""
         for channel in Channel:
@@ -83,6 +92,9 @@ class Peers:
         ]
         for old in losers:
             self.remove(old.id)
+        newest = self.epoch_of(link.peer)
+        if newest is not None and newest > link.hello.epoch:
+            return [link]  # its process was replaced while it said hello
         rival = self._by_peer.get((link.peer, link.channel))
         if rival and not self._replaces(link, rival):
             return [*losers, link]
