@@ -34,6 +34,9 @@ PARTS_PER_WANT = 4
 WANTS_PER_LINK_MAX = 3
 # A delta that made no progress in so many attempts is dropped; the next digest starts afresh.
 _ATTEMPTS_MAX = 3
+# Parts kept to be resumed after a lost link, as long as a peer may take to come back; they are
+# large, and the head they lead to may be nowhere any more.
+STAGE_KEPT_S = 30.0
 # Gatherings kept to be resumed; the oldest is forgotten, and its receiver starts again.
 GATHERINGS_MAX = 256
 # Wants waiting to be served; more are dropped, and asked again by their askers.
@@ -50,6 +53,16 @@ class _Asked:
     until: int
     deadline: float
     attempts: int = 1
+
+
+@attrs.define(eq=False)
+class _Staged:
+    """Parts of a gathering: of whom, for which head, and until when they are kept unasked."""
+
+    peer: NodeId
+    head: int
+    stage: Stage
+    until: float = 0.0
 
 
 @attrs.define(eq=False)
@@ -73,8 +86,7 @@ class Exchange:
         self._intake = intake
         self._ahead: dict[ColumnId, tuple[Link, int]] = {}
         self._asked: dict[ColumnId, _Asked] = {}
-        # By column: of whom, what came so far, and for the sake of which head it was asked.
-        self._stages: dict[ColumnId, tuple[NodeId, Stage, int]] = {}
+        self._stages: dict[ColumnId, _Staged] = {}
         self._serving: deque[_Serving] = deque()
         self._gatherings: dict[tuple[NodeId, ColumnId], tuple[bytes, Gathering]] = {}
         self._gathered = 0
@@ -89,13 +101,6 @@ class Exchange:
         for column in columns:
             self._changes.pop(column, None)
             self._changes[column] = self._change
-            self._forget_stage(column)
-
-    def _forget_stage(self, column: ColumnId) -> None:
-        """Drop parts kept to be resumed once what they lead to has come in another way."""
-        staged = self._stages.get(column)
-        if staged and column not in self._asked and staged[2] <= self._counters.head(column):
-            del self._stages[column]
 
     def tell_all(self, link: Link) -> list[Effect]:
         """Tell a peer every head; for a link that opened, or whose hash differed."""
@@ -160,11 +165,11 @@ class Exchange:
 
     def _ask(self, column: ColumnId, asked: _Asked, now: float) -> Send:
         staged = self._stages.get(column)
-        if staged is None or staged[0] != asked.peer:
+        if staged is None or staged.peer != asked.peer:
             self._stages.pop(column, None)
             gathering, part = b"", 0
         else:
-            gathering, part = staged[1].gathering, staged[1].next
+            gathering, part = staged.stage.gathering, staged.stage.next
         asked.until = part + PARTS_PER_WANT
         asked.deadline = now + self._config.want_patience
         head, size = self._intake.expected(column)
@@ -176,12 +181,12 @@ class Exchange:
         if asked is None or asked.link != link.id:
             return []  # late: asked of someone else meanwhile
         staged = self._stages.get(part.column)
-        stage = staged[1] if staged else None
-        if stage is None or stage.gathering != part.gathering:
+        if staged is None or staged.stage.gathering != part.gathering:
             if part.number:
                 return []
-            stage = Stage(part.gathering, part.since)
-            self._stages[part.column] = (link.peer, stage, asked.head)
+            staged = _Staged(link.peer, asked.head, Stage(part.gathering, part.since))
+            self._stages[part.column] = staged
+        stage, staged.until = staged.stage, now + STAGE_KEPT_S
         before = stage.next
         batch = stage.take(part.column, part.number, part.version, part.block)
         if batch is not None:
@@ -212,7 +217,17 @@ class Exchange:
                 continue
             asked.attempts += 1
             effects.append(self._ask(column, asked, now))
+        self._forget_stages(now)
         return effects + self.ask(now)
+
+    def _forget_stages(self, now: float) -> None:
+        """Drop parts kept to be resumed that are old, or that came in another way."""
+        self._stages = {
+            column: staged
+            for column, staged in self._stages.items()
+            if column in self._asked
+            or (now < staged.until and self._counters.head(column) < staged.head)
+        }
 
     # -- serving ----------------------------------------------------------------------------
 
@@ -288,6 +303,6 @@ class Exchange:
     @property
     def progress(self) -> dict[ColumnId, int]:
         """Return the columns being fetched, with the parts staged so far."""
-        return {column: stage.next for column, (_, stage, _) in self._stages.items()} | {
+        return {column: staged.stage.next for column, staged in self._stages.items()} | {
             column: 0 for column in self._asked if column not in self._stages
         }

@@ -23,7 +23,7 @@ from gcounterd.node.records import Group, TakeBatch
 from gcounterd.sim.ledger import Ledger, Written
 
 # All of a node is compared after so many of its groups.
-GROUPS_PER_FULL_CHECK = 64
+GROUPS_PER_FULL_CHECK = 200
 # How often an idle node wakes at most: pings, digests and dials, with room.
 IDLE_WAKES_PER_S_MAX = 40.0
 

@@ -182,6 +182,22 @@ def test_parts_kept_to_be_resumed_go_when_the_column_came_in_another_way() -> No
     node.received(2, Push(first), 0.0)
     node.received(2, Push(second), 0.0)
     commit(node)
+    node.wake(0.5)
+    assert node.exchange.progress == {}
+
+
+def test_parts_kept_to_be_resumed_are_not_kept_for_ever() -> None:
+    """Found by seed 1033: the head that they led to was lost with a disk."""
+    node = node_of(config_of(A), entry_of(A), entry_of(B))
+    commit(node)
+    node.opened(1, hello_of(config_of(B), Channel.BULK), None, 0.0)
+    (first,) = batches_of(B, 1)
+    node.received(1, Digest({first.column: 2}, whole=True), 0.0)
+    node.received(1, Part(first.column, b"12345678", 0, 0, 0, first.blocks[0]), 0.0)
+    node.closed(1, 0.0)
+    node.wake(20.0)
+    assert node.exchange.progress == {first.column: 1}
+    node.wake(31.0)
     assert node.exchange.progress == {}
 
 

@@ -1,0 +1,161 @@
+"""The checkers are no ornament: each mutant is rejected, and for what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import attrs
+import pytest
+
+from gcounterd.counters.batches import Batch
+from gcounterd.counters.columns import Column
+from gcounterd.counters.counters import Counters
+from gcounterd.counters.deltas import Gathering
+from gcounterd.errors import StorageError
+from gcounterd.node.exchange import Exchange
+from gcounterd.node.intake import Intake
+from gcounterd.node.reading import Reading
+from gcounterd.sim.disk import Disk
+from gcounterd.sim.run import run_seed
+from gcounterd.storage import recovery
+
+# Seeds that may be tried until a mutant shows; none of them fails without a mutant.
+SEEDS = range(30)
+
+
+def violations() -> Iterator[str]:
+    for seed in SEEDS:
+        outcome = run_seed(seed, nodes=3, minutes=1.0)
+        if outcome.violation:
+            print(seed, outcome.violation)  # shown with the failure, should one of these fail
+            yield outcome.violation
+
+
+def first_violation() -> str:
+    return next(violations(), "nothing was noticed")
+
+
+def test_a_disk_that_reports_before_it_has_written_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    submit = Disk._submit
+
+    def lie(self: Disk, operation: Any) -> None:
+        done = operation.done
+        submit(self, attrs.evolve(operation, done=lambda error: None))
+        self._world.after(0.0, done, None)
+
+    monkeypatch.setattr(Disk, "_submit", lie)
+    monkeypatch.setattr(Disk, "_put_row", keep_row)
+    assert first_violation().startswith("I7")
+
+
+def keep_row(self: Disk, seq: int, body: bytes) -> None:
+    """Write a row although the numbers no longer follow each other."""
+    self.content.rows[max(seq, self.last_row + 1)] = body
+    self.last_row = max(seq, self.last_row + 1)
+
+
+def test_a_full_disk_that_has_written_all_the_same_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    perform = Disk._perform
+
+    def lie(self: Disk, operation: Any) -> StorageError | None:
+        error = perform(self, operation)
+        if error is not None and error.definite:
+            operation.perform()
+        return error
+
+    monkeypatch.setattr(Disk, "_perform", lie)
+    assert any(text.startswith(("I4", "I1", "I7")) for text in violations())
+
+
+def test_a_recovery_that_leaves_rows_out_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    replay = recovery._replay
+
+    def skip(restored: recovery.Restored, seq: int, body: bytes) -> None:
+        if seq % 3:
+            replay(restored, seq, body)
+
+    monkeypatch.setattr(recovery, "_replay", skip)
+    assert first_violation().startswith("I7")
+
+
+def test_a_batch_that_counts_twice_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Column._write_each
+
+    def twice(self: Column, positions: Any, counts: Any, version: int, totals: Any) -> None:
+        before = totals.copy()
+        write(self, positions, counts, version, totals)
+        if version % 7 == 0:
+            totals += totals - before
+
+    monkeypatch.setattr(Column, "_write_each", twice)
+    assert first_violation().startswith(("I1", "I5"))
+
+
+def test_a_sum_that_forgets_a_column_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Column.write
+
+    def forget(self: Column, positions: Any, counts: Any, version: int, totals: Any) -> None:
+        write(self, positions, counts, version, totals.copy() if version == 5 else totals)
+
+    monkeypatch.setattr(Column, "write", forget)
+    assert first_violation().startswith(("I5", "I6"))
+
+
+def test_a_torn_gathering_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Gathering._known
+
+    def tear(self: Gathering, span: Any) -> Any:
+        return list(known(self, span))[:1]  # what changed in later segments is left out
+
+    monkeypatch.setattr(Gathering, "_known", tear)
+    assert any(text.startswith("I4") for text in violations())
+
+
+def test_a_gap_that_is_applied_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    take = Intake.take_batch
+
+    def bridge(self: Intake, batch: Batch) -> bool:
+        head = self.expected(batch.column)[0]
+        return take(self, attrs.evolve(batch, since=min(batch.since, head)))
+
+    monkeypatch.setattr(Intake, "take_batch", bridge)
+    assert any(text.startswith("I4") for text in violations())
+
+
+def test_nodes_that_do_not_tell_each_other_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Exchange, "compare", lambda *_: [])
+    assert first_violation().startswith("I3")
+
+
+def test_a_value_that_falls_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    value = Counters.value
+    calls = iter(range(10**9))
+
+    def fall(self: Counters, key: bytes) -> int:
+        return value(self, key) - (next(calls) % 50 == 49)
+
+    monkeypatch.setattr(Counters, "value", fall)
+    assert first_violation().startswith(("I6", "I5"))
+
+
+def test_a_consistent_read_that_waits_for_nobody_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Reading, "_missing", lambda self, read: [])
+    assert any(text.startswith("consistent read") for text in violations())
+
+
+def test_reads_that_never_end_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Reading, "finish", lambda self, now: [])
+    monkeypatch.setattr(Reading, "next_wake", lambda self: float("inf"))
+    assert "still reads" in first_violation()
+
+
+def test_without_a_mutant_nothing_is_noticed() -> None:
+    noticed: Iterable[str] = violations()
+    assert list(noticed) == []
