@@ -126,7 +126,7 @@ def _bodies() -> Iterator[bytes]:
 
 def _start_rows(found: Found) -> list[Row]:
     start, resident = statistics.median(found.starts), found.resident / MB
-    what = f"{COUNTERS:,} counters, {COLUMNS} columns columns"
+    what = f"{COUNTERS:,} counters, {COLUMNS} columns"
     journal = found.before["journal_bytes"] / MB
     of = f"median of {len(found.starts)}; journal of {journal:.1f} MB"
     return [
