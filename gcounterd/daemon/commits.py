@@ -148,7 +148,8 @@ class Commits:
             group = attrs.evolve(group, records=facts)
         if group.records:
             durable = group.facts or self._durability is Durability.COMMIT
-            waited = await self._store.append(self._seq + 1, encode_group(group), durable=durable)
+            body = await self._encode(group)
+            waited = await self._store.append(self._seq + 1, body, durable=durable)
             self._waits.take(waited, trio.current_time())
             self._seq += 1
         else:
