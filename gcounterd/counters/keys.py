@@ -19,8 +19,9 @@ from gcounterd.errors import StorageError
 
 _SHARDS = 256
 _MASK = _SHARDS - 1
-# Names of one image; the last one is partial and written again as it fills.
-NAMES_PER_IMAGE = 65_536
+# Names of one image, which takes about a millisecond to make; the last one is partial and written
+# again as it fills.
+NAMES_PER_IMAGE = 16_384
 
 
 class KeyIndex:
@@ -56,7 +57,7 @@ class KeyIndex:
         return [self.row(name) for name in names]
 
     def image(self, number: int) -> Image:
-        """Encode names `number * 65,536` and following."""
+        """Encode names `number * 16,384` and following."""
         first = number * NAMES_PER_IMAGE
         body: bytes = msgpack.packb(self.names[first : first + NAMES_PER_IMAGE])
         return Image(Kind.NAMES, b"", number, body)

@@ -58,21 +58,17 @@ class Service:
 
     def add(self, key: bytes, amount: int) -> None:
         """Gather an increment."""
-        if self._condition.not_ready.get("draining"):
-            raise ClientError(503, "draining", "this node is stopping; count at another one")
+        self._check_open()
         self._node.add(key, amount)
 
     def add_all(self, counts: dict[bytes, int]) -> None:
         """Gather many increments for one commit, all or none."""
-        done: list[tuple[bytes, int]] = []
-        try:
-            for key, amount in counts.items():
-                self.add(key, amount)
-                done.append((key, amount))
-        except ClientError:
-            for key, amount in done:
-                self._counters.writer.withdraw(key, amount)
-            raise
+        self._check_open()
+        self._node.add_all(counts)
+
+    def _check_open(self) -> None:
+        if "draining" in self._condition.not_ready:
+            raise ClientError(503, "draining", "this node is stopping; count at another one")
 
     async def commit(self) -> None:
         """Wait until what was added is durable as configured."""
@@ -102,8 +98,7 @@ class Service:
             waiting = self._counters.writer.waiting(key)
             missing = at_least - share - waiting
             if missing > 0:
-                if self._condition.not_ready.get("draining"):
-                    raise ClientError(503, "draining", "this node is stopping")
+                self._check_open()
                 self._node.raise_by(key, min(missing, _RAISE_STEP))
             elif not waiting:
                 return share

@@ -25,7 +25,7 @@ from gcounterd.ids import ColumnId, NodeId
 from gcounterd.members.roster import Roster, State
 from gcounterd.node import admission
 from gcounterd.node.config import Config
-from gcounterd.node.dialling import WARM_LINKS_MAX, Dialler
+from gcounterd.node.dialling import Dialler
 from gcounterd.node.effects import Dial, Drop, Effect, Exit, Notice, Send
 from gcounterd.node.exchange import Exchange
 from gcounterd.node.intake import Intake
@@ -51,13 +51,9 @@ from gcounterd.node.messages import (
 )
 from gcounterd.node.messages import Roster as RosterMessage
 from gcounterd.node.peers import Link, Peers
+from gcounterd.node.pushes import Pushes
 from gcounterd.node.reading import READS_MAX, Reading
 from gcounterd.node.records import Group, TakeBatch, TakeEntries
-
-# Commits of so long go out together: a peer then pays one wake-up and one commit for all.
-PUSH_EVERY_S = 0.01
-# In a cluster too large for a full mesh, what is new is passed on to so many.
-FAN_OUT = 3
 
 
 class Node:
@@ -89,8 +85,7 @@ class Node:
         self._rng = rng
         self._established = False
         self.membership = Membership(config, roster, self.intake, self.peers, self.joining)
-        self._pushes: list[Batch] = []
-        self._pushed_at = now - PUSH_EVERY_S
+        self.pushes = Pushes(config, roster, self.peers, rng, now)
         self._digest_due = now + config.digest_every * rng.random()
         self._pings = 0
 
@@ -98,14 +93,29 @@ class Node:
 
     def add(self, key: bytes, amount: int) -> None:
         """Gather an increment; raise `ClientError` if it cannot be counted here now."""
+        self._check_counting()
+        self.counters.add(key, amount)
+
+    def add_all(self, counts: dict[bytes, int]) -> None:
+        """Gather many increments for one commit, all or none; raise `ClientError`."""
+        self._check_counting()
+        done: list[bytes] = []
+        try:
+            for key, amount in counts.items():
+                self.counters.add(key, amount)
+                done.append(key)
+        except ClientError:
+            for key in done:
+                self.counters.writer.withdraw(key, counts[key])
+            raise
+
+    def _check_counting(self) -> None:
         if not self.joining.counting:
             raise ClientError(503, "not_active", "; ".join(self.joining.reasons()))
-        self.counters.add(key, amount)
 
     def raise_by(self, key: bytes, amount: int) -> None:
         """Gather an increment above 2^31, to raise this node's share; like `add` otherwise."""
-        if not self.joining.counting:
-            raise ClientError(503, "not_active", "; ".join(self.joining.reasons()))
+        self._check_counting()
         self.counters.add(key, amount, COUNT_MAX)
 
     def cut(self) -> Group | None:
@@ -129,8 +139,8 @@ class Node:
         batches = [record.batch for record in group.records if isinstance(record, TakeBatch)]
         self.exchange.changed(dict.fromkeys(batch.column for batch in batches))
         self._established = self._established or group.own
-        self._pushes += [batch for batch in batches if self._is_passed_on(batch)]
-        effects = self._push(now)
+        self.pushes.queue(batches)
+        effects = self.pushes.send(now)
         for record in group.records:
             if isinstance(record, TakeEntries):
                 effects += self.membership.merge(record.entries)
@@ -141,23 +151,6 @@ class Node:
         """Forget a group that is certainly not durable."""
         self.counters.writer.settle()
         self.intake.abandoned(group)
-
-    def _is_passed_on(self, batch: Batch) -> bool:
-        if len(batch.blocks) != 1:
-            return False  # a large delta; digests spread it
-        return batch.column == self.config.column or len(self.roster) - 1 > WARM_LINKS_MAX
-
-    def _push(self, now: float) -> list[Effect]:
-        if not self._pushes or now < self._pushed_at + PUSH_EVERY_S:
-            return []
-        self._pushed_at = now
-        pushes, self._pushes = self._pushes, []
-        links = [link.id for link in self.peers.on(Channel.BULK)]
-        some = self._rng.sample(links, min(FAN_OUT, len(links)))
-        return [
-            Send(tuple(links if batch.column == self.config.column else some), Push(batch))
-            for batch in pushes
-        ]
 
     # -- links ------------------------------------------------------------------------------
 
@@ -328,7 +321,7 @@ class Node:
     def wake(self, now: float) -> list[Effect]:
         """Do what is due; waking late or early is always legal."""
         effects = self._ping(now)
-        effects += self._push(now)
+        effects += self.pushes.send(now)
         effects += self._dial(now)
         effects += self.exchange.serve_step()
         effects += self.exchange.retry(now)
@@ -377,10 +370,8 @@ class Node:
         """Return when to wake this node at the latest; `now` if there is something to do."""
         if self.exchange.can_serve:
             return now
-        due = min(self._digest_due, self.dialler.next_wake())
+        due = min(self._digest_due, self.dialler.next_wake(), self.pushes.next_wake())
         due = min(due, self.exchange.next_wake(), self.reading.next_wake())
-        if self._pushes:
-            due = min(due, self._pushed_at + PUSH_EVERY_S)
         ping, patience = self.config.ping_every, self.config.ping_patience
         for link in self.peers.on(Channel.CONTROL):
             unheard = link.heard + ping if link.pinged is None else link.pinged + patience

@@ -1,0 +1,66 @@
+"""Pushes: what was just committed here, sent to peers before they ask.
+
+Theory. A push is the fast path; anti-entropy repairs what it misses, so a push may be lost, and no
+one keeps account of who got it. The writer pushes to every peer that it is connected to, and what
+it sent to everyone is not relayed. In a cluster too large for that, whoever takes in something new
+passes it on to a few. Commits of a hundredth of a second go out together: a peer then pays one
+wake-up and one commit for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from random import Random
+
+from gcounterd.counters.batches import Batch
+from gcounterd.members.roster import Roster
+from gcounterd.node.config import Config
+from gcounterd.node.dialling import WARM_LINKS_MAX
+from gcounterd.node.effects import Effect, Send
+from gcounterd.node.messages import Channel, Push
+from gcounterd.node.peers import Peers
+
+PUSH_EVERY_S = 0.01
+# To how many peers what is new is passed on where not everyone is connected to its writer.
+FAN_OUT = 3
+
+
+class Pushes:
+    """Batches that wait to be pushed; one per node."""
+
+    def __init__(
+        self, config: Config, roster: Roster, peers: Peers, rng: Random, now: float
+    ) -> None:
+        self._own = config.column
+        self._roster = roster
+        self._peers = peers
+        self._rng = rng
+        self._waiting: list[Batch] = []
+        self._sent_at = now - PUSH_EVERY_S
+
+    def queue(self, batches: Iterable[Batch]) -> None:
+        """Queue what was committed, as far as it is ours to spread."""
+        crowded = len(self._roster) - 1 > WARM_LINKS_MAX
+        self._waiting += [
+            batch
+            for batch in batches
+            # A delta of several blocks is left to digests: it was asked for, so it is not news.
+            if len(batch.blocks) == 1 and (batch.column == self._own or crowded)
+        ]
+
+    def send(self, now: float) -> list[Effect]:
+        """Send what waits, if the last time is long enough ago."""
+        if not self._waiting or now < self._sent_at + PUSH_EVERY_S:
+            return []
+        self._sent_at = now
+        batches, self._waiting = self._waiting, []
+        links = [link.id for link in self._peers.on(Channel.BULK)]
+        some = self._rng.sample(links, min(FAN_OUT, len(links)))
+        return [
+            Send(tuple(links if batch.column == self._own else some), Push(batch))
+            for batch in batches
+        ]
+
+    def next_wake(self) -> float:
+        """Return when something may be sent (`inf` if nothing waits)."""
+        return self._sent_at + PUSH_EVERY_S if self._waiting else float("inf")
