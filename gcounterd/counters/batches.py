@@ -172,7 +172,7 @@ def _check_names(names: tuple[object, ...]) -> None:
     if not names:
         return
     if set(map(type, names)) == {bytes}:
-        keys = cast(tuple[bytes, ...], names)
+        keys = cast("tuple[bytes, ...]", names)
         lengths = list(map(len, keys))
         if min(lengths) >= 1 and max(lengths) <= KEY_BYTES_MAX:
             try:

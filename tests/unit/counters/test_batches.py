@@ -66,6 +66,7 @@ def test_a_thousand_changes_among_a_million_counters_cost_at_most_six_bytes_each
         ([0, [b"a", b"a"], 2, 0, b"\1", b"\1\1"], "block_malformed"),  # a name twice
         ([0, [b""], 1, 0, b"", b"\1"], "bad_name"),
         ([0, [b"\xff"], 1, 0, b"", b"\1"], "bad_name"),
+        ([0, [b"\xc3", b"\xa9"], 2, 0, b"\1", b"\1\1"], "bad_name"),
         ([0, [b"k" * 1025], 1, 0, b"", b"\1"], "bad_name"),
         ([0, [7], 1, 0, b"", b"\1"], "bad_name"),
         ([0, [], 2, 0, b"\1", [b"\1\1", b"\2\0\0\0", b"\1" * 8]], "block_malformed"),
