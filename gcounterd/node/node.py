@@ -19,7 +19,7 @@ from random import Random
 from typing import assert_never
 
 from gcounterd.counters.batches import COUNT_MAX, Batch
-from gcounterd.counters.counters import Counters
+from gcounterd.counters.counters import OPEN_COLUMNS_MAX, Counters
 from gcounterd.errors import ClientError, PeerError
 from gcounterd.ids import ColumnId, NodeId
 from gcounterd.members.roster import Roster, State
@@ -278,7 +278,7 @@ class Node:
             case StateHash(theirs):
                 return [] if theirs == self.state_hash() else self._greet(link)
             case Ask(number, heads):
-                return [self._answer(link, number, heads)]
+                return self._answer(link, number, heads)
             case Answer():
                 return self._take_answer(link, message, now)
             case _:
@@ -292,9 +292,12 @@ class Node:
             return self.exchange.ask(now)
         return []
 
-    def _answer(self, link: Link, number: int, heads: dict[ColumnId, int]) -> Send:
+    def _answer(self, link: Link, number: int, heads: dict[ColumnId, int]) -> list[Effect]:
         newer = {c: h for c, h in self.counters.heads().items() if h > heads.get(c, 0)}
-        return Send((link.id,), Answer(number, newer, tuple(self.roster.belonging())))
+        members = tuple(self.roster.belonging())
+        if max(len(newer), len(members)) > OPEN_COLUMNS_MAX:
+            return []  # more than a frame can say; the asker names us as missed
+        return [Send((link.id,), Answer(number, newer, members))]
 
     def _take_answer(self, link: Link, message: Answer, now: float) -> list[Effect]:
         for column, head in message.heads.items():

@@ -9,9 +9,11 @@ the names of those it missed, and the caller must not call its value exact.
 
 from __future__ import annotations
 
+import itertools
+
 import attrs
 
-from gcounterd.counters.counters import Counters
+from gcounterd.counters.counters import OPEN_COLUMNS_MAX, Counters
 from gcounterd.ids import ColumnId, NodeId
 from gcounterd.members.roster import Roster
 from gcounterd.node.effects import Effect, ReadDone, Send
@@ -59,11 +61,13 @@ class Reading:
     def _ask(self, number: int) -> list[Effect]:
         read = self._reads[number]
         effects: list[Effect] = []
+        # What a frame cannot name counts as lacking; the oldest columns are the least likely to.
+        heads = dict(itertools.islice(self._counters.heads().items(), OPEN_COLUMNS_MAX))
         for node, asked in read.waiting.items():
             link = self._peers.to(node, Channel.BULK)
             if link and link.id != asked:
                 read.waiting[node] = link.id
-                effects.append(Send((link.id,), Ask(number, self._counters.heads())))
+                effects.append(Send((link.id,), Ask(number, heads)))
         return effects
 
     def ask_missing(self) -> list[Effect]:

@@ -10,7 +10,7 @@ from random import Random
 import attrs
 
 from gcounterd.counters.batches import Batch
-from gcounterd.counters.counters import Counters
+from gcounterd.counters.counters import OPEN_COLUMNS_MAX, Counters
 from gcounterd.ids import ColumnId, Epoch, NodeId, column_id
 from gcounterd.members.roster import Entry, Roster, State
 from gcounterd.node.config import Config
@@ -18,6 +18,8 @@ from gcounterd.node.effects import Dial, Drop, Effect, Send
 from gcounterd.node.intake import Intake
 from gcounterd.node.messages import (
     PROTOCOL_VERSION,
+    Answer,
+    Ask,
     Channel,
     Digest,
     Hello,
@@ -30,6 +32,8 @@ from gcounterd.node.messages import (
 from gcounterd.node.node import Node
 from gcounterd.node.records import TakeEntries
 from gcounterd.storage.records import decode_group, encode_group
+from gcounterd.wire.codec import decode, encode
+from gcounterd.wire.frames import LENGTH_BYTES
 
 EPOCH = Epoch(b"\1" * 16)
 A, B, C = (NodeId(letter * 16) for letter in (b"a", b"b", b"c"))
@@ -216,3 +220,22 @@ def test_a_link_of_a_replaced_process_does_not_take_the_place_of_the_new_ones() 
     node.opened(1, hello_of(newer, Channel.CONTROL), None, 0.0)
     effects = node.opened(2, hello_of(config_of(B), Channel.CONTROL), None, 0.0)
     assert effects == [Drop(2, "replaced")]
+
+
+def test_a_consistent_read_with_more_columns_than_a_frame_holds_can_be_asked_and_answered() -> None:
+    """Every counting life leaves a column; the question did not fit its frame and raised."""
+    node = node_of(config_of(A), entry_of(A), entry_of(B))
+    for number in range(OPEN_COLUMNS_MAX + 50):
+        writer = NodeId(number.to_bytes(16, "big"))
+        node.counters.apply(attrs.evolve(batches_of(B, 1)[0], column=column_id(writer, EPOCH)))
+    node.opened(1, hello_of(config_of(B), Channel.BULK), None, 0.0)
+    _, (asked,) = node.read(0.0, 5.0)
+    assert isinstance(asked, Send)
+    question = decode(encode(asked.message)[LENGTH_BYTES:])
+    assert isinstance(question, Ask)
+    (answer,) = node.received(1, question, 0.0)
+    assert isinstance(answer, Send)
+    said = decode(encode(answer.message)[LENGTH_BYTES:])
+    assert isinstance(said, Answer)
+    assert len(said.heads) == 50
+    assert node.received(1, Ask(2, {}), 0.0) == []  # more than an answer can say
