@@ -70,6 +70,15 @@ def test_what_is_not_run_is_shown_and_has_a_reason() -> None:
         assert reason
 
 
+def test_the_map_leads_to_every_document() -> None:
+    shown = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    paths = [path.relative_to(ROOT / "docs") for path in sorted((ROOT / "docs").rglob("*.md"))]
+    # Decisions are read in their order, from the folder.
+    listed = [str(path) for path in paths if path.parts[0] not in ("index.md", "decisions")]
+    assert listed
+    assert [path for path in listed if f"]({path})" not in shown] == []
+
+
 def test_documents_say_the_ports_that_a_cluster_has_by_default() -> None:
     plan = Plan(Path("anywhere"))
     assert (plan.http_base, plan.peer_base) == (7781, 7701)
