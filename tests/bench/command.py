@@ -20,7 +20,16 @@ from pathlib import Path
 
 import click
 
-from tests.bench import applying, hits, idle, large_node, simulating, visibility, wire_bytes
+from tests.bench import (
+    applying,
+    hits,
+    idle,
+    large_node,
+    newcomer,
+    simulating,
+    visibility,
+    wire_bytes,
+)
 from tests.bench.rows import Row, tabulate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +37,7 @@ BENCHMARKS: dict[str, Callable[..., list[Row]]] = {
     "apply": applying.measure,
     "wire": wire_bytes.measure,
     "large": large_node.measure,
+    "newcomer": newcomer.measure,
     "visible": visibility.measure,
     "idle": idle.measure,
     "simulator": simulating.measure,

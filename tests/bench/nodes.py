@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trio
 
-from tests.cluster.client import Client, why_not_ready
+from tests.cluster.client import Client, NotSent, why_not_ready
 from tests.cluster.processes import Cluster, ClusterError, Node
 
 # Finer than anything that is measured with it.
@@ -52,6 +52,18 @@ async def start_and_time(cluster: Cluster, name: str) -> float:
             await trio.sleep(POLL_S)
     client.drop()
     return trio.current_time() - began
+
+
+async def until_alive(client: Client) -> None:
+    """Wait until a node answers at all."""
+    with trio.fail_after(PATIENCE_S):
+        while True:
+            try:
+                await client.request("GET", "/livez")
+            except NotSent:
+                await trio.sleep(POLL_S)
+            else:
+                return
 
 
 def resident_bytes(node: Node) -> int:
