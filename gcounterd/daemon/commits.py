@@ -18,13 +18,14 @@ from collections.abc import Callable, Sequence
 import attrs
 import trio
 
+from gcounterd.counters.batches import Block
 from gcounterd.counters.checkpoint import Checkpoint
 from gcounterd.daemon.logs import get_logger
 from gcounterd.daemon.longest import Longest
 from gcounterd.errors import ClientError, StorageError
 from gcounterd.node.effects import Effect
 from gcounterd.node.node import Node
-from gcounterd.node.records import Group, TakeEntries
+from gcounterd.node.records import Group, TakeBatch, TakeEntries
 from gcounterd.storage.records import encode_group
 from gcounterd.storage.recovery import roster_image
 from gcounterd.storage.schema import Durability
@@ -37,6 +38,8 @@ JOURNAL_BYTES_MIN = 8 * 1024 * 1024
 JOURNAL_SHARE_OF_IMAGES = 4
 # Writing a group of this size takes about half a millisecond.
 ENCODED_IN_LOOP_BYTES = 1024 * 1024
+# Freeing so many blocks of 4,096 names takes a millisecond.
+BLOCKS_FREED = 16
 # After a full disk, a checkpoint is tried again at this pace.
 FULL_DISK_PAUSE_S = 1.0
 
@@ -117,6 +120,10 @@ class Commits:
                 raise
             finally:
                 outcome.done.set()
+            if group is not None:
+                blocks = _blocks_of(group)
+                group = None
+                await _free(blocks)
 
     def longest_wait(self) -> float:
         """Return the longest wait of a group for other work of the disk's thread, of late."""
@@ -219,3 +226,15 @@ class Commits:
             raise
         self._names_on_disk = round_.names
         self.checkpoints += 1
+
+
+def _blocks_of(group: Group) -> list[Block]:
+    batches = [record.batch for record in group.records if isinstance(record, TakeBatch)]
+    return [block for batch in batches for block in batch.blocks]
+
+
+async def _free(blocks: list[Block]) -> None:
+    """Let go of an applied group step by step; a million names at once take 15 ms to free."""
+    while len(blocks) > BLOCKS_FREED:
+        del blocks[-BLOCKS_FREED:]
+        await trio.lowlevel.checkpoint()
