@@ -14,6 +14,7 @@ has, and are the unit of checkpoints. This module refuses to know names, totals'
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgpack
 import numpy as np
@@ -33,6 +34,7 @@ _SCALAR_MAX = 24
 
 Rows = npt.NDArray[np.uint32]
 Totals = npt.NDArray[np.int64]
+Kind = TypeVar("Kind", bound=np.generic)
 
 
 class Segment:
@@ -64,16 +66,22 @@ class Segment:
     def _grow(self, needed: int) -> None:
         assert needed <= SEGMENT_SIZE
         capacity = min(SEGMENT_SIZE, max(needed, 2 * len(self.rows)))
-        more = capacity - len(self.rows)
-        self.rows = np.concatenate([self.rows, np.zeros(more, np.uint32)])
-        self.counts = np.concatenate([self.counts, np.zeros(more, np.int64)])
-        self.stamps = np.concatenate([self.stamps, np.zeros(more, np.int64)])
+        self.rows = _lengthen(self.rows, self.size, capacity)
+        self.counts = _lengthen(self.counts, self.size, capacity)
+        self.stamps = _lengthen(self.stamps, self.size, capacity)
 
     def changed(self, since: int) -> Positions:
         """Return the offsets stamped after `since`."""
         if self.highest <= since:
             return np.empty(0, np.int64)
         return np.flatnonzero(self.stamps[: self.size] > since)
+
+
+def _lengthen(array: npt.NDArray[Kind], size: int, capacity: int) -> npt.NDArray[Kind]:
+    """Copy what is used; the rest stays zeros that nobody has touched, and costs nothing."""
+    longer = np.zeros(capacity, array.dtype)
+    longer[:size] = array[:size]
+    return longer
 
 
 class Column:
