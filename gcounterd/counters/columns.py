@@ -34,7 +34,7 @@ _SCALAR_MAX = 24
 
 Rows = npt.NDArray[np.uint32]
 Totals = npt.NDArray[np.int64]
-Kind = TypeVar("Kind", bound=np.generic)
+_Number = TypeVar("_Number", bound=np.generic)
 
 
 class Segment:
@@ -77,7 +77,7 @@ class Segment:
         return np.flatnonzero(self.stamps[: self.size] > since)
 
 
-def _lengthen(array: npt.NDArray[Kind], size: int, capacity: int) -> npt.NDArray[Kind]:
+def _lengthen(array: npt.NDArray[_Number], size: int, capacity: int) -> npt.NDArray[_Number]:
     """Copy what is used; the rest stays zeros that nobody has touched, and costs nothing."""
     longer = np.zeros(capacity, array.dtype)
     longer[:size] = array[:size]
