@@ -30,6 +30,8 @@ from gcounterd.ids import ColumnId
 AMOUNT_MAX = 2**31
 # Different keys waiting for one commit; more are refused until it is through.
 PENDING_KEYS_MAX = 1_000_000
+# Bytes of the new ones among them: one commit writes them all as one group.
+PENDING_NAME_BYTES_MAX = 64 * 1024 * 1024
 # A total below this cannot pass 2^53 by what waits and is in flight together: both are bounded
 # in amount by PENDING_AMOUNT_MAX, and a commit takes at most one of each.
 _CLEARLY_SMALL = 2**52
@@ -46,7 +48,9 @@ class Writer:
         self._pending: dict[bytes, int] = {}
         self._pending_amount = 0
         self._pending_new = 0
+        self._pending_name_bytes = 0
         self._in_flight: dict[bytes, int] = {}
+        self._in_flight_new = 0
         # row → position + 1 in the own column
         self._places = reserve(max_counters, np.uint32)
 
@@ -61,12 +65,12 @@ class Writer:
         pending = self._pending
         before = pending.get(key)
         row = self._keys.find(key)
-        if before is None:
-            self._admit(key, row)
         if self._pending_amount + amount > PENDING_AMOUNT_MAX:
             raise ClientError(503, "busy", "too much waits for the disk; try again")
         if row is not None and totals.item(row) >= _CLEARLY_SMALL:
             self._check_total(key, totals.item(row), amount)
+        if before is None:
+            self._admit(key, row)
         pending[key] = amount if before is None else before + amount
         self._pending_amount += amount
 
@@ -78,11 +82,14 @@ class Writer:
         check_key(key)
         if key in self._in_flight:
             return
-        if len(self._keys) + self._pending_new >= self._max_counters:
+        if self._pending_name_bytes + len(key) > PENDING_NAME_BYTES_MAX:
+            raise ClientError(503, "busy", "too many new counters wait for the disk; try again")
+        if len(self._keys) + self._in_flight_new + self._pending_new >= self._max_counters:
             raise ClientError(
                 507, "too_many_counters", f"this node holds its {self._max_counters} counters"
             )
         self._pending_new += 1
+        self._pending_name_bytes += len(key)
 
     def _check_total(self, key: bytes, total: int, amount: int) -> None:
         if total + self.waiting(key) + amount > COUNT_MAX:
@@ -102,6 +109,7 @@ class Writer:
             del self._pending[key]
             if self._keys.find(key) is None and key not in self._in_flight:
                 self._pending_new -= 1
+                self._pending_name_bytes -= len(key)
 
     def cut(self, column: Column | None) -> list[Batch]:
         """Turn what waits into batches above the own column's head; `column` is that column.
@@ -111,7 +119,8 @@ class Writer:
         """
         assert not self._in_flight, "the last cut was neither applied nor abandoned"
         self._in_flight, self._pending = self._pending, {}
-        self._pending_amount = self._pending_new = 0
+        self._in_flight_new, self._pending_new = self._pending_new, 0
+        self._pending_amount = self._pending_name_bytes = 0
         if not self._in_flight:
             return []
         head = column.head if column else 0
@@ -152,6 +161,7 @@ class Writer:
     def settle(self) -> None:
         """Forget what was in flight: it is applied, or certainly refused."""
         self._in_flight = {}
+        self._in_flight_new = 0
 
 
 def check_key(key: bytes) -> None:

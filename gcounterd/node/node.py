@@ -87,6 +87,7 @@ class Node:
         self.membership = Membership(config, roster, self.intake, self.peers, self.joining)
         self.pushes = Pushes(config, roster, self.peers, rng, now)
         self._digest_due = now + config.digest_every * rng.random()
+        self._tell_all_due = False
         self._pings = 0
 
     # -- the data plane ---------------------------------------------------------------------
@@ -151,6 +152,7 @@ class Node:
         """Forget a group that is certainly not durable."""
         self.counters.writer.settle()
         self.intake.abandoned(group)
+        self._tell_all_due = True  # what peers sent is dropped, and they were told it only once
 
     # -- links ------------------------------------------------------------------------------
 
@@ -361,6 +363,9 @@ class Node:
         bulk = self.peers.on(Channel.BULK)
         if now >= self._digest_due:
             self._digest_due = now + self.config.digest_every * self._rng.uniform(0.8, 1.2)
+            told_all, self._tell_all_due = self._tell_all_due, False
+            for link in bulk if told_all else []:
+                effects += self.exchange.tell_all(link)
             if bulk:
                 effects += self.exchange.tell_changes(self._rng.choice(bulk))
         for link in bulk:

@@ -43,8 +43,9 @@ PAGE_BYTES = 4096
 # A group larger than this is cut into several rows: bounds what one row makes SQLite copy.
 PART_BYTES_MAX = 4 * 1024 * 1024
 PART_BITS = 12
-# One group commit: far above what a flush gathers, far below SQLite's 1 GB for a blob.
-GROUP_BYTES_MAX = 256 * 1024 * 1024
+# One group commit: a whole delta of 512 MiB, the most that a node stages, and a full intake and
+# flush beside it.
+GROUP_BYTES_MAX = 768 * 1024 * 1024
 # One image; 65,536 names of 1,024 bytes, the worst segment of the key index, take a quarter.
 IMAGE_BYTES_MAX = 256 * 1024 * 1024
 # Settings and small values: a last-known address list of 4,096 members fits.

@@ -3,6 +3,7 @@
 import pytest
 from counting import count, counters
 
+from gcounterd.counters import writer
 from gcounterd.counters.batches import COUNT_MAX
 from gcounterd.counters.writer import AMOUNT_MAX, PENDING_AMOUNT_MAX
 from gcounterd.errors import ClientError
@@ -38,6 +39,29 @@ def test_new_keys_beyond_the_limit_are_refused_and_known_ones_go_on() -> None:
     assert (error.value.status, error.value.definite) == (507, True)
     held.add(b"b", 1)
     held.add(b"a", 1)
+
+
+def test_new_keys_in_flight_count_towards_the_limit() -> None:
+    held = counters(max_counters=2)
+    held.add(b"a", 1)
+    held.add(b"b", 1)
+    held.cut()
+    with pytest.raises(ClientError, match="holds its 2 counters"):
+        held.add(b"c", 1)
+    held.add(b"a", 1)
+    held.writer.settle()  # refused by the disk: the room is free again
+    held.add(b"c", 1)
+
+
+def test_the_names_of_one_commit_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "PENDING_NAME_BYTES_MAX", 100)
+    held = counters()
+    held.add(b"k" * 60, 1)
+    with pytest.raises(ClientError) as error:
+        held.add(b"j" * 60, 1)
+    assert (error.value.status, error.value.definite) == (503, True)
+    held.add(b"k" * 60, 1)
+    held.add(b"j" * 40, 1)
 
 
 def test_what_a_client_takes_back_makes_room_again() -> None:

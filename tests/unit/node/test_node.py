@@ -277,3 +277,15 @@ def test_of_two_newcomers_with_one_name_the_larger_id_exits_and_the_smaller_stay
     assert [e for e in small.opened(1, of_large, None, 0.0) if isinstance(e, Exit)] == []
     (exit_,) = [e for e in large.opened(1, of_small, None, 0.0) if isinstance(e, Exit)]
     assert (exit_.code, "a:1" in exit_.text) == (4, True)
+
+
+def test_after_a_full_disk_peers_are_asked_again_for_what_was_dropped() -> None:
+    a = node("a", "a", "b")
+    a.opened(1, hello("b"), None, 0.0)
+    (push,) = batches_of("b", {b"x": 1})
+    a.received(1, push, 0.0)
+    a.abandoned(a.cut())
+
+    told = [m for m in sent(a.wake(2.0), 1) if isinstance(m, Digest)]
+
+    assert [digest.whole for digest in told] == [True]  # to which b answers with what it has above
