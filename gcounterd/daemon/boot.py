@@ -36,6 +36,17 @@ _LISTED_MAX = 5
 _ASIDE_ROUNDS_MAX = 10
 
 
+# How far an identity has come. A newcomer that stops before it has caught up has not done so yet
+# when it starts again, although its disk is whole.
+CATCHING_UP = "catching up"
+CAUGHT_UP = "caught up"
+
+
+def is_caught_up(identity: Settings) -> bool:
+    """Say whether this identity has ever been ready."""
+    return identity.identity_state != CATCHING_UP
+
+
 @attrs.frozen
 class Wishes:
     """What the settings say that matters before the node exists."""
@@ -45,7 +56,8 @@ class Wishes:
     cluster: str
     max_counters: int
     durability: Durability
-    salvage: bool
+    salvage: bool = False
+    joins: bool = False
 
 
 @attrs.frozen(eq=False)
@@ -121,7 +133,8 @@ def _recover(store: Store, wishes: Wishes, recovered: Recovered, aside: list[Dam
     )
     forgetful = wishes.durability is Durability.MEMORY and before is not None
     damaged = bool(aside or recovered.damage or restored.gaps)
-    return Booted(store, identity, restored, incomplete=damaged or forgetful, mended=damaged)
+    incomplete = damaged or forgetful or (before is not None and not is_caught_up(before))
+    return Booted(store, identity, restored, incomplete=incomplete, mended=damaged)
 
 
 def _set_aside(store: Store) -> list[Damage]:
@@ -168,6 +181,7 @@ def _identity(before: Settings | None, wishes: Wishes) -> Settings:
             name=wishes.name,
             cluster=wishes.cluster,
             epoch=draw_epoch(now_ms, bits),
+            identity_state=CATCHING_UP if wishes.joins else CAUGHT_UP,
         )
     if before.cluster != wishes.cluster:
         raise ConfigError(

@@ -22,7 +22,7 @@ from gcounterd.api.limits import Limits
 from gcounterd.api.listeners import Listener, listen_tcp, listen_unix
 from gcounterd.api.server import serve
 from gcounterd.daemon.addresses import Address
-from gcounterd.daemon.boot import Booted, Wishes, boot
+from gcounterd.daemon.boot import CAUGHT_UP, Booted, Wishes, boot, is_caught_up
 from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.driver import Driver
 from gcounterd.daemon.logs import get_logger
@@ -33,6 +33,7 @@ from gcounterd.daemon.service import Service
 from gcounterd.daemon.settings import Settings
 from gcounterd.daemon.views import Views
 from gcounterd.links.sockets import listen_peers
+from gcounterd.node.node import Node
 from gcounterd.storage.schema import Durability
 
 log = get_logger("gcounterd.run")
@@ -41,6 +42,7 @@ log = get_logger("gcounterd.run")
 _FILES_RESERVED = 256
 # A commit at the end that takes longer than this is a disk that hangs; the journal has the rest.
 _FLUSH_S = 10.0
+_CAUGHT_UP_POLL_S = 0.5
 
 
 def main(settings: Settings) -> int:
@@ -52,6 +54,7 @@ def main(settings: Settings) -> int:
         max_counters=settings.max_counters,
         durability=Durability(settings.durability),
         salvage=settings.salvage,
+        joins=bool(settings.join),
     )
     booted = _boot_uncollected(wishes)
     trio.run(_run, settings, booted)
@@ -124,6 +127,15 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
         nursery.start_soon(driver.run)
         _announce(settings, node.config.address, listeners)
         condition.not_ready.pop("starting")
+        if not is_caught_up(booted.identity):
+            nursery.start_soon(_note_caught_up, booted, node)
+
+
+async def _note_caught_up(booted: Booted, node: Node) -> None:
+    """Write down that this identity was ready once, when it is."""
+    while node.joining.reasons():  # noqa: ASYNC110 - worked out when asked, so it has no event
+        await trio.sleep(_CAUGHT_UP_POLL_S)
+    await booted.store.save_settings(attrs.evolve(booted.identity, identity_state=CAUGHT_UP))
 
 
 def _advertised(settings: Settings, peers: list[trio.SocketListener]) -> Address:

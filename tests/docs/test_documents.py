@@ -20,10 +20,6 @@ UP = "scripts/cluster up"
 # Command lines that are shown and not run here, by document and line: why.
 SHOWN_ONLY: dict[tuple[str, str], str] = {
     ("README.md", "scripts/test"): "it is what runs this",
-    (
-        "README.md",
-        "curl http://127.0.0.1:7782/v1/counters/visits",
-    ): "right after a start the node may not listen yet; the tutorial looks until it does",
     ("docs/tutorial/first-cluster.md", "scripts/test"): "it is what runs this",
     ("docs/how-to/run-a-local-cluster.md", "scripts/replay"): "the tutorial's is run",
 }

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import attrs
 import pytest
 import trio
 from nodes import entry, node
 from test_commits import running, wishes
 
-from gcounterd.daemon.boot import boot
+from gcounterd.daemon.boot import CAUGHT_UP, boot, is_caught_up
 from gcounterd.errors import ConfigError, StorageError
 from gcounterd.ids import column_id
 from gcounterd.node.records import Group, TakeBatch, TakeEntries
@@ -144,3 +145,19 @@ async def test_a_journal_that_lacks_rows_is_not_passed_over(tmp_path: Path) -> N
         await trio.lowlevel.checkpoint()
     with pytest.raises(StorageError, match="lacks rows"):
         boot(wishes(tmp_path / "d"))
+
+
+async def test_a_newcomer_that_stopped_before_it_had_caught_up_has_not_done_so_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    first = boot(wishes(tmp_path / "d", joins=True))
+    assert not is_caught_up(first.identity)
+    first.store.close()
+    again = boot(wishes(tmp_path / "d", joins=True))
+    assert again.incomplete
+    assert not again.mended
+    again.store.put_settings(attrs.evolve(again.identity, identity_state=CAUGHT_UP))
+    again.store.close()
+    third = boot(wishes(tmp_path / "d", joins=True))
+    assert not third.incomplete
+    third.store.close()

@@ -25,6 +25,7 @@ def wishes(directory: Path, **changes: object) -> Wishes:
         "max_counters": 10_000,
         "durability": Durability.COMMIT,
         "salvage": False,
+        "joins": False,
     }
     return Wishes(**{**values, **changes})
 
