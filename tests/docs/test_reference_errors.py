@@ -43,8 +43,9 @@ def calls_of(name: str) -> Iterator[ast.Call]:
 def definite_of(call: ast.Call) -> str:
     for keyword in call.keywords:
         if keyword.arg == "definite":
-            fixed = isinstance(keyword.value, ast.Constant)
-            return {True: "yes", False: "no"}[keyword.value.value] if fixed else "either"
+            if not isinstance(keyword.value, ast.Constant):
+                return "either"
+            return "yes" if keyword.value.value else "no"
     return "yes"
 
 
