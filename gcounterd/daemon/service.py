@@ -91,8 +91,8 @@ class Service:
 
     async def raise_share(self, key: bytes, at_least: int) -> int:
         """Raise this node's share to at least that much, durably."""
-        if not 1 <= at_least <= COUNT_MAX:
-            raise ClientError(400, "bad_amount", "at_least is 1 to 2^53")
+        if not 0 <= at_least <= COUNT_MAX:
+            raise ClientError(400, "bad_amount", "at_least is 0 to 2^53")
         while True:
             share = await self.share(key)
             waiting = self._counters.writer.waiting(key)

@@ -28,7 +28,7 @@ WARM_LINKS_MAX = 32
 # loses patience with the one that did and dials bulk itself.
 EXCHANGE_EVERY_S = 10.0
 BULK_PATIENCE_S = 2.0
-# Addresses that an operator or a client may hand us to try; more are refused.
+# Addresses that an operator or a client may hand us to try; more are passed over.
 SEEDS_MAX = 1024
 
 
