@@ -114,7 +114,7 @@ def run_wrk(port: int, script: Path, seconds: float) -> float:
         command, capture_output=True, text=True, check=True, timeout=PATIENCE_S
     ).stdout
     rate, bad = RATE.search(told), BAD.search(told)
-    if rate is None or bad is not None:
+    if rate is None or float(rate[1]) == 0 or bad is not None:
         raise RuntimeError(f"wrk says:\n{told}")
     return float(rate[1])
 

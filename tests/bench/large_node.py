@@ -66,6 +66,7 @@ class Found:
     """What one run gave, in seconds and bytes."""
 
     starts: list[float] = attrs.Factory(list)
+    cpu: list[float] = attrs.Factory(list)
     resident: int = 0
     calm: list[float] = attrs.Factory(list)
     busy: list[float] = attrs.Factory(list)
@@ -88,6 +89,7 @@ async def _run(place: Path, starts: int, found: Found) -> None:
             if number:
                 await nodes.stop(cluster, "n1")
             found.starts.append(await nodes.start_and_time(cluster, "n1"))
+            found.cpu.append(nodes.cpu_seconds(cluster.find("n1")))
         found.resident = nodes.resident_bytes(cluster.find("n1"))
         await _checkpoint(cluster, found)
 
@@ -128,7 +130,8 @@ def _start_rows(found: Found) -> list[Row]:
     start, resident = statistics.median(found.starts), found.resident / MB
     what = f"{COUNTERS:,} counters, {COLUMNS} columns"
     journal = found.before["journal_bytes"] / MB
-    of = f"median of {len(found.starts)}; journal of {journal:.1f} MB"
+    cpu = statistics.median(found.cpu)
+    of = f"median of {len(found.starts)}; {cpu:.2f} s of CPU; journal of {journal:.1f} MB"
     return [
         Row("large", f"{what}: start of the process to ready", start, "s", at_most=2, remark=of),
         Row("large", f"{what}: resident when ready", resident, "MB", at_most=350),

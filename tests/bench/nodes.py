@@ -6,6 +6,7 @@ proxies as a test that cuts them apart. That costs it a little, never the other 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import trio
@@ -73,6 +74,14 @@ def resident_bytes(node: Node) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     raise ClusterError(f"no VmRSS of {node.name}")
+
+
+def cpu_seconds(node: Node) -> float:
+    """Return the CPU time that a node's process has taken so far, all threads, user and system."""
+    assert node.process is not None
+    stat = Path(f"/proc/{node.process.pid}/stat").read_text()
+    fields = stat.rpartition(")")[2].split()  # from the third on; the second may hold blanks
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def stop(cluster: Cluster, name: str) -> None:

@@ -49,6 +49,8 @@ async def answer(sock: socket.socket) -> None:
             except BlockingIOError:
                 await trio.lowlevel.wait_readable(sock)
                 continue
+            except ConnectionResetError:
+                return
             if not data:
                 return
             parser.feed_data(data)
