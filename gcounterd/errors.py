@@ -18,7 +18,7 @@ class GCounterError(Exception):
 
 
 class ConfigError(GCounterError):
-    """A setting is wrong. No state was touched."""
+    """A setting is wrong. Nothing was counted or merged."""
 
 
 class RefusedError(GCounterError):

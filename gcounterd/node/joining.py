@@ -75,7 +75,7 @@ class Joining:
         unheard = [node for node in self._others() if node not in self._heard]
         if self._damaged and unheard:
             names = ", ".join(self._roster.label(node) for node in unheard)
-            return [f"the store was damaged, and {names} may hold what it lost: not heard yet"]
+            return [f"this disk may lack counts that {names} may hold: not heard yet"]
         if unheard and not self._is_majority(self._heard):
             return ["waiting for the state of a majority of the members"]
         behind = self.behind()
