@@ -29,8 +29,9 @@ from gcounterd.ids import ColumnId, NodeId, node_of
 
 # DESIGN 1: a column more is refused at the hello.
 OPEN_COLUMNS_MAX = 1024
-# Work of one slice of an apply: 2,048 names at about 1 us, or one block of positions.
-_NAMES_PER_SLICE = 2048
+# Work of one slice of an apply: 512 new names, or one block of positions. A name takes about 1 us,
+# but all dicts of the key index grow at nearly the same time, and fresh memory is dear: then 6.
+_NAMES_PER_SLICE = 512
 
 
 class Counters:
