@@ -15,20 +15,21 @@ from collections.abc import Iterable, Sequence
 import msgpack
 
 from gcounterd.counters.images import Image, Kind
+from gcounterd.counters.names import CHUNK_SIZE, Names
 from gcounterd.errors import StorageError
 
 _SHARDS = 256
 _MASK = _SHARDS - 1
 # Names of one image, which takes about a millisecond to make; the last one is partial and written
 # again as it fills.
-NAMES_PER_IMAGE = 16_384
+NAMES_PER_IMAGE = CHUNK_SIZE
 
 
 class KeyIndex:
     """Keys and their rows, both ways."""
 
     def __init__(self) -> None:
-        self.names: list[bytes] = []
+        self.names = Names()
         self._shards: list[dict[bytes, int]] = [{} for _ in range(_SHARDS)]
 
     def __len__(self) -> int:
@@ -59,7 +60,7 @@ class KeyIndex:
     def image(self, number: int) -> Image:
         """Encode names `number * 16,384` and following."""
         first = number * NAMES_PER_IMAGE
-        body: bytes = msgpack.packb(self.names[first : first + NAMES_PER_IMAGE])
+        body: bytes = msgpack.packb(self.names.run(first, NAMES_PER_IMAGE))
         return Image(Kind.NAMES, b"", number, body)
 
     def load(self, image: Image) -> None:

@@ -38,9 +38,9 @@ class Listing:
         names = self._counters.keys.names
         while (len(self._runs) + 1) * _RUN <= len(names):
             start = len(self._runs) * _RUN
-            self._runs.append(sorted(names[start : start + _RUN]))
+            self._runs.append(sorted(names.run(start, _RUN)))
             yield
-        return [*self._runs, sorted(names[len(self._runs) * _RUN :])]
+        return [*self._runs, sorted(names.run(len(self._runs) * _RUN, _RUN))]
 
     def page(
         self, prefix: bytes, after: bytes, limit: int
@@ -93,7 +93,7 @@ class Listing:
         for start in range(0, len(names), _RUN):
             rows = [
                 row
-                for row, name in enumerate(names[start : start + _RUN], start)
+                for row, name in enumerate(names.run(start, _RUN), start)
                 if name.startswith(prefix)
             ]
             yield np.array(rows, np.int64)
