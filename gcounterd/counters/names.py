@@ -9,7 +9,7 @@ This module refuses to know what the names are for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 CHUNK_BITS = 14
 CHUNK_SIZE = 1 << CHUNK_BITS
@@ -44,13 +44,21 @@ class Names:
         """Give the next row to a name."""
         self._last.append(name)
         if len(self._last) == CHUNK_SIZE:
-            self._full.append(tuple(self._last))
-            self._last = []
+            self._close()
 
-    def extend(self, names: Iterable[bytes]) -> None:
+    def extend(self, names: Sequence[bytes]) -> None:
         """Give the next rows to names."""
-        for name in names:
-            self.append(name)
+        at = 0
+        while at < len(names):
+            room = CHUNK_SIZE - len(self._last)
+            self._last += names[at : at + room]
+            at += room
+            if len(self._last) == CHUNK_SIZE:
+                self._close()
+
+    def _close(self) -> None:
+        self._full.append(tuple(self._last))
+        self._last = []
 
     def run(self, start: int, most: int) -> Sequence[bytes]:
         """Return the names from row `start` on, `most` of them or up to the end.

@@ -66,7 +66,9 @@ def main(names: tuple[str, ...], quick: bool, json_file: Path | None) -> None:
             rows += BENCHMARKS[name](quick=quick)
         except Exception as error:
             failed.append(name)
-            rows.append(Row(name, "could not be run", None, remark=repr(error)[:200]))
+            rows.append(
+                Row(name, "could not be run", None, remark=" ".join(repr(error).split())[:100])
+            )
         click.echo(f"{name}: {time.monotonic() - began:.0f} s", err=True)
     facts["load after"] = show_load()
     click.echo(f"load after: {facts['load after']}\n\n{tabulate(rows)}")

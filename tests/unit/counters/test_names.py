@@ -11,7 +11,7 @@ from gcounterd.counters.names import CHUNK_SIZE, Names
 
 def make(number: int) -> Names:
     names = Names()
-    names.extend(b"%d" % row for row in range(number))
+    names.extend([b"%d" % row for row in range(number)])
     return names
 
 
@@ -23,6 +23,15 @@ def test_every_row_has_its_name_whatever_chunk_it_lies_in(number: int) -> None:
     assert all(names[row] == b"%d" % row for row in range(number))
     with pytest.raises(IndexError):
         names[number]
+
+
+def test_names_added_one_by_one_lie_as_those_added_together() -> None:
+    names = make(10)
+    for row in range(10, CHUNK_SIZE + 10):
+        names.append(b"%d" % row)
+    names.extend([b"%d" % row for row in range(CHUNK_SIZE + 10, 40_000)])
+    assert list(names) == list(make(40_000))
+    assert names._full == make(40_000)._full
 
 
 @pytest.mark.parametrize("size", [4096, CHUNK_SIZE])
