@@ -1,6 +1,6 @@
 """What the API asks of the daemon: the seam between requests and the node.
 
-`daemon.driver.Driver` is the one implementation that runs; the API's unit tests bring a small one
+`daemon.service.Service` is the one implementation that runs; the API's unit tests bring a small one
 of their own. The API refuses to know the node, the disk and the peers.
 """
 

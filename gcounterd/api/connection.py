@@ -212,13 +212,14 @@ class Connection:
                 continue
             call = self._open(request, burst)
             cold += 1
-            if cold % COLD_BEFORE_YIELD == 0:
-                await trio.lowlevel.checkpoint()
-            if call is not None:
+            if call is not None or cold % COLD_BEFORE_YIELD == 0:
+                # Never let others run with increments that nobody waits for yet: they could be
+                # committed apart from the rest, and one outcome would be told for all.
                 ready = await burst.settle()
                 if ready:
                     await self._send(b"".join(ready))
                 await trio.lowlevel.checkpoint()
+            if call is not None:
                 burst.place(request, await _handle(call, shared.backend))
         return await burst.settle()
 

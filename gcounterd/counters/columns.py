@@ -155,6 +155,10 @@ class Column:
             counts[where] = self.segments[number].counts[positions[where] & _OFFSET_MASK]
         return counts
 
+    def count_at(self, position: int) -> int:
+        """Return the count at one position."""
+        return self.segments[position >> SEGMENT_BITS].counts.item(position & _OFFSET_MASK)
+
     def count_of_row(self, row: int, number: int) -> int:
         """Return the count of `row` if it lies in segment `number`, else 0."""
         segment = self.segments[number]

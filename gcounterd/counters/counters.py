@@ -72,6 +72,16 @@ class Counters:
         held = self.columns.get(column)
         return held.size if held else 0
 
+    def hold(self, column: ColumnId) -> None:
+        """Hold a column, if it is not held yet, of which nothing is known."""
+        self.columns.setdefault(column, Column(column))
+
+    def own_count(self, key: bytes) -> int:
+        """Return what the running own column holds of `key`, in one look-up."""
+        column = self.columns.get(self.writer.own)
+        position = self.writer.place(self.keys.find(key))
+        return column.count_at(position) if column and position is not None else 0
+
     def heads(self) -> dict[ColumnId, int]:
         """Return the head of every column."""
         return {column.id: column.head for column in self.columns.values()}

@@ -154,6 +154,8 @@ class Gathering:
         size = 0
         for segment in self._column.segments:
             size += len(segment.changed(self._round.began)) * ENTRY_BYTES_MAX
+            if size > LAST_PART_BYTES_MAX:
+                return False
         for row in self._rows(known, self._column.size):
             size += len(self._name(row))
             if size > LAST_PART_BYTES_MAX:

@@ -150,6 +150,12 @@ class Writer:
         new = np.flatnonzero(places == 0)
         return places[known] - 1, amounts[known], [keys[at] for at in new.tolist()], amounts[new]
 
+    def place(self, row: int | None) -> int | None:
+        """Return the position of a row in the own column, None if it has none."""
+        if row is None or row >= len(self._places):
+            return None
+        return self._places.item(row) - 1 if self._places.item(row) else None
+
     def placed(self, rows: list[int], first: int) -> None:
         """Note that `rows` got the positions `first`, `first + 1`, … of the own column."""
         top = max(rows, default=0)

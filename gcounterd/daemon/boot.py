@@ -32,6 +32,8 @@ log = get_logger("gcounterd.boot")
 
 # Damage listed in one message; the rest is counted.
 _LISTED_MAX = 5
+# The name under which a life notes its durability: `memory` leaves a disk that lacks counts.
+_DURABILITY = "durability"
 # Setting damage aside can uncover more behind it, but not for ever.
 _ASIDE_ROUNDS_MAX = 10
 
@@ -104,26 +106,46 @@ def boot(wishes: Wishes) -> Booted:
 
 def _boot(store: Store, wishes: Wishes) -> Booted:
     aside = _set_aside(store) if wishes.salvage else []
+    try:
+        return _start(store, wishes, aside, with_images=True)
+    except StorageError as error:
+        if not wishes.salvage:
+            raise
+        log.warning("images_left_out", reason=error)
+    return _start(store, wishes, aside, with_images=False)
+
+
+def _start(store: Store, wishes: Wishes, aside: list[Damage], *, with_images: bool) -> Booted:
+    """Recover what is sound, and write down who this process is.
+
+    `with_images` False takes the roster and the journal only: the last resort of a salvage.
+    """
     recovered = store.recover()
     with contextlib.closing(recovered.groups):  # else a failed start could not close the store
-        return _recover(store, wishes, recovered, aside)
-
-
-def _recover(store: Store, wishes: Wishes, recovered: Recovered, aside: list[Damage]) -> Booted:
-    if recovered.torn:
-        log.warning("journal_torn", what=recovered.torn)
-    before = recovered.settings
-    if before is None and recovered.damage:
-        raise StorageError(_describe(recovered.damage, wishes.data_dir))
-    identity = _identity(before, wishes)
-    own = column_id(NodeId(identity.node_id), Epoch(identity.epoch))
-    # Which columns are damaged is only known when all images are read, and they are few.
-    images = list(recovered.images)
-    left_out = _left_out([*aside, *recovered.damage], own, wishes)
-    restored = _restore(own, images, left_out, recovered, wishes)
+        if recovered.torn:
+            log.warning("journal_torn", what=recovered.torn)
+        before = recovered.settings
+        if before is None and recovered.damage:
+            raise StorageError(_describe(recovered.damage, wishes.data_dir))
+        identity = _identity(before, wishes)
+        own = column_id(NodeId(identity.node_id), Epoch(identity.epoch))
+        # Which columns are damaged is only known when all images are read, and they are few.
+        images = list(recovered.images)
+        left_out = _left_out([*aside, *recovered.damage], own, wishes)
+        if not with_images:
+            left_out |= {ColumnId(image.column): None for image in images if image.column}
+        restored = _restore(own, _sound(images, left_out, with_images), recovered, wishes)
     _left_out(recovered.damage, own, wishes)  # the journal's damage is known only now
     _check_gaps(restored, left_out, wishes)
+    for column in left_out:
+        restored.counters.hold(column)  # so that the next checkpoint says: nothing of it is known
+    damaged = bool(aside or recovered.damage or restored.gaps)
+    forgetful = store.get_value(_DURABILITY) == Durability.MEMORY.encode()
+    incomplete = damaged or forgetful or (before is not None and not is_caught_up(before))
+    if incomplete:
+        identity = attrs.evolve(identity, identity_state=CATCHING_UP)
     store.put_settings(identity)
+    store.put_value(_DURABILITY, wishes.durability.encode())
     log.info(
         "recovered",
         node=show(identity.node_id)[:12],
@@ -131,9 +153,6 @@ def _recover(store: Store, wishes: Wishes, recovered: Recovered, aside: list[Dam
         columns=len(restored.counters.columns),
         journal_rows=restored.groups,
     )
-    forgetful = wishes.durability is Durability.MEMORY and before is not None
-    damaged = bool(aside or recovered.damage or restored.gaps)
-    incomplete = damaged or forgetful or (before is not None and not is_caught_up(before))
     return Booted(store, identity, restored, incomplete=incomplete, mended=damaged)
 
 
@@ -154,22 +173,19 @@ def _set_aside(store: Store) -> list[Damage]:
     return found
 
 
-def _restore(
-    own: ColumnId,
-    images: list[Image],
-    left_out: dict[ColumnId, None],
-    recovered: Recovered,
-    wishes: Wishes,
-) -> Restored:
-    sound = [image for image in images if ColumnId(image.column) not in left_out]
+def _sound(images: list[Image], left_out: dict[ColumnId, None], with_images: bool) -> list[Image]:
+    return [
+        image
+        for image in images
+        if image.kind is Kind.ROSTER or (with_images and ColumnId(image.column) not in left_out)
+    ]
+
+
+def _restore(own: ColumnId, images: list[Image], recovered: Recovered, wishes: Wishes) -> Restored:
     try:
-        return restore(own, wishes.max_counters, sound, recovered.groups)
+        return restore(own, wishes.max_counters, images, recovered.groups)
     except StorageError as error:
-        if not wishes.salvage:
-            raise StorageError(f"{error}. {_ways_out(wishes.data_dir)}") from None
-        log.warning("images_left_out", reason=str(error))
-    roster = [image for image in images if image.kind is Kind.ROSTER]
-    return restore(own, wishes.max_counters, roster, recovered.groups)
+        raise StorageError(f"{error}. {_ways_out(wishes.data_dir)}") from None
 
 
 def _identity(before: Settings | None, wishes: Wishes) -> Settings:

@@ -39,6 +39,7 @@ JOURNAL_BYTES_MIN = 8 * 1024 * 1024
 JOURNAL_SHARE_OF_IMAGES = 4
 # Writing a group of this size takes about half a millisecond.
 ENCODED_IN_LOOP_BYTES = 1024 * 1024
+ENCODED_IN_LOOP = 512  # records; about a millisecond
 # The collector looks once at every name that an apply gives a row, 16 ns each. Left to itself it
 # may do so for a million of them in one go.
 SLICES_PER_COLLECTION = 64
@@ -54,6 +55,12 @@ class _Outcome:
 
     done: trio.Event = attrs.Factory(trio.Event)
     error: ClientError | None = None
+
+    def fail(self, error: ClientError) -> None:
+        """Tell those who wait that it failed, unless they have been told what became of it."""
+        if not self.done.is_set():
+            self.error = error
+            self.done.set()
 
 
 class Commits:
@@ -77,6 +84,7 @@ class Commits:
         self._applied = self._seq  # the newest journal row whose records are applied
         self._work = trio.Event()
         self._gathering = _Outcome()
+        self._ended: ClientError | None = None  # why nothing is committed any more
         self._idle = trio.Event()  # set while nothing is being applied
         self._idle.set()
         self._committed = trio.Event()  # set when a group has been committed or refused
@@ -90,8 +98,13 @@ class Commits:
         self._work.set()
 
     async def wait(self) -> None:
-        """Wait until all that was added before is committed; raise `ClientError` if it is not."""
+        """Wait until what the caller has just added is committed; raise `ClientError` if it is not.
+
+        Between adding and calling nobody else may have run: else the flusher may have cut it.
+        """
         outcome = self._gathering
+        if self._ended is not None:
+            outcome.fail(self._ended)
         self._work.set()
         await outcome.done.wait()
         if outcome.error is not None:
@@ -119,11 +132,10 @@ class Commits:
             try:
                 if group is not None:
                     await self._commit(group, outcome)
-            except StorageError as error:
-                self._fail(error, outcome)
+            except BaseException as error:
+                self._end(error, outcome)
                 raise
-            finally:
-                outcome.done.set()
+            outcome.done.set()
             if group is not None:
                 blocks = _blocks_of(group)
                 group = None
@@ -134,19 +146,23 @@ class Commits:
         return self._waits.read(trio.current_time())
 
     async def flush(self) -> None:
-        """Commit what waits, as the last act before stopping."""
+        """Commit what waits, as the last act before stopping, as far as the disk takes it."""
         while self._node.intake or self._node.counters.writer:
-            await self.wait()
+            try:
+                await self.wait()
+            except ClientError as error:
+                log.warning("flush_refused", reason=error)
+                return
 
     async def _commit(self, group: Group, outcome: _Outcome) -> None:
         try:
             await self._write(group)
         except StorageError as error:
-            if not error.definite:
-                raise
+            if not error.full:
+                raise  # room would not cure it
             self._node.abandoned(group)
             self.refused += 1
-            self._fail(error, outcome)
+            outcome.fail(_explain(error))
             log.warning("commit_refused", reason=str(error), own=group.own)
         else:
             await self._apply(group)
@@ -168,7 +184,7 @@ class Commits:
 
     async def _encode(self, group: Group) -> bytes:
         """Write a group as bytes; a large one in a thread, so that the loop goes on meanwhile."""
-        if group.size_bytes < ENCODED_IN_LOOP_BYTES:
+        if group.size_bytes < ENCODED_IN_LOOP_BYTES and len(group.records) < ENCODED_IN_LOOP:
             return encode_group(group)
         return await trio.to_thread.run_sync(encode_group, group)
 
@@ -184,14 +200,15 @@ class Commits:
         self._perform(self._node.committed(group, trio.current_time()))
         self.number += 1
 
-    def _fail(self, error: StorageError, outcome: _Outcome) -> None:
-        if error.full:
-            outcome.error = ClientError(507, "disk_full", f"the disk is full: {error}")
+    def _end(self, error: BaseException, outcome: _Outcome) -> None:
+        """Tell everyone who waits, now or later, that nothing is committed any more."""
+        if isinstance(error, StorageError):
+            outcome.fail(_explain(error))
         else:
-            outcome.error = ClientError(
-                503, "storage_failed", f"the disk failed: {error}", definite=error.definite
-            )
-        outcome.done.set()
+            text = "this node stopped before it knew whether this was written"
+            outcome.fail(ClientError(503, "stopped", text, definite=False))
+        self._ended = ClientError(503, "stopped", "this node has stopped; nothing was counted")
+        self._gathering.fail(self._ended)
 
     # -- checkpoints ------------------------------------------------------------------------
 
@@ -203,7 +220,7 @@ class Commits:
             try:
                 await self.checkpoint()
             except StorageError as error:
-                if not error.definite:
+                if not error.full:
                     raise
                 log.warning("checkpoint_refused", reason=str(error))
                 await trio.sleep(FULL_DISK_PAUSE_S)
@@ -214,14 +231,14 @@ class Commits:
 
     async def checkpoint(self) -> None:
         """Write one round of images and trim the journal. Raises `StorageError`."""
-        await self._idle.wait()
+        await self._between_applies()
         upto = self._applied
         round_ = Checkpoint(self._node.counters, self._names_on_disk)
         roster = roster_image(self._node.roster)
         try:
             images = round_.images()
             while True:
-                await self._idle.wait()
+                await self._between_applies()
                 image = next(images, None)
                 if image is None:
                     break
@@ -232,6 +249,17 @@ class Commits:
             raise
         self._names_on_disk = round_.names
         self.checkpoints += 1
+
+    async def _between_applies(self) -> None:
+        # Waiting on an event that is set lets others run, so it has to be looked at again.
+        while not self._idle.is_set():
+            await self._idle.wait()
+
+
+def _explain(error: StorageError) -> ClientError:
+    if error.full:
+        return ClientError(507, "disk_full", f"the disk is full: {error}")
+    return ClientError(503, "storage_failed", f"the disk failed: {error}", definite=error.definite)
 
 
 def _blocks_of(group: Group) -> list[Block]:

@@ -56,7 +56,7 @@ class Driver:
         self.node = node
         self.store = store
         self.transport = Transport(self)
-        self.commits = Commits(node, store, durability, self.perform, names_on_disk)
+        self.commits = Commits(node, store, durability, self.carry_out, names_on_disk)
         self.events: collections.Counter[str] = collections.Counter()
         self.longest = 0.0
         self._parts = 0
@@ -64,7 +64,6 @@ class Driver:
         self._sleeping_until = -float("inf")
         self._reads: dict[int, _Waiting] = {}
         self._ended: Exit | None = None
-        self._end = trio.Event()
 
     # -- effects ----------------------------------------------------------------------------
 
@@ -88,22 +87,25 @@ class Driver:
                         waiting.done.set()
                 case Exit():
                     self._ended = effect
-                    self._end.set()
+                    self._nudge.set()
                 case _:
                     assert_never(effect)
         if self.node.intake:
             self.commits.request()
 
-    def _input(self, effects: Sequence[Effect], started: float) -> None:
+    def carry_out(self, effects: Sequence[Effect]) -> None:
+        """Perform effects, and wake the node earlier if what caused them makes that due."""
         self.perform(effects)
-        now = trio.current_time()
-        self.longest = max(self.longest, now - started)
-        if self.node.next_wake(now) < self._sleeping_until:
+        if self.node.next_wake(trio.current_time()) < self._sleeping_until:
             self._nudge.set()
+
+    def _input(self, effects: Sequence[Effect], started: float) -> None:
+        self.carry_out(effects)
+        self.longest = max(self.longest, trio.current_time() - started)
 
     async def run(self) -> None:
         """Wake the node when it is due, until it ends itself; raise `RefusedError` then."""
-        while not self._end.is_set():
+        while not self._has_ended():
             started = trio.current_time()
             self._input(self.node.wake(started), started)
             if self.node.intake:
@@ -114,10 +116,15 @@ class Driver:
                 await trio.lowlevel.checkpoint()
                 continue
             self._nudge = trio.Event()
+            if self._has_ended():
+                break
             with trio.move_on_at(self._sleeping_until):
                 await self._nudge.wait()
         assert self._ended is not None
         raise RefusedError(self._ended.text)
+
+    def _has_ended(self) -> bool:
+        return self._ended is not None
 
     # -- links.Handler ----------------------------------------------------------------------
 

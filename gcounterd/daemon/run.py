@@ -32,6 +32,7 @@ from gcounterd.daemon.places import admin_socket
 from gcounterd.daemon.service import Service
 from gcounterd.daemon.settings import Settings
 from gcounterd.daemon.views import Views
+from gcounterd.errors import StorageError
 from gcounterd.links.sockets import listen_peers
 from gcounterd.node.node import Node
 from gcounterd.storage.schema import Durability
@@ -135,7 +136,14 @@ async def _note_caught_up(booted: Booted, node: Node) -> None:
     """Write down that this identity was ready once, when it is."""
     while node.joining.reasons():  # noqa: ASYNC110 - worked out when asked, so it has no event
         await trio.sleep(_CAUGHT_UP_POLL_S)
-    await booted.store.save_settings(attrs.evolve(booted.identity, identity_state=CAUGHT_UP))
+    caught_up = attrs.evolve(booted.identity, identity_state=CAUGHT_UP)
+    while True:
+        try:
+            return await booted.store.save_settings(caught_up)
+        except StorageError as error:
+            if not error.full:
+                raise
+            await trio.sleep(_CAUGHT_UP_POLL_S)
 
 
 def _advertised(settings: Settings, peers: list[trio.SocketListener]) -> Address:

@@ -14,6 +14,7 @@ import trio
 
 from gcounterd.api.backend import ConsistentRead, Listing, Readiness
 from gcounterd.counters.batches import COUNT_MAX
+from gcounterd.counters.counters import OPEN_COLUMNS_MAX
 from gcounterd.counters.listing import Listing as KeyListing
 from gcounterd.counters.writer import PENDING_AMOUNT_MAX
 from gcounterd.daemon.condition import Condition
@@ -76,13 +77,14 @@ class Service:
 
     async def share(self, key: bytes) -> int:
         """Return what this node counted itself, over all its columns ever."""
+        return await self._older_share(key) + self._counters.own_count(key)
+
+    async def _older_share(self, key: bytes) -> int:
         row = self._counters.keys.find(key)
-        if row is None:
-            return 0
-        own = self._node.config.node
+        config = self._node.config
         total = 0
         for column in list(self._counters.columns.values()):
-            if node_of(column.id) != own:
+            if row is None or node_of(column.id) != config.node or column.id == config.column:
                 continue
             for number in range(len(column.segments)):
                 total += column.count_of_row(row, number)
@@ -93,8 +95,11 @@ class Service:
         """Raise this node's share to at least that much, durably."""
         if not 0 <= at_least <= COUNT_MAX:
             raise ClientError(400, "bad_amount", "at_least is 0 to 2^53")
+        older = await self._older_share(key)
         while True:
-            share = await self.share(key)
+            # From here to the increment nobody else may run, or a commit between the two looks
+            # would make what is missing seem larger than it is.
+            share = older + self._counters.own_count(key)
             waiting = self._counters.writer.waiting(key)
             missing = at_least - share - waiting
             if missing > 0:
@@ -145,7 +150,10 @@ class Service:
         roster = self._node.roster
         twice = [e.name for e in roster.belonging() if roster.label(e.node) != e.name]
         doubles = [f"two members are named '{name}'" for name in twice]
-        return (*self._condition.warnings.values(), *doubles)
+        columns = len(self._counters.columns)
+        crowd = [f"{columns} columns are open, more than {OPEN_COLUMNS_MAX}: islands were merged"]
+        crowded = crowd if columns > OPEN_COLUMNS_MAX else []
+        return (*self._condition.warnings.values(), *doubles, *crowded)
 
     def join(self, addresses: Sequence[str]) -> None:
         """Try these peer addresses until each has been a member's once."""

@@ -39,6 +39,9 @@ _ATTEMPTS_MAX = 3
 STAGE_KEPT_S = 30.0
 # Gatherings kept to be resumed; the oldest is forgotten, and its receiver starts again.
 GATHERINGS_MAX = 256
+# Columns known to be ahead at a peer and not asked for yet; others are told again by the digests
+# and hashes to come. Each message may look at all of them.
+AHEAD_MAX = 1024
 # Wants waiting to be served; more are dropped, and asked again by their askers.
 SERVING_MAX = 4096
 
@@ -145,7 +148,8 @@ class Exchange:
         least = self._intake.expected(column)[0] + 1
         if column in self._ahead:
             least = max(least, self._ahead[column][1])
-        if column != self._config.column and head >= least:
+        room = column in self._ahead or len(self._ahead) < AHEAD_MAX
+        if column != self._config.column and head >= least and room:
             self._ahead[column] = (link, head)
 
     def ask(self, now: float) -> list[Effect]:

@@ -16,7 +16,9 @@ from gcounterd.members.roster import Entry, merge_entries
 from gcounterd.node.records import Group, Record, TakeBatch, TakeEntries
 
 # More than this and readers of links pause until a commit is through.
-INTAKE_BYTES_MAX = 8 * 1024 * 1024
+INTAKE_BYTES_MAX = 4 * 1024 * 1024
+# What a batch costs beside its bytes, in memory and in work: so many small ones are few enough.
+BATCH_OVERHEAD_BYTES = 1024
 
 
 class Intake:
@@ -37,6 +39,11 @@ class Intake:
         """Say whether whoever reads from links should wait."""
         return self.size_bytes > INTAKE_BYTES_MAX
 
+    @property
+    def members(self) -> list[NodeId]:
+        """Return the nodes whose entries wait."""
+        return list(self._entries)
+
     def expected(self, column: ColumnId) -> tuple[int, int]:
         """Return the (head, size) that `column` has once all that waits is applied."""
         known = self._expected.get(column)
@@ -52,7 +59,8 @@ class Intake:
             return False
         self._expected[batch.column] = (batch.version, check_batch(batch, size))
         self._batches.append(batch)
-        self.size_bytes += sum(len(block.encoded) for block in batch.blocks)
+        size = sum(len(block.encoded) for block in batch.blocks)
+        self.size_bytes += size + BATCH_OVERHEAD_BYTES
         return True
 
     def take_entries(self, entries: tuple[Entry, ...]) -> None:

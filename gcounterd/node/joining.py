@@ -14,6 +14,10 @@ from gcounterd.ids import ColumnId, NodeId
 from gcounterd.members.roster import Roster, State
 from gcounterd.node.config import Config
 
+# Columns that a newcomer waits for; a cluster has at most 1,024 open ones, islands merged a few
+# times that. Beyond it a column is caught up with like any other news.
+TARGETS_MAX = 4096
+
 
 class Joining:
     """What this node waits for; `damaged` says that its disk may have lost something."""
@@ -39,7 +43,8 @@ class Joining:
         if self._catching_up:
             self._heard[peer] = None
             for column, head in heads.items():
-                self._targets[column] = max(head, self._targets.get(column, 0))
+                if column in self._targets or len(self._targets) < TARGETS_MAX:
+                    self._targets[column] = max(head, self._targets.get(column, 0))
 
     @property
     def counting(self) -> bool:

@@ -68,15 +68,20 @@ class Membership:
         if self._config.node in theirs:
             self._joining.confirm(link.peer)
             self.activate()
-        news = self._roster.news(message.entries)
-        unknown = sum(entry.node not in self._roster for entry in news)
-        if len(self._roster) + unknown > MEMBERS_MAX:
-            raise PeerError("roster_full", f"more than {MEMBERS_MAX} members")
-        self._intake.take_entries(news)
+        self.note(message.entries)
         if not message.whole:
             return []
         lacking = [mine for mine in self._roster if _adds(mine, theirs.get(mine.node))]
         return self._send(link, lacking, whole=False)
+
+    def note(self, entries: tuple[Entry, ...]) -> None:
+        """Queue what is new in `entries`; raise `PeerError` where it would be too many members."""
+        news = self._roster.news(entries)
+        nodes = dict.fromkeys([entry.node for entry in news] + self._intake.members)
+        unknown = sum(node not in self._roster for node in nodes)
+        if len(self._roster) + unknown > MEMBERS_MAX:
+            raise PeerError("roster_full", f"more than {MEMBERS_MAX} members")
+        self._intake.take_entries(news)
 
     def tell_all(self, link: Link) -> list[Effect]:
         """Tell a peer every entry."""

@@ -55,6 +55,9 @@ from gcounterd.node.pushes import Pushes
 from gcounterd.node.reading import READS_MAX, Reading
 from gcounterd.node.records import Group, TakeBatch, TakeEntries
 
+# Small batches taken in between two pauses; about 10 us each.
+RECORDS_PER_SLICE = 128
+
 
 class Node:
     """One process of gcounterd, without its I/O."""
@@ -127,11 +130,13 @@ class Node:
 
     def applying(self, group: Group) -> Iterator[None]:
         """Take in a group that is durable, yielding between slices."""
-        for record in group.records:
+        for number, record in enumerate(group.records, 1):
             if isinstance(record, TakeBatch) and record.batch.since <= self.counters.head(
                 record.batch.column
             ):
                 yield from self.counters.applying(record.batch)
+            if number % RECORDS_PER_SLICE == 0:
+                yield
         self.counters.writer.settle()
 
     def committed(self, group: Group, now: float) -> list[Effect]:
@@ -302,9 +307,11 @@ class Node:
         return [Send((link.id,), Answer(number, newer, members))]
 
     def _take_answer(self, link: Link, message: Answer, now: float) -> list[Effect]:
+        if not self.reading.expects(link, message.number):
+            return []
         for column, head in message.heads.items():
             self.exchange.ahead(link, column, head)
-        self.intake.take_entries(self.roster.news(message.entries))
+        self.membership.note(message.entries)
         effects = self.reading.answered(link, message)
         return [*effects, *self.exchange.ask(now), *self.reading.finish(now)]
 

@@ -74,11 +74,14 @@ class Reading:
         """Ask those that could not be asked before, or whose link was replaced."""
         return [effect for number in self._reads for effect in self._ask(number)]
 
+    def expects(self, link: Link, number: int) -> bool:
+        """Say whether an answer of that number is waited for from the peer of `link`."""
+        read = self._reads.get(number)
+        return read is not None and link.peer in read.waiting
+
     def answered(self, link: Link, answer: Answer) -> list[Effect]:
         """Take in an answer; members that it names are asked too."""
-        read = self._reads.get(answer.number)
-        if read is None or link.peer not in read.waiting:
-            return []
+        read = self._reads[answer.number]
         del read.waiting[link.peer]
         read.answers[link.peer] = answer.heads
         for entry in Roster(answer.entries).belonging():
