@@ -16,6 +16,7 @@ from gcounterd.errors import ConfigError, StorageError
 from gcounterd.ids import column_id
 from gcounterd.node.records import Group, TakeBatch, TakeEntries
 from gcounterd.storage.records import encode_group
+from gcounterd.storage.schema import Durability
 
 
 async def fill(directory: Path, *, checkpoint: bool) -> None:
@@ -103,7 +104,9 @@ async def test_damage_to_another_nodes_column_is_mended_by_fetching_it_again(
         theirs = column_id(entry("b").node, entry("b").epoch)
         assert bench.node.counters.value(b"mine") == 3
         assert bench.node.counters.head(theirs) == 0
-        assert "may lack counts" in " ".join(bench.node.joining.reasons())  # not read before it is mended
+        assert "may lack counts" in " ".join(
+            bench.node.joining.reasons()
+        )  # not read before it is mended
 
 
 async def test_damage_to_a_segment_of_our_own_stops_the_start(tmp_path: Path) -> None:
@@ -161,3 +164,33 @@ async def test_a_newcomer_that_stopped_before_it_had_caught_up_has_not_done_so_a
     third = boot(wishes(tmp_path / "d", joins=True))
     assert not third.incomplete
     third.store.close()
+
+
+async def test_a_life_in_memory_leaves_a_disk_that_is_known_to_lack_counts(tmp_path: Path) -> None:
+    async with running(tmp_path / "d", durability=Durability.MEMORY) as bench:
+        await bench.count(b"x", 7)
+    booted = boot(wishes(tmp_path / "d"))  # this life is to be durable, the last one was not
+    assert booted.incomplete
+    assert not is_caught_up(booted.identity)
+    booted.store.close()
+
+
+async def test_after_salvage_of_one_segment_of_many_the_next_start_needs_no_salvage(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path / "d", max_counters=200_000) as bench:
+        for number in range(140_000):
+            bench.node.add(b"%d" % number, 1)
+        await bench.commits.wait()
+        await bench.commits.checkpoint()
+    damage(tmp_path / "d", FLIP.format("images", "max(id) FROM images WHERE kind = 'segment'"))
+
+    async with running(tmp_path / "d", salvage=True, max_counters=200_000) as bench:
+        assert list((tmp_path / "d" / "damaged").iterdir())
+        await bench.commits.checkpoint()
+        await bench.count(b"x", 3)
+    booted = boot(wishes(tmp_path / "d", max_counters=200_000))
+
+    assert booted.restored.counters.value(b"x") == 3
+    assert not booted.mended
+    booted.store.close()

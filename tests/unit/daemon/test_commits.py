@@ -9,9 +9,12 @@ from random import Random
 
 import pytest
 import trio
+import trio.testing
 
 from gcounterd.daemon.boot import Booted, Wishes, boot
 from gcounterd.daemon.commits import Commits
+from gcounterd.daemon.condition import Condition
+from gcounterd.daemon.service import Service
 from gcounterd.errors import ClientError, StorageError
 from gcounterd.node.node import Node
 from gcounterd.storage.schema import Durability
@@ -198,3 +201,92 @@ async def test_without_fsync_answers_still_wait_for_their_group(
         assert bench.node.counters.value(b"x") == kept
         assert bench.node.config.node == node_id
         assert [entry.name for entry in bench.node.roster] == ["n1"]
+
+
+async def outcomes(bench: Bench, number: int, answers: list[object]) -> None:
+    try:
+        await bench.count(b"%d" % number)
+    except ClientError as error:
+        answers.append(error.definite)
+    else:
+        answers.append("counted")
+
+
+async def hang(seq: int, body: bytes, *, durable: bool = True) -> None:
+    await trio.sleep_forever()
+
+
+async def test_a_flusher_that_is_cancelled_never_says_that_it_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[object] = []
+    booted = boot(wishes(tmp_path / "d"))
+    async with trio.open_nursery() as outer:
+        await outer.start(booted.store.run)
+        bench = Bench(booted, Durability.COMMIT)
+        async with trio.open_nursery() as clients, trio.open_nursery() as nursery:
+            await nursery.start(bench.commits.run)
+            await bench.commits.wait()
+            monkeypatch.setattr(bench.store, "append", hang)
+            clients.start_soon(outcomes, bench, 1, answers)
+            await trio.testing.wait_all_tasks_blocked()
+            clients.start_soon(outcomes, bench, 2, answers)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        await outcomes(bench, 3, answers)
+        outer.cancel_scope.cancel()
+    # in flight: unknown; gathering, and after the end: certainly not
+    assert sorted(map(str, answers)) == ["False", "True", "True"]
+
+
+async def test_a_stop_on_a_full_disk_is_a_stop(tmp_path: Path) -> None:
+    async with running(tmp_path / "d") as bench:
+        await limit_pages(bench, 0)
+        for number in range(3000):
+            bench.node.add(b"%d-" % number + b"k" * 500, 1)
+        await bench.commits.flush()  # says so in the log, and returns
+    async with running(tmp_path / "d") as bench:
+        assert int(bench.node.counters.totals.sum()) == 0
+
+
+async def test_an_error_of_the_disk_that_room_would_not_cure_ends_the_flusher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(seq: int, body: bytes, *, durable: bool = True) -> float:
+        raise StorageError("the storage had failed before", definite=True)
+
+    answers: list[object] = []
+    with pytest.RaisesGroup(StorageError, flatten_subgroups=True):
+        async with running(tmp_path / "d") as bench, trio.open_nursery() as nursery:
+            monkeypatch.setattr(bench.store, "append", refuse)
+            nursery.start_soon(outcomes, bench, 1, answers)
+            await trio.sleep_forever()
+    assert answers == [True]
+
+
+async def test_a_checkpoint_never_looks_into_the_middle_of_an_apply(tmp_path: Path) -> None:
+    async with running(tmp_path / "d") as bench:
+        for number in range(9000):
+            bench.node.add(b"%d" % number, 1)
+        await bench.commits.wait()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(bench.commits.checkpoint)
+            for lot in range(20):
+                for number in range(lot * 5000, lot * 5000 + 5000):
+                    bench.node.add(b"%d" % (number % 9000), 1)
+                await bench.commits.wait()
+        assert bench.commits.checkpoints == 1
+
+
+async def test_a_share_raised_twice_at_once_is_raised_once(tmp_path: Path) -> None:
+    async with running(tmp_path / "d") as bench:
+        service = Service.__new__(Service)
+        service._node, service._counters = bench.node, bench.node.counters
+        service._condition, service._commit = Condition(), bench.commits.wait
+        for number in range(60):
+            key = b"key-%d" % number
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(service.raise_share, key, 100)
+                nursery.start_soon(bench.count, key, 10)
+                nursery.start_soon(service.raise_share, key, 100)
+            assert bench.node.counters.value(key) in (100, 110)

@@ -1,12 +1,14 @@
 """The node as a machine: what comes in, what goes out, and in which order."""
 
+import attrs
 import pytest
 from nodes import commit, config, entry, hello, node, node_id, sent
 
 from gcounterd.errors import ClientError
 from gcounterd.ids import column_id
-from gcounterd.members.roster import Roster, State
+from gcounterd.members.roster import MEMBERS_MAX, Roster, State
 from gcounterd.node.effects import Dial, Drop, Exit, ReadDone
+from gcounterd.node.exchange import AHEAD_MAX
 from gcounterd.node.messages import (
     Ack,
     Answer,
@@ -289,3 +291,27 @@ def test_after_a_full_disk_peers_are_asked_again_for_what_was_dropped() -> None:
     told = [m for m in sent(a.wake(2.0), 1) if isinstance(m, Digest)]
 
     assert [digest.whole for digest in told] == [True]  # to which b answers with what it has above
+
+
+def test_answers_that_nobody_waits_for_change_nothing() -> None:
+    a = node("a", "a", "b")
+    a.opened(1, hello("b"), None, 0.0)
+    stranger = column_id(node_id("z"), b"\1" * 16)
+    assert a.received(1, Answer(77, {stranger: 5}, (entry("y"),)), 0.0) == []
+    assert a.cut() is None
+
+
+def test_invented_columns_and_members_are_bounded() -> None:
+    a = node("a", "a", "b")
+    a.opened(1, hello("b"), None, 0.0)
+    for lot in range(10):
+        heads = {column_id(bytes([lot]) * 16, n.to_bytes(16, "big")): 1 for n in range(1000)}
+        a.received(1, Digest(heads, whole=False), 0.0)
+    assert len(a.exchange._ahead) <= AHEAD_MAX
+
+    many = [attrs.evolve(entry("c"), node=n.to_bytes(16, "big")) for n in range(MEMBERS_MAX + 1)]
+    effects = a.received(1, RosterMessage(tuple(many[:3000]), whole=False), 0.0)
+    effects += a.received(1, RosterMessage(tuple(many[3000:]), whole=False), 0.0)
+    assert Drop(1, "roster_full") in effects
+    commit(a)
+    assert len(a.roster) <= MEMBERS_MAX
