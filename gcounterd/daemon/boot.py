@@ -255,5 +255,6 @@ def _ways_out(directory: Path) -> str:
     return (
         "Nothing was changed. Either put a backup in its place, or start with --salvage: the "
         f"damaged rows are set aside under {directory / 'damaged'}, and what peers hold of this "
-        "node's counts comes back from them; what only these rows held is lost"
+        "node's counts comes back from them; what only these rows held is lost, and with a "
+        "damaged image the rest of its column"
     )
