@@ -11,6 +11,7 @@ import trio.testing
 from gcounterd.api.limits import BODY_BYTES_MAX, HEAD_BYTES_MAX, TARGET_BYTES_MAX
 from gcounterd.errors import ClientError
 from tests.unit.api.http_rig import HOST, increments, running
+from tests.unit.api.memory_backend import MemoryBackend
 
 GET = b"GET /v1/counters/a HTTP/1.1\r\n" + HOST + b"\r\n"
 
@@ -336,3 +337,24 @@ async def test_a_client_that_only_stops_sending_still_gets_its_answers(tmp_path:
         assert (await client.read()).json == {"key": "a", "value": 2}
         assert (await client.read()).json == {"key": "a", "value": 2}
         assert await client.is_closed()
+
+
+async def test_no_increment_is_left_unasked_for_while_others_run(tmp_path: Path) -> None:
+    # Else a commit that others caused could take a part of a chunk, and one outcome, that of the
+    # commit of the rest, would be told for all of it.
+    seen: list[int] = []
+
+    async def watch(backend: MemoryBackend) -> None:
+        while True:
+            seen.append(sum(backend.pending.values()))
+            await trio.lowlevel.checkpoint()
+
+    async with running(tmp_path) as rig, trio.open_nursery() as nursery:
+        nursery.start_soon(watch, rig.backend)
+        client = await rig.connect()
+        await client.send((b"POST /v1/counters/a%20b HTTP/1.1\r\n" + HOST + b"\r\n") * 250)
+        for _ in range(250):
+            assert (await client.read()).status == 200
+        nursery.cancel_scope.cancel()
+    assert max(seen) == 0
+    assert rig.backend.values == {b"a b": 250}
