@@ -190,10 +190,6 @@ class Counters:
 
     # -- checks -----------------------------------------------------------------------------
 
-    def total_of(self, row: int) -> int:
-        """Return the total of a row."""
-        return self._totals.item(row)
-
     @property
     def totals(self) -> Totals:
         """Return the totals by row, for scans; int64[at least len(keys)]."""

@@ -72,7 +72,11 @@ class Joining:
         return [column for column, target in self._targets.items() if head(column) < target]
 
     def reasons(self) -> list[str]:
-        """Return why this node is not ready, in words; empty when it is."""
+        """Return why this node is not ready, in words; empty when it is.
+
+        Once it has caught up, it has for the rest of its life: what it was told to reach is
+        forgotten then, and later news cannot make it unready.
+        """
         if not self.counting:
             return [self._why_not_counting()]
         if not self._catching_up:

@@ -163,10 +163,6 @@ class Store:
         while await self._thread.do(self._contents.trim_some):
             pass
 
-    async def save_value(self, name: str, body: bytes) -> None:
-        """Write a small value while running; durable on return."""
-        await self._thread.do(partial(self._contents.put_value, name, body))
-
     async def save_settings(self, settings: Settings) -> None:
         """Write the identity while running; durable on return."""
         await self._thread.do(partial(self._contents.put_settings, settings))

@@ -61,12 +61,6 @@ async def events(url: str) -> dict[str, float]:
     return {name: float(number) for name, number in found}
 
 
-async def until_counted(url: str, event: str) -> None:
-    with trio.fail_after(PATIENCE_S):
-        while not (await events(url)).get(event):
-            await trio.sleep(0.02)
-
-
 def frame(body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + body
 
@@ -84,7 +78,7 @@ PEER_INPUT = {
     "http_on_peer_port": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
     "hello_too_large": struct.pack(">I", 0xFFFFFFFF) + b"x",
     "empty_frame": struct.pack(">I", 0),
-    "bad_msgpack": frame(b"\xc1\xc1\xc1"),
+    "not_msgpack": frame(b"\xc1\xc1\xc1"),
     "bad_shape": frame(msgpack.packb([1, 2, 3])),
 }
 
@@ -97,8 +91,7 @@ async def test_strangers_on_the_peer_port_are_told_no_and_counted(tmp_path: Path
             await trio.to_thread.run_sync(speak, node.peer_port, data)
         after = await events(node.url)
         rose = {name for name in after if after[name] > before.get(name, 0)}
-        assert {"http_on_peer_port", "hello_too_large", "empty_frame"} <= rose
-        assert len(rose & {"bad_msgpack", "bad_shape", "bad_field", "not_msgpack", "malformed"}) > 0
+        assert set(PEER_INPUT) <= rose
         status, _ = await request(node.url, "POST", counter_target("x"))
         assert status == 200
 

@@ -123,13 +123,11 @@ async def test_relaxed_groups_are_there_after_a_clean_stop(tmp_path: Path) -> No
 
 
 async def test_more_callers_than_places_are_all_answered(tmp_path: Path) -> None:
-    names = [f"value{number}" for number in range(3 * TICKETS_MAX)]
+    images = [image(number, b"x", 20) for number in range(3 * TICKETS_MAX)]
     async with serving(tmp_path) as store, trio.open_nursery() as nursery:
-        for name in names:
-            nursery.start_soon(store.save_value, name, name.encode())
-    store = Store.open(tmp_path)
-    assert [store.get_value(name) for name in names] == [name.encode() for name in names]
-    store.close()
+        for each in images:
+            nursery.start_soon(store.put_images, [each])
+    assert read_directory(tmp_path).images == images
 
 
 async def test_stopping_finishes_what_was_handed_over_and_leaves_no_log(tmp_path: Path) -> None:
