@@ -1,11 +1,11 @@
 """Boot: from a data directory to a node that is ready to run.
 
-Theory. Images and journal give back what was durable. A start draws a new epoch and writes it down
-before the node exists, so before anything can be counted: two lives of one directory never share a
-column. What the disk cannot give back is never passed over in silence. Damage to a column of another
-node is mended by fetching that column again; anything that may hold our own counts stops the start
-with what it is and what to do, unless the operator said `--salvage`, which sets the damaged rows
-aside in files and starts with the rest.
+Theory. Images and journal give back what was durable. A start draws a new epoch and writes it
+down before the node exists, so before anything can be counted: two lives of one directory never
+share a column. What the disk cannot give back is never passed over in silence. Damage to a column
+of another node is mended by fetching that column again; anything that may hold our own counts
+stops the start with what it is and what to do, unless the operator said `--salvage`, which sets
+the damaged rows aside in files and starts with the rest.
 """
 
 from __future__ import annotations
