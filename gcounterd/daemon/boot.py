@@ -60,6 +60,7 @@ class Wishes:
     durability: Durability
     salvage: bool = False
     joins: bool = False
+    profile: str = "lan"
 
 
 @attrs.frozen(eq=False)
@@ -75,6 +76,7 @@ class Booted:
     restored: Restored
     incomplete: bool
     mended: bool
+    wishes: Wishes
 
     def node(self, address: str, seeds: tuple[str, ...], now: float) -> Node:
         """Make the node of this process, reachable at `address`."""
@@ -87,6 +89,7 @@ class Booted:
             nonce=secrets.token_bytes(8),
             address=address,
             seeds=seeds,
+            profile=self.wishes.profile,
         )
         rng = Random(secrets.randbits(128))
         restored = self.restored
@@ -153,7 +156,7 @@ def _start(store: Store, wishes: Wishes, aside: list[Damage], *, with_images: bo
         columns=len(restored.counters.columns),
         journal_rows=restored.groups,
     )
-    return Booted(store, identity, restored, incomplete=incomplete, mended=damaged)
+    return Booted(store, identity, restored, incomplete, mended=damaged, wishes=wishes)
 
 
 def _set_aside(store: Store) -> list[Damage]:

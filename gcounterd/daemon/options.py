@@ -20,6 +20,8 @@ from gcounterd.members.roster import NAME_PATTERN
 PEER_PORT = 7700
 HTTP_PORT = 7777
 
+ADMISSIONS = ("open", "approved")
+PROFILES = ("local", "lan", "wan")
 DURABILITIES = ("commit", "relaxed", "memory")
 LOG_FORMATS = ("json", "console")
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -88,8 +90,8 @@ def read_name(text: str) -> str:
     return text
 
 
-def read_directory(text: str) -> Path:
-    """Read a path; refuse what is more likely an accident than a directory."""
+def read_path(text: str) -> Path:
+    """Read a path; refuse what is more likely an accident than a directory or file."""
     if not text:
         raise ValueError("the path is empty")
     if not text.isprintable():
@@ -171,7 +173,7 @@ OPTIONS: tuple[Option, ...] = (
         "DIR",
         "$STATE_DIRECTORY, else gcounterd in the XDG state folder",
         "Journal and identity; locked by one process.",
-        read_directory,
+        read_path,
     ),
     Option(
         "peer",
@@ -202,6 +204,39 @@ OPTIONS: tuple[Option, ...] = (
         "Tried again, and resolved again, until joined.",
         read_seed,
         Shape.LIST,
+    ),
+    Option(
+        "join-token-file",
+        "FILE",
+        "none",
+        "The one-time token that gcounterctl add-node printed, for a cluster with "
+        "--admission approved. Not needed any more once this node is a member.",
+        read_path,
+    ),
+    Option(
+        "admission",
+        "|".join(ADMISSIONS),
+        "open",
+        "open: this node lets in whoever knows the cluster's name. approved: newcomers need an "
+        "approval and its token, see gcounterctl add-node. Set the same at every node.",
+        one_of(ADMISSIONS),
+    ),
+    Option(
+        "take-over",
+        "",
+        "off",
+        "Replace a dead member of this name. Not in this version yet: a newcomer whose name is in "
+        "use is refused with the address of its holder.",
+        read_switch,
+        Shape.SWITCH,
+    ),
+    Option(
+        "profile",
+        "|".join(PROFILES),
+        "lan",
+        "How soon a silent member is missed: local for one host, lan for one site, wan for links "
+        "that are slow or far.",
+        one_of(PROFILES),
     ),
     Option(
         "durability",

@@ -56,6 +56,7 @@ def main(settings: Settings) -> int:
         durability=Durability(settings.durability),
         salvage=settings.salvage,
         joins=bool(settings.join),
+        profile=settings.profile,
     )
     booted = _boot_uncollected(wishes)
     trio.run(_run, settings, booted)

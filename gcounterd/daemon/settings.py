@@ -33,7 +33,7 @@ from gcounterd.daemon.options import (
     PEER_PORT,
     Option,
     Shape,
-    read_directory,
+    read_path,
     read_switch,
 )
 from gcounterd.daemon.places import SOCKET_PATH_BYTES_MAX, admin_socket, state_directory
@@ -66,6 +66,10 @@ class Settings:
     advertise: Address
     http: Address
     join: tuple[Address, ...]
+    join_token_file: Path | None
+    admission: str
+    take_over: bool
+    profile: str
     durability: str
     max_counters: int
     max_connections: int | None
@@ -220,6 +224,10 @@ def _fill_defaults(
         "peer": (Address("127.0.0.1", PEER_PORT), "default"),
         "http": (Address("127.0.0.1", HTTP_PORT), "default"),
         "join": ((), "default"),
+        "join-token-file": (None, "default"),
+        "admission": ("open", "default"),
+        "take-over": (False, "default"),
+        "profile": ("lan", "default"),
         "durability": ("commit", "default"),
         "max-counters": (MAX_COUNTERS_DEFAULT, "default"),
         "max-connections": (None, "default"),
@@ -230,7 +238,7 @@ def _fill_defaults(
     if "data-dir" not in origins:
         try:
             directory, rule = state_directory(environ)
-            defaults["data-dir"] = (read_directory(str(directory)), f"default ({rule})")
+            defaults["data-dir"] = (read_path(str(directory)), f"default ({rule})")
         except (ConfigError, ValueError) as error:
             return [f"data-dir: {error}"]
     peer = values.get("peer", defaults["peer"][0])

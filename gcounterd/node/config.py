@@ -16,6 +16,7 @@ class Config:
 
     seeds            addresses to meet until each has been a member's once
     address          where peers reach us, "host:port"
+    profile          how patient probing is: "local", "lan" or "wan"
     digest_every     one random peer is told which heads changed; the repair of lost pushes
     hash_every       each link compares hashes of everything; catches what the rest missed
     ping_every       a control link that was silent so long is pinged
@@ -31,6 +32,7 @@ class Config:
     nonce: bytes
     address: str
     seeds: tuple[str, ...] = ()
+    profile: str = "lan"
     digest_every: float = 1.0
     hash_every: float = 30.0
     ping_every: float = 1.0

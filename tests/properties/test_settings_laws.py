@@ -9,24 +9,36 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcounterd.daemon.options import DURABILITIES, LOG_FORMATS, LOG_LEVELS, OPTIONS, Option, Shape
+from gcounterd.daemon.options import (
+    ADMISSIONS,
+    DURABILITIES,
+    LOG_FORMATS,
+    LOG_LEVELS,
+    OPTIONS,
+    PROFILES,
+    Option,
+    Shape,
+)
 from gcounterd.daemon.settings import load_settings, print_settings, sanitise_name
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
 LOOPBACK = st.builds("127.0.0.{}:{}".format, st.integers(1, 254), st.integers(0, 65535))
 SEEDS = st.builds("{}:{}".format, NAMES.map(lambda name: f"h{name}h"), st.integers(1, 65535))
+PATHS = st.text(
+    st.characters(categories=("L", "N", "P", "S"), exclude_characters="~"), min_size=1, max_size=15
+)
 VALUES: dict[str, st.SearchStrategy[object]] = {
     "name": NAMES,
     "cluster": NAMES,
-    "data-dir": st.text(
-        st.characters(categories=("L", "N", "P", "S"), exclude_characters="~"),
-        min_size=1,
-        max_size=15,
-    ),
+    "data-dir": PATHS,
     "peer": LOOPBACK,
     "advertise": SEEDS,
     "http": LOOPBACK,
     "join": st.lists(SEEDS, min_size=1, max_size=3, unique=True),
+    "join-token-file": PATHS,
+    "admission": st.sampled_from(ADMISSIONS),
+    "take-over": st.booleans(),
+    "profile": st.sampled_from(PROFILES),
     "durability": st.sampled_from(DURABILITIES),
     "max-counters": st.integers(1, 10**9),
     "max-connections": st.integers(16, 10**6),
@@ -34,6 +46,7 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "log-format": st.sampled_from(LOG_FORMATS),
     "log-level": st.sampled_from(LOG_LEVELS),
 }
+PATH_OPTIONS = ("data-dir", "join-token-file")
 SOURCES = ("flag", "environment", "file")
 
 
@@ -97,7 +110,7 @@ def test_the_first_source_that_gives_a_value_wins_and_is_named(
             value = sources[winner][option.name]
             found = shown[option.name]
             # A path loses a trailing or doubled slash; everything else comes out as it went in.
-            expected: object = Path(str(value)) if option.name == "data-dir" else value
+            expected: object = Path(str(value)) if option.name in PATH_OPTIONS else value
             assert (found if isinstance(found, type(expected)) else str(found)) == expected
 
 
