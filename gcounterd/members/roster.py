@@ -13,11 +13,13 @@ from __future__ import annotations
 import enum
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from bisect import insort
+from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
 from gcounterd.ids import Epoch, NodeId, show
+from gcounterd.members.buckets import HASH_BYTES, Buckets
 
 # Named so that an operator who meets it knows it: far above any cluster with a full mesh of
 # digests, and a bound on what a confused or hostile peer can make us keep for ever.
@@ -67,15 +69,24 @@ def _written(entry: Entry) -> tuple[bytes, int, str, str]:
 
 
 class Roster:
-    """The entries this node holds."""
+    """The entries this node holds.
+
+    What is asked often (who belongs, in which order, the hash) is kept and not worked out anew:
+    entries change rarely, and a thousand of them are looked at on many occasions.
+    """
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
-        self._entries: dict[NodeId, Entry] = {entry.node: entry for entry in entries}
-        self._hash: bytes | None = None
+        self._entries: dict[NodeId, Entry] = {}
+        self._order: list[NodeId] = []
+        self._named: dict[str, dict[NodeId, None]] = {}
+        self._buckets = Buckets()
+        self._belonging: tuple[Entry, ...] | None = None
+        self._members_hash: bytes | None = None
+        self.merge(entries)
 
     def __iter__(self) -> Iterator[Entry]:
         """Yield the entries in the order of their node ids."""
-        return iter([self._entries[node] for node in sorted(self._entries)])
+        return iter([self._entries[node] for node in self._order])
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -87,13 +98,15 @@ class Roster:
         """Return the entry of `node`, if it has one."""
         return self._entries.get(node)
 
-    def belonging(self) -> list[Entry]:
+    def belonging(self) -> Sequence[Entry]:
         """Return the entries of members not removed, by node id."""
-        return [entry for entry in self if entry.state is not State.REMOVED]
+        if self._belonging is None:
+            self._belonging = tuple([e for e in self if e.state is not State.REMOVED])
+        return self._belonging
 
     def named(self, name: str) -> list[Entry]:
         """Return the members of that name that are not removed."""
-        return [entry for entry in self.belonging() if entry.name == name]
+        return [self._entries[node] for node in sorted(self._named.get(name, ()))]
 
     def news(self, entries: Iterable[Entry]) -> tuple[Entry, ...]:
         """Return what merging `entries` would write here: merged, and only where it differs."""
@@ -109,25 +122,65 @@ class Roster:
         """Take entries in and return those that changed, as they now are."""
         changed = self.news(entries)
         for entry in changed:
-            self._entries[entry.node] = entry
-            self._hash = None
+            self._put(entry)
+        if changed:
+            self._belonging = None
         return changed
+
+    def _put(self, entry: Entry) -> None:
+        before = self._entries.get(entry.node)
+        if before is None:
+            insort(self._order, entry.node)
+        if before is None or (before.state is State.REMOVED) != (entry.state is State.REMOVED):
+            self._members_hash = None
+        if before is not None and entry.node in self._named.get(before.name, ()):
+            del self._named[before.name][entry.node]
+            if not self._named[before.name]:
+                del self._named[before.name]
+        if entry.state is not State.REMOVED:
+            self._named.setdefault(entry.name, {})[entry.node] = None
+        self._entries[entry.node] = entry
+        self._buckets.put(entry.node, _print(entry))
 
     def hash(self) -> bytes:
         """Return 16 bytes that are equal where rosters are."""
-        if self._hash is None:
-            digest = hashlib.blake2b(digest_size=16)
+        return self._buckets.hash()
+
+    def bucket_hashes(self) -> bytes:
+        """Return the hashes of the roster's buckets (`members.buckets`)."""
+        return self._buckets.hashes()
+
+    def in_buckets(self, buckets: int) -> list[Entry]:
+        """Return the entries of a set of buckets, by node id."""
+        return [self._entries[node] for node in self._buckets.nodes(buckets)]
+
+    def members_hash(self) -> bytes:
+        """Return 16 bytes that are equal where the same nodes belong, and the same are removed.
+
+        Names, addresses and lives take no part: they change more often than who belongs.
+        """
+        if self._members_hash is None:
+            digest = hashlib.blake2b(digest_size=HASH_BYTES)
             for entry in self:
-                digest.update(repr(attrs.astuple(entry)).encode())
-            self._hash = digest.digest()
-        return self._hash
+                digest.update(entry.node + bytes([entry.state is State.REMOVED]))
+            self._members_hash = digest.digest()
+        return self._members_hash
 
     def label(self, node: NodeId) -> str:
         """Return the name to show: the entry's own, or `name~xxxxxx` for the larger id of two."""
         entry = self._entries.get(node)
         if entry is None:
             return show(node)[:12]
-        others = [other.node for other in self.named(entry.name) if other.node != node]
-        if entry.state is not State.REMOVED and any(other < node for other in others):
+        if entry.state is not State.REMOVED and min(self._named[entry.name]) < node:
             return f"{entry.name}~{show(node)[:6]}"
         return entry.name
+
+
+def _print(entry: Entry) -> bytes:
+    """Return 16 bytes that are equal where entries are."""
+    name, address = entry.name.encode(), entry.address.encode()
+    digest = hashlib.blake2b(digest_size=HASH_BYTES)
+    digest.update(entry.node + entry.epoch + entry.revision.to_bytes(8, "big"))
+    digest.update(bytes([entry.state, len(name)]) + name)
+    digest.update(len(address).to_bytes(2, "big") + address + (entry.heir or b""))
+    return digest.digest()

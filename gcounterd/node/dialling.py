@@ -11,7 +11,7 @@ The names of seeds are resolved by whoever dials, anew at each attempt.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from random import Random
 
 import attrs
@@ -77,7 +77,9 @@ class Dialler:
         attempt.due = now + attempt.delay * self._rng.uniform(0.5, 1.0)
         attempt.under_way = False
 
-    def dials(self, members: list[Entry], peers: Peers, now: float) -> list[tuple[str, Channel]]:
+    def dials(
+        self, members: Sequence[Entry], peers: Peers, now: float
+    ) -> list[tuple[str, Channel]]:
         """Return what to dial now; each is then under way until it succeeds or fails."""
         # Where one member answers no other can: an address handed on would be dialled for ever.
         linked = peers.addresses()
@@ -119,7 +121,7 @@ class Dialler:
             and (link.dialled is not None or now >= link.opened + BULK_PATIENCE_S)
         ]
 
-    def surplus(self, members: list[Entry], peers: Peers, now: float) -> NodeId | None:
+    def surplus(self, members: Sequence[Entry], peers: Peers, now: float) -> NodeId | None:
         """Return a peer to let go so that another can take its place, now and then."""
         links = peers.on(Channel.CONTROL)
         if now < self._exchange_due:

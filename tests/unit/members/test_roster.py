@@ -57,3 +57,18 @@ def test_removed_members_stay_on_the_roster_but_do_not_belong() -> None:
     roster = Roster([entry("a"), entry("b", state=State.REMOVED)])
     assert [e.name for e in roster.belonging()] == ["a"]
     assert len(roster) == 2
+
+
+def test_who_belongs_and_who_bears_a_name_follow_every_change() -> None:
+    roster = Roster([entry("a", name="web"), entry("b", name="web"), entry("c")])
+    assert [each.name for each in roster.belonging()] == ["web", "web", "c"]
+
+    roster.merge([entry("a", name="web", state=State.REMOVED)])
+    assert [each.node[:1] for each in roster.belonging()] == [b"b", b"c"]
+    assert roster.named("web") == [entry("b", name="web")]
+    assert roster.label(NodeId(b"b" * 16)) == "web"
+    assert roster.label(NodeId(b"a" * 16)) == "web"
+
+    roster.merge([entry("b", life=2, name="db")])
+    assert roster.named("web") == []
+    assert roster.named("db") == [entry("b", life=2, name="db")]
