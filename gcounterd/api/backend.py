@@ -91,6 +91,12 @@ class Backend(Protocol):
     def status(self) -> dict[str, object]:
         """Return the answer of `GET /v1/status`: this node in figures."""
 
+    async def history(self, after: int, life: str, limit: int, seconds: float) -> dict[str, object]:
+        """Return the answer of `GET /v1/events`: events after number `after` of process `life`.
+
+        Waits up to that many seconds for the first; raises `ClientError` 503 where too many wait.
+        """
+
     def join(self, addresses: Sequence[str]) -> None:
         """Try these peer addresses until each has been a member's once. Idempotent."""
 

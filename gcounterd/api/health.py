@@ -9,6 +9,8 @@ restarting it would not help.
 from __future__ import annotations
 
 from gcounterd.api.backend import Backend
+from gcounterd.api.limits import EVENT_NUMBER_MAX, EVENTS_DEFAULT, EVENTS_MAX
+from gcounterd.api.requests import read_count, read_text, read_timeout
 from gcounterd.api.responses import Response, answer, refuse
 from gcounterd.api.routing import Call
 from gcounterd.errors import ClientError
@@ -52,3 +54,12 @@ async def cluster(call: Call, backend: Backend) -> Response:
 async def status(call: Call, backend: Backend) -> Response:
     """`GET /v1/status`: this node in figures."""
     return answer(backend.status())
+
+
+async def events(call: Call, backend: Backend) -> Response:
+    """`GET /v1/events`: what happened to the membership after event number `after` of a life."""
+    after = read_count(call.query, "after", 0, EVENT_NUMBER_MAX, lowest=0)
+    limit = read_count(call.query, "limit", EVENTS_DEFAULT, EVENTS_MAX)
+    life = read_text(call.query, "life", "")
+    seconds = read_timeout(call.query, 0)
+    return answer(await backend.history(after, life, limit, seconds))

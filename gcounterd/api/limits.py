@@ -44,7 +44,13 @@ LISTING_DEFAULT = 100
 LISTING_MAX = 1000
 # Commas and opening brackets in a JSON body: bounds the time to parse it (2.5 ms at the worst).
 JSON_ITEMS_MAX = 10_000
-# Seconds a consistent read may wait: the default of the contract and its bound.
+# Events of one answer: all that is written in one step of the loop.
+EVENTS_DEFAULT = 100
+EVENTS_MAX = 256
+# The number of an event: beyond any, and exact in every reader's JSON.
+EVENT_NUMBER_MAX = 2**53
+# Seconds a consistent read may wait: the default of the contract and its bound. The bound
+# holds for a reader of events as well, which does not wait by default.
 TIMEOUT_DEFAULT_S = 5.0
 TIMEOUT_MAX_S = 60.0
 # Addresses in one `POST /config`: the size of the largest roster.

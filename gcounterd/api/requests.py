@@ -22,7 +22,7 @@ from gcounterd.errors import ClientError
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
 _DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
-_NATURAL = re.compile(r"[0-9]{1,9}")
+_NATURAL = re.compile(r"[0-9]{1,16}")
 
 Query = dict[str, list[bytes]]
 
@@ -128,17 +128,18 @@ def read_choice(query: Query, name: str, choices: tuple[str, ...]) -> str:
     return text
 
 
-def read_count(query: Query, name: str, default: int, highest: int) -> int:
-    """Return a whole number from 1 to `highest`."""
+def read_count(query: Query, name: str, default: int, highest: int, lowest: int = 1) -> int:
+    """Return a whole number from `lowest` to `highest`."""
     text = read_text(query, name, str(default))
-    if not _NATURAL.fullmatch(text) or not 1 <= int(text) <= highest:
-        raise ClientError(400, "bad_parameter", f"{name} is a whole number from 1 to {highest:,}")
+    if not _NATURAL.fullmatch(text) or not lowest <= int(text) <= highest:
+        message = f"{name} is a whole number from {lowest} to {highest:,}"
+        raise ClientError(400, "bad_parameter", message)
     return int(text)
 
 
-def read_timeout(query: Query) -> float:
-    """Return `?timeout=` in seconds: decimal, 5 by default, at most 60."""
-    text = read_text(query, "timeout", str(TIMEOUT_DEFAULT_S))
+def read_timeout(query: Query, default_s: float = TIMEOUT_DEFAULT_S) -> float:
+    """Return `?timeout=` in seconds: decimal, at most 60."""
+    text = read_text(query, "timeout", str(default_s))
     if not _DECIMAL.fullmatch(text) or float(text) > TIMEOUT_MAX_S:
         raise ClientError(
             400, "bad_parameter", f"timeout is seconds, decimal, at most {TIMEOUT_MAX_S:.0f}"

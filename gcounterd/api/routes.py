@@ -13,6 +13,9 @@ from gcounterd.api.backend import Backend
 from gcounterd.api.limits import (
     AMOUNT_MAX,
     AMOUNT_MIN,
+    EVENT_NUMBER_MAX,
+    EVENTS_DEFAULT,
+    EVENTS_MAX,
     KEYS_MAX,
     LISTING_DEFAULT,
     LISTING_MAX,
@@ -48,6 +51,15 @@ def _flag(name: str, summary: str, *values: str) -> Parameter:
 
 _COUNTER = _object(key=_KEY, value=_NUMBER)
 _LISTING = _object(counters={"type": "array", "items": _COUNTER}, next={"type": ["string", "null"]})
+_EVENTS = _object(
+    node=_TEXT,
+    life=_TEXT,
+    events={
+        "type": "array",
+        "items": _object(number={"type": "integer"}, time=_TEXT, event=_TEXT),
+    },
+    next={"type": "integer"},
+)
 _READINESS = _object(ready={"type": "boolean"}, reasons={"type": "array", "items": _TEXT})
 
 _IN_PATH = Parameter("key", "percent-encoded, `/` as `%2F`; a plus is a plus", _KEY, "path")
@@ -174,6 +186,38 @@ _WATCHING = (
         "This node in figures",
         handler=health.status,
         answers={200: ("figures", JSON, _ANY)},
+        tag="cluster",
+    ),
+    Route(
+        "GET",
+        "/v1/events",
+        "What this node saw happen to the membership",
+        handler=health.events,
+        parameters=(
+            Parameter(
+                "after",
+                "events after this number: the `next` of the last answer",
+                {"type": "integer", "minimum": 0, "maximum": EVENT_NUMBER_MAX, "default": 0},
+            ),
+            Parameter(
+                "life",
+                "the `life` of the last answer: in another one `after` counts as 0",
+                _TEXT,
+            ),
+            Parameter(
+                "limit",
+                "how many events",
+                {"type": "integer", "minimum": 1, "maximum": EVENTS_MAX, "default": EVENTS_DEFAULT},
+            ),
+            Parameter(
+                "timeout",
+                "seconds, decimal, to wait where nothing follows yet; 0 by default",
+                {"type": "number", "minimum": 0, "maximum": TIMEOUT_MAX_S},
+            ),
+        ),
+        answers={
+            200: ("events, oldest first; `lost` if some are not kept any more", JSON, _EVENTS)
+        },
         tag="cluster",
     ),
     Route(

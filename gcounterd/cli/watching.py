@@ -1,9 +1,9 @@
-"""The verb `watch`: counters as they change.
+"""The verb `watch`: counters as they change, or, with `--events`, the membership (`following`).
 
-It asks each second and prints what differs from the last time, so it works with any daemon and
-through any proxy. A node that goes away while it is watched may come back: then that is said, and
-it is asked again. Only the first round, or an answer that says that the question is wrong, ends
-the watch.
+Of counters it asks each second and prints what differs from the last time, so it works with any
+daemon and through any proxy. A node that goes away while it is watched may come back: then that is
+said, and it is asked again. Only the first round, or an answer that says that the question is
+wrong, ends the watch.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import click
 from gcounterd.cli.client import encode_query
 from gcounterd.cli.counter_verbs import LIMIT_DEFAULT, read_counters
 from gcounterd.cli.failures import CallError
+from gcounterd.cli.following import follow
 from gcounterd.cli.manners import Call, read_key, read_seconds, verb
 
 INTERVAL_S_DEFAULT = 1.0
@@ -28,29 +29,43 @@ QUERY_BYTES_MAX = 8 * 1024 - 64
 @verb
 @click.argument("keys", metavar="[KEY]...", nargs=-1, callback=read_key)
 @click.option(
+    "--events",
+    is_flag=True,
+    help="Print what the node sees happen to the membership instead: what it has kept, then each "
+    "event as it comes.",
+)
+@click.option(
     "--interval",
     metavar="SECONDS",
     type=float,
     default=INTERVAL_S_DEFAULT,
     callback=read_seconds,
-    help=f"How long to pause between rounds. [default: {INTERVAL_S_DEFAULT:g}]",
+    help="How long to pause between rounds; with --events, before a node that is away is asked "
+    f"again. [default: {INTERVAL_S_DEFAULT:g}]",
 )
 @click.option(
     "--count",
     metavar="N",
     type=click.IntRange(1),
-    help="Stop after so many rounds. [default: until Ctrl-C]",
+    help="Stop after so many rounds; with --events, after so many events. [default: until Ctrl-C]",
 )
-def watch(call: Call, keys: tuple[str, ...], interval: float, count: int | None) -> None:
+def watch(
+    call: Call, keys: tuple[str, ...], events: bool, interval: float, count: int | None
+) -> None:
     """Print a line whenever one of the counters changes; without keys, of the largest ones.
 
     Ctrl-C ends it with exit status 0.
     """
+    if events and keys:
+        raise click.UsageError("--events shows no counters; watch the keys by a second command")
     if len(encode_query([("key", key) for key in keys])) > QUERY_BYTES_MAX:
         message = f"the keys, escaped, are over {QUERY_BYTES_MAX} bytes together; watch fewer"
         raise click.UsageError(message)
     try:
-        _watch(call, keys, interval, count)
+        if events:
+            follow(call, interval, count)
+        else:
+            _watch(call, keys, interval, count)
     except KeyboardInterrupt:
         return
 

@@ -17,8 +17,10 @@ import attrs
 import trio
 
 from gcounterd.daemon.commits import Commits
+from gcounterd.daemon.events import ALARMS, History
 from gcounterd.daemon.logs import get_logger
 from gcounterd.errors import RefusedError
+from gcounterd.ids import show
 from gcounterd.links.grades import Grade
 from gcounterd.links.transport import Transport
 from gcounterd.node.effects import Dial, Drop, Effect, Exit, Notice, ReadDone, Send
@@ -47,6 +49,7 @@ class Driver:
     """Owns the node; is the handler of links and the performer of effects.
 
     events    how often each named event happened, for metrics
+    history   the membership events, for those who watch
     longest   the longest step of handling one input, in seconds
     """
 
@@ -58,6 +61,8 @@ class Driver:
         self.transport = Transport(self)
         self.commits = Commits(node, store, durability, self.carry_out, names_on_disk)
         self.events: collections.Counter[str] = collections.Counter()
+        # A life is a process, also where that process draws a second epoch.
+        self.history = History(show(node.config.epoch))
         self.longest = 0.0
         self._parts = 0
         self._nudge = trio.Event()
@@ -77,9 +82,8 @@ class Driver:
                     self.transport.dial(address, channel)
                 case Drop(link, reason, refusal):
                     self.transport.drop(link, reason, refusal)
-                case Notice(name, fields):
-                    self.events[name] += 1
-                    log.info(name, **fields)
+                case Notice():
+                    self._note(effect)
                 case ReadDone(number, missing):
                     waiting = self._reads.pop(number, None)
                     if waiting is not None:
@@ -92,6 +96,12 @@ class Driver:
                     assert_never(effect)
         if self.node.intake:
             self.commits.request()
+
+    def _note(self, notice: Notice) -> None:
+        self.events[notice.name] += 1
+        write = log.warning if notice.name in ALARMS else log.info
+        write(notice.name, **notice.fields)
+        self.history.keep(notice)
 
     def carry_out(self, effects: Sequence[Effect]) -> None:
         """Perform effects, and wake the node earlier if what caused them makes that due."""

@@ -198,7 +198,7 @@ def flush() -> None:
 
 def render_json(at_s: float, level: str, event: str, fields: Mapping[str, object]) -> str:
     """Make one line of JSON in ASCII; `at_s` is in seconds since 1970."""
-    line: dict[str, object] = {"ts": _stamp(at_s), "level": level, "event": event}
+    line: dict[str, object] = {"ts": stamp(at_s), "level": level, "event": event}
     for name, value in fields.items():
         traced = name == "traceback"
         line[name] = cut(str(value), TRACEBACK_CHARS_MAX) if traced else _show(value)
@@ -208,7 +208,7 @@ def render_json(at_s: float, level: str, event: str, fields: Mapping[str, object
 
 def render_console(at_s: float, level: str, event: str, fields: Mapping[str, object]) -> str:
     """Make one line for eyes: time, level, event, `name=value` pairs."""
-    line = f"{_stamp(at_s)} {level:<7} {escape(event)}"
+    line = f"{stamp(at_s)} {level:<7} {escape(event)}"
     after = ""
     for name, value in fields.items():
         if name == "traceback":  # wanted as lines by whoever reads a console
@@ -230,7 +230,8 @@ def _describe(record: logging.LogRecord) -> tuple[str, str, Mapping[str, object]
     return level, "log", foreign
 
 
-def _stamp(at_s: float) -> str:
+def stamp(at_s: float) -> str:
+    """Write a time in seconds since 1970: ISO 8601 in UTC, with milliseconds."""
     at = datetime.fromtimestamp(at_s, UTC)
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 

@@ -207,6 +207,7 @@ async def _watch_signals(
 
 
 async def _stop(everything: trio.CancelScope, driver: Driver, api: _Api) -> None:
+    driver.history.end()
     api.scope.cancel()
     await api.done.wait()
     with trio.move_on_after(_FLUSH_S):

@@ -155,6 +155,10 @@ class Service:
         crowded = crowd if columns > OPEN_COLUMNS_MAX else []
         return (*self._condition.warnings.values(), *doubles, *crowded)
 
+    async def history(self, after: int, life: str, limit: int, seconds: float) -> dict[str, object]:
+        """Return what this node saw happen to the membership after event number `after`."""
+        return {"node": self.name, **await self._driver.history.read(after, life, limit, seconds)}
+
     def join(self, addresses: Sequence[str]) -> None:
         """Try these peer addresses until each has been a member's once."""
         self._driver.join(addresses)

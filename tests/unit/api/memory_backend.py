@@ -27,6 +27,7 @@ class MemoryBackend:
     missing    names that a consistent read does not hear from
     fail_with  raised by the next commit; the gathered increments are dropped
     gate       while set, a commit waits for it
+    asked_for  the last arguments of `history`
     """
 
     name = "n1"
@@ -43,6 +44,7 @@ class MemoryBackend:
         self.fail_with: Exception | None = None
         self.gate: trio.Event | None = None
         self.waiting = trio.Event()
+        self.asked_for: tuple[int, str, int, float] | None = None
 
     def add(self, key: bytes, amount: int) -> None:
         self._check(key, amount)
@@ -107,6 +109,10 @@ class MemoryBackend:
 
     def status(self) -> dict[str, object]:
         return {"name": self.name, "counters": len(self.values)}
+
+    async def history(self, after: int, life: str, limit: int, seconds: float) -> dict[str, object]:
+        self.asked_for = (after, life, limit, seconds)
+        return {"node": self.name, "life": "11" * 16, "events": [], "next": after}
 
     def join(self, addresses: Sequence[str]) -> None:
         self.joined += [address for address in addresses if address not in self.joined]
