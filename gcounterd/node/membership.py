@@ -12,6 +12,7 @@ from __future__ import annotations
 import attrs
 
 from gcounterd.errors import PeerError
+from gcounterd.ids import show
 from gcounterd.members.roster import MEMBERS_MAX, Entry, Roster, State, merge_entries
 from gcounterd.node.config import Config
 from gcounterd.node.effects import Effect, Notice, Send
@@ -92,7 +93,10 @@ class Membership:
         changed = self._roster.merge(entries)
         nodes = {entry.node: None for entry in changed}
         effects: list[Effect] = [
-            Notice("member", {"name": entry.name, "state": entry.state.name.lower()})
+            Notice(
+                "member",
+                {"member": entry.name, "id": show(entry.node), "state": entry.state.name.lower()},
+            )
             for entry in changed
         ]
         if changed:

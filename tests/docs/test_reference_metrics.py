@@ -12,6 +12,7 @@ from gcounterd.api.connection import End
 from gcounterd.daemon.boot import Wishes, boot
 from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.driver import Driver
+from gcounterd.daemon.events import MEMBERSHIP
 from gcounterd.daemon.longest import Turns
 from gcounterd.daemon.metrics import Metrics
 from gcounterd.daemon.views import Views
@@ -81,7 +82,9 @@ async def test_every_family_stands_with_its_type_and_labels(tmp_path: Path) -> N
 
 
 def test_every_event_stands_there() -> None:
-    events = {*named("count"), *named("Notice"), *End, *dropped()}
+    # Those of the membership stand on a page of their own.
+    notices = {*named("Notice")} - {*MEMBERSHIP}
+    events = {*named("count"), *notices, *End, *dropped()}
     read = {*named("PeerError", node=False)} - {RENAMED}
     assert sorted({*column("event"), *column("reason")}) == sorted(events | read)
     assert sorted(column("cause")) == sorted({*named("PeerError", node=True)} - events)
