@@ -8,6 +8,7 @@ node is ready is for the node to say.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
@@ -17,7 +18,9 @@ from gcounterd.cli.manners import Call, verb
 
 # As many digits of an id as people can compare; the whole is in the JSON.
 ID_DIGITS = 12
-_MEMBER_FIELDS = ("name", "id", "roster", "liveness", "address", "epoch", "columns")
+_MEMBER_FIELDS = ("name", "id", "roster", "liveness", "since", "address", "epoch", "columns")
+# From here on a time is shown in the next larger unit.
+_UNITS = ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h"), (float("inf"), 86_400, "days"))
 
 
 @click.command()
@@ -35,24 +38,60 @@ def status(call: Call) -> None:
 @click.command()
 @verb
 def members(call: Call) -> None:
-    """Show who belongs to the cluster, and who answers."""
+    """Show who belongs to the cluster, who answers, and who says so of those that do not.
+
+    All of it is the view of the node that is asked; so is how much that node doubts itself.
+    """
     answer = call.client.get("/v1/cluster")
-    nodes = answer.field("nodes", list)
+    nodes = [node for node in answer.field("nodes", list) if isinstance(node, dict)]
     if call.output.as_json:
         call.output.record(answer.body)
         return
     own = answer.body.get("self")
-    rows = [_member_row(node, own) for node in nodes if isinstance(node, dict)]
-    call.output.table(_MEMBER_FIELDS, rows)
+    call.output.table(_MEMBER_FIELDS, [_member_row(node, own) for node in nodes])
+    for line in _explain(answer.body, nodes):
+        call.output.line(line)
 
 
 def _member_row(node: dict[str, Any], own: object) -> list[str]:
     cells = {name: _show(node.get(name)) for name in _MEMBER_FIELDS}
+    cells["since"] = _lasting(node.get("since_s"))
     for name in ("id", "epoch"):
         cells[name] = cells[name][:ID_DIGITS]
     if own is not None and own in (node.get("id"), node.get("name")):
         cells["name"] += " (asked)"
     return list(cells.values())
+
+
+def _explain(body: Mapping[str, Any], nodes: list[dict[str, Any]]) -> Iterator[str]:
+    """Say who accuses whom of what, and how far the node that says so trusts itself."""
+    doubted = [node for node in nodes if node.get("liveness") in ("suspect", "dead")]
+    for node in doubted:
+        name, liveness = _show(node.get("name")), node["liveness"]
+        accusations = [each for each in node.get("accusations") or () if isinstance(each, dict)]
+        accused = ", accused by" if accusations else ""
+        yield f"{name} has been {liveness} for {_lasting(node.get('since_s'))}{accused}"
+        for accusation in accusations:
+            yield f"    {_describe_accusation(accusation)}"
+    health, alone = body.get("health"), body.get("alone") is True
+    if not doubted and not health and not alone:
+        return
+    yield f"the node asked, {_show(body.get('self'))}, has local health {_show(health)} (0 is well)"
+    if alone:
+        yield "it is alone: no other member answers it"
+
+
+def _describe_accusation(accusation: Mapping[str, Any]) -> str:
+    by, why, path = (_show(accusation.get(name)) for name in ("by", "why", "path"))
+    return f"{by}, {_lasting(accusation.get('ago_s'))} ago: {why} ({path})"
+
+
+def _lasting(seconds: object) -> str:
+    """Write a length of time for people, a dash for none."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return "-"
+    unit, name = next((unit, name) for below, unit, name in _UNITS if seconds < below)
+    return f"{seconds / unit:.{1 if unit == 1 else 0}f} {name}"
 
 
 @click.command()

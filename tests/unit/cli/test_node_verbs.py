@@ -26,6 +26,8 @@ CLUSTER = {
             "name": "n1",
             "roster": "active",
             "liveness": "alive",
+            "since_s": 7300.0,
+            "incarnation": 2,
             "address": "127.0.0.1:7700",
             "epoch": "01" * 16,
             "columns": 2,
@@ -33,6 +35,27 @@ CLUSTER = {
         {"id": "cd" * 16, "name": "n2", "roster": "joining"},
     ],
     "removals": [],
+    "health": 0,
+    "alone": False,
+}
+DOUBTED = {
+    "self": "n1",
+    "health": 3,
+    "alone": True,
+    "nodes": [
+        {
+            "name": "n2",
+            "roster": "active",
+            "liveness": "dead",
+            "since_s": 12.34,
+            "accusations": [
+                {"by": "n1", "ago_s": 14.1, "why": "refused", "path": "direct: refused; n3: no"},
+                {"by": "n3\x1b", "ago_s": 200, "why": "silent", "path": "told"},
+            ],
+        },
+        {"name": "n3", "liveness": "suspect", "since_s": 260_000, "accusations": []},
+        {"name": "n4", "liveness": "left", "since_s": 1},
+    ],
 }
 
 
@@ -57,10 +80,30 @@ def test_members_are_a_table_with_short_ids() -> None:
         lines = daemon.run("members").stdout.splitlines()
         assert json.loads(daemon.run("members", "--json").stdout) == CLUSTER
     assert lines == [
-        "name\tid\troster\tliveness\taddress\tepoch\tcolumns",
-        "n1 (asked)\tabababababab\tactive\talive\t127.0.0.1:7700\t010101010101\t2",
-        "n2\tcdcdcdcdcdcd\tjoining\t-\t-\t-\t-",
+        "name\tid\troster\tliveness\tsince\taddress\tepoch\tcolumns",
+        "n1 (asked)\tabababababab\tactive\talive\t2 h\t127.0.0.1:7700\t010101010101\t2",
+        "n2\tcdcdcdcdcdcd\tjoining\t-\t-\t-\t-\t-",
     ]
+
+
+def test_a_member_that_is_doubted_is_shown_with_its_accusers() -> None:
+    with StandIn({"GET /v1/cluster": (200, DOUBTED)}) as daemon:
+        lines = daemon.run("members").stdout.splitlines()
+    assert lines[4:] == [
+        "n2 has been dead for 12.3 s, accused by",
+        "    n1, 14.1 s ago: refused (direct: refused; n3: no)",
+        "    n3\\x1b, 3 min ago: silent (told)",
+        "n3 has been suspect for 3 days",
+        "the node asked, n1, has local health 3 (0 is well)",
+        "it is alone: no other member answers it",
+    ]
+
+
+@pytest.mark.parametrize(("health", "said"), [(0, 0), (1, 1)])
+def test_a_node_that_doubts_itself_says_so_also_when_all_are_alive(health: int, said: int) -> None:
+    body = {"self": "n1", "health": health, "alone": False, "nodes": []}
+    with StandIn({"GET /v1/cluster": (200, body)}) as daemon:
+        assert daemon.run("members").stdout.count(f"has local health {health}") == said
 
 
 def test_an_answer_without_members_is_a_failure() -> None:
