@@ -153,9 +153,10 @@ def _add_verb(name: str, help_text: str, *metavars: str) -> None:
 
 
 _add_verb("kill", "Kill a node's process, as kill -9 does.", "N")
+_add_verb("stop", "Let a node stop by itself (SIGTERM), so that it can say goodbye.", "N")
 _add_verb("pause", "Stop a node's process where it stands (SIGSTOP).", "N")
 _add_verb("resume", "Let a paused process go on.", "N")
-_add_verb("start", "Start a killed node again, on the data it has.", "N")
+_add_verb("start", "Start a node again that was killed or stopped, on the data it has.", "N")
 _add_verb("cut", "Drop the route between two nodes, both ways, as a black hole.", "N", "M")
 _add_verb("heal", "Bring all routes back.")
 

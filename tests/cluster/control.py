@@ -51,6 +51,7 @@ class Control:
             "cut": (2, self._cut),
             "kill": (1, cluster.kill),
             "start": (1, cluster.start),
+            "stop": (1, cluster.stop),
             "pause": (1, self._pause),
             "resume": (1, self._resume),
         }

@@ -241,9 +241,14 @@ class Cluster:
             ]
             raise ClusterError("\n".join(told))
 
-    async def stop(self) -> dict[str, int]:
-        """Stop all processes: TERM, then KILL after `STOP_WAIT_S`. Return the exit statuses."""
-        running = [node for node in self.nodes.values() if node.running]
+    async def stop(self, *names: str) -> dict[str, int]:
+        """Stop these processes, or all: TERM, then KILL after `STOP_WAIT_S`.
+
+        Return the exit statuses.
+        """
+        running = [self._alive(name) for name in names]
+        if not names:
+            running = [node for node in self.nodes.values() if node.running]
         for node in running:
             assert node.process is not None
             node.ending = True

@@ -125,6 +125,7 @@ def test_output_is_compared_but_for_white_space_and_dots(
         ("curl -X POST http://127.0.0.1:7781/v1/counters/visits", False, False),
         ("scripts/cluster status", False, True),
         ("scripts/cluster cut 1 2", False, False),
+        ("scripts/cluster stop 2", False, False),
         ("gcounterctl incr visits", False, False),
     ],
 )

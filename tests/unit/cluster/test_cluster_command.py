@@ -99,6 +99,9 @@ def test_the_verbs_act_on_a_running_cluster(tmp_path: Path, up: Up) -> None:
     assert nodes(tmp_path)["n1"]["state"] == "SIGKILL"
     assert cluster(tmp_path, "start", "n1").returncode == 0
     assert nodes(tmp_path)["n1"]["state"] == "running"
+    assert cluster(tmp_path, "stop", "1").returncode == 0
+    assert nodes(tmp_path)["n1"]["state"] == "exited 0"
+    assert cluster(tmp_path, "start", "1").returncode == 0
     assert cluster(tmp_path, "pause", "2").returncode == 0
     assert nodes(tmp_path)["n2"] | {"pid": 0, "url": ""} == {
         "name": "n2",

@@ -90,6 +90,18 @@ async def test_a_paused_node_stops_on_term_too(tmp_path: Path) -> None:
         assert await cluster.stop() == {"n1": 0, "n2": 0}
 
 
+async def test_one_node_stops_alone_and_starts_again(tmp_path: Path) -> None:
+    async with open_cluster(plan(tmp_path)) as cluster:
+        await cluster.start_all()
+        await cluster.ready()
+        assert await cluster.stop("2") == {"n2": 0}
+        assert [node.state for node in cluster.nodes.values()] == ["running", "exited 0"]
+        with pytest.raises(ClusterError, match="n2 is not running"):
+            await cluster.stop("2")
+        await cluster.start("2")
+        await cluster.ready()
+
+
 async def test_a_node_that_exits_while_starting_is_reported_with_its_log(tmp_path: Path) -> None:
     async with open_cluster(plan(tmp_path, "--exit-at-once")) as cluster:
         await cluster.start_all()
