@@ -14,8 +14,24 @@ from gcounterd.counters.counters import OPEN_COLUMNS_MAX, Counters
 from gcounterd.ids import show
 from gcounterd.members.roster import Roster, State
 from gcounterd.node.config import Config
-from gcounterd.node.messages import PROTOCOL_VERSION, Hello, Refusal, Refused
+from gcounterd.node.messages import PROTOCOL_VERSION, Channel, Hello, Refusal, Refused
 from gcounterd.node.peers import Peers
+
+
+def introduce(config: Config, channel: Channel, *, joining: bool, provisional: bool) -> Hello:
+    """Return our first frame for a link on `channel`."""
+    return Hello(
+        PROTOCOL_VERSION,
+        config.cluster,
+        config.node,
+        config.name,
+        config.epoch,
+        config.nonce,
+        channel,
+        config.address,
+        joining,
+        provisional,
+    )
 
 
 def judge(
@@ -84,5 +100,5 @@ def is_final(refusal: Refusal, *, joining: bool, established: bool) -> bool:
             return joining and not established
         case Refused.TWIN:
             return not established
-        case Refused.SELF | Refused.REMOVED:
+        case Refused.SELF | Refused.REMOVED | Refused.ASKING:
             return False

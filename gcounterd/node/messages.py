@@ -33,6 +33,7 @@ class Refused(enum.StrEnum):
     VERSION = "wrong_version"
     NAME = "name_in_use"
     TWIN = "twin"
+    ASKING = "asking"
     SELF = "self"
     CROWDED = "too_many_columns"
     REMOVED = "removed"
@@ -42,9 +43,11 @@ class Refused(enum.StrEnum):
 class Hello:
     """First frame of both sides of a connection; at most 512 bytes on the wire.
 
-    nonce     8 random bytes per process, tells a process from its clone
-    address   where the sender listens for peers, "host:port"
-    joining   the sender is not yet an active member
+    nonce        8 random bytes per process, tells a process from its clone
+    address      where the sender listens for peers, "host:port"
+    joining      the sender is not yet an active member
+    provisional  the sender has counted nothing and been accepted nowhere in this life
+    yielding     the sender gives way to its twin, and only hands over what it holds
     """
 
     version: int
@@ -56,15 +59,21 @@ class Hello:
     channel: Channel
     address: str
     joining: bool
+    provisional: bool = False
+    yielding: bool = False
 
 
 @attrs.frozen
 class Refusal:
-    """Instead of a hello: why not, in words, and whom it concerns (an address or "")."""
+    """Instead of a hello: why not, in words, and whom it concerns (an address or "").
+
+    epoch  the present one of that process, where it is a twin of the refused one
+    """
 
     reason: Refused
     text: str
     address: str = ""
+    epoch: Epoch | None = None
 
 
 @attrs.frozen
@@ -79,6 +88,24 @@ class Ack:
     """Control: the answer to the ping of that number."""
 
     number: int
+
+
+@attrs.frozen
+class Who:
+    """Control: do you still answer? Somebody else says hello with your node id."""
+
+    number: int
+
+
+@attrs.frozen
+class Here:
+    """Control: yes, to the question of that number, from a process that is not provisional.
+
+    epoch  in which it lives now
+    """
+
+    number: int
+    epoch: Epoch
 
 
 @attrs.frozen
@@ -162,5 +189,5 @@ class Answer:
     entries: tuple[Entry, ...]
 
 
-Message = Ping | Ack | Roster | Digest | StateHash | Push | Want | Part | Ask | Answer
-CONTROL_MESSAGES = (Ping, Ack)
+Message = Ping | Ack | Who | Here | Roster | Digest | StateHash | Push | Want | Part | Ask | Answer
+CONTROL_MESSAGES = (Ping, Ack, Who, Here)

@@ -33,13 +33,13 @@ from gcounterd.node.joining import Joining
 from gcounterd.node.membership import Membership
 from gcounterd.node.messages import (
     CONTROL_MESSAGES,
-    PROTOCOL_VERSION,
     Ack,
     Answer,
     Ask,
     Channel,
     Digest,
     Hello,
+    Here,
     Message,
     Part,
     Ping,
@@ -48,6 +48,7 @@ from gcounterd.node.messages import (
     Refused,
     StateHash,
     Want,
+    Who,
 )
 from gcounterd.node.messages import Roster as RosterMessage
 from gcounterd.node.peers import Link, Peers
@@ -163,18 +164,8 @@ class Node:
 
     def hello(self, channel: Channel) -> Hello:
         """Return our first frame."""
-        config = self.config
-        return Hello(
-            PROTOCOL_VERSION,
-            config.cluster,
-            config.node,
-            config.name,
-            config.epoch,
-            config.nonce,
-            channel,
-            config.address,
-            not self.joining.counting,
-        )
+        joining, provisional = not self.joining.counting, not self._established
+        return admission.introduce(self.config, channel, joining=joining, provisional=provisional)
 
     def judge(self, hello: Hello) -> Refusal | None:
         """Return why a peer's hello is refused, or None if it is accepted."""
@@ -278,7 +269,10 @@ class Node:
                 return self.exchange.compare(link, message, now)
             case Ping(number):
                 return [Send((link.id,), Ack(number))]
-            case Ack():
+            case Who(number):
+                here = Here(number, self.config.epoch)
+                return [Send((link.id,), here)] if self._established else []
+            case Ack() | Here():
                 return []
             case RosterMessage():
                 return self.membership.take(link, message)

@@ -30,6 +30,7 @@ from gcounterd.node.messages import (
     Channel,
     Digest,
     Hello,
+    Here,
     Message,
     Part,
     Ping,
@@ -39,6 +40,7 @@ from gcounterd.node.messages import (
     Roster,
     StateHash,
     Want,
+    Who,
 )
 from gcounterd.wire import fields, frames
 from gcounterd.wire.batches import read_batch, read_part
@@ -49,16 +51,18 @@ HEADS_MAX = 1024
 # Members in one message: as many as may write. 512 fit a frame whatever their names and addresses
 # are; of 1,024 with addresses of ordinary length a quarter of a frame is filled.
 ENTRIES_MAX = 1024
-# Words of a refusal: what is left of a hello's frame beside the longest address.
-REFUSAL_TEXT_BYTES_MAX = 220
+# Words of a refusal: what is left of a hello's frame beside the longest address and an epoch.
+REFUSAL_TEXT_BYTES_MAX = 200
 NONCE_BYTES = 8
 GATHERING_BYTES = 8
 HASH_BYTES = 16
 
 _HELLO, _REFUSAL, _PING, _ACK, _ROSTER, _DIGEST = range(1, 7)
 _STATE_HASH, _PUSH, _WANT, _PART, _ASK, _ANSWER = range(7, 13)
+_WHO, _HERE = 16, 17
 
-_HELLO_FIELDS = 9
+_HELLO_FIELDS = 11
+_REFUSAL_FIELDS = 4
 _CHANNELS = {int(channel): channel for channel in Channel}
 _REFUSALS = {reason.value: reason for reason in Refused}
 
@@ -83,6 +87,10 @@ def _fields_of(message: Message) -> _Fields:
             return (_PING, number)
         case Ack(number):
             return (_ACK, number)
+        case Who(number):
+            return (_WHO, number)
+        case Here(number, epoch):
+            return (_HERE, number, epoch)
         case Push(batch):
             (block,) = batch.blocks
             return (_PUSH, batch.column, batch.since, batch.version, block.encoded)
@@ -118,6 +126,8 @@ def encode_hello(hello: Hello) -> bytes:
             int(hello.channel),
             hello.address,
             hello.joining,
+            hello.provisional,
+            hello.yielding,
         )
     )
     assert len(body) <= frames.HELLO_BYTES_MAX, "settings allow a hello that does not fit"
@@ -128,7 +138,7 @@ def encode_refusal(refusal: Refusal) -> bytes:
     """Write a refusal as a whole frame. Words that are too long are cut, not refused in turn."""
     words = "".join(char if char.isprintable() else " " for char in refusal.text)
     cut = words.encode()[:REFUSAL_TEXT_BYTES_MAX].decode(errors="ignore")
-    body = fields.pack((_REFUSAL, refusal.reason.value, cut, refusal.address))
+    body = fields.pack((_REFUSAL, refusal.reason.value, cut, refusal.address, refusal.epoch))
     assert len(body) <= frames.HELLO_BYTES_MAX, "a refusal's address is too long"
     return frames.wrap(body)
 
@@ -152,7 +162,8 @@ def decode_hello(body: bytes) -> Hello | Refusal:
 def _read_hello(rest: list[Any]) -> Hello:
     if len(rest) < _HELLO_FIELDS:
         raise PeerError("bad_shape", "not a hello")
-    version, cluster, node, name, epoch, nonce, channel, address, joining = rest[:_HELLO_FIELDS]
+    version, cluster, node, name, epoch, nonce, *more = rest[:_HELLO_FIELDS]
+    channel, address, joining, provisional, yielding = more
     if fields.number(version) == PROTOCOL_VERSION and len(rest) != _HELLO_FIELDS:
         raise PeerError("bad_shape", "not a hello of this version")
     if type(channel) is not int or channel not in _CHANNELS:
@@ -167,17 +178,22 @@ def _read_hello(rest: list[Any]) -> Hello:
         _CHANNELS[channel],
         fields.address(address),
         fields.flag(joining),
+        fields.flag(provisional),
+        fields.flag(yielding),
     )
 
 
 def _read_refusal(rest: list[Any]) -> Refusal:
-    if len(rest) != 3:
+    if len(rest) != _REFUSAL_FIELDS:
         raise PeerError("bad_shape", "not a refusal")
-    reason, text, address = rest
+    reason, text, address, epoch = rest
     if type(reason) is not str or reason not in _REFUSALS:
         raise fields.bad_field("not a reason to refuse")
     return Refusal(
-        _REFUSALS[reason], fields.text(text, REFUSAL_TEXT_BYTES_MAX), fields.address(address)
+        _REFUSALS[reason],
+        fields.text(text, REFUSAL_TEXT_BYTES_MAX),
+        fields.address(address),
+        None if epoch is None else fields.epoch_id(epoch),
     )
 
 
@@ -233,6 +249,14 @@ def _read_ping(found: _Fields) -> Message:
 
 def _read_ack(found: _Fields) -> Message:
     return Ack(fields.number(found[1]))
+
+
+def _read_who(found: _Fields) -> Message:
+    return Who(fields.number(found[1]))
+
+
+def _read_here(found: _Fields) -> Message:
+    return Here(fields.number(found[1]), fields.epoch_id(found[2]))
 
 
 def _read_roster(found: _Fields) -> Message:
@@ -297,7 +321,7 @@ def _out_of_place(_: _Fields) -> Message:
 # By type number: who reads it, and how many fields it has, the number included.
 _READERS: dict[int, tuple[Callable[[_Fields], Message], int]] = {
     _HELLO: (_out_of_place, 1 + _HELLO_FIELDS),
-    _REFUSAL: (_out_of_place, 4),
+    _REFUSAL: (_out_of_place, 1 + _REFUSAL_FIELDS),
     _PING: (_read_ping, 2),
     _ACK: (_read_ack, 2),
     _ROSTER: (_read_roster, 3),
@@ -308,4 +332,6 @@ _READERS: dict[int, tuple[Callable[[_Fields], Message], int]] = {
     _PART: (_read_part, 7),
     _ASK: (_read_ask, 4),
     _ANSWER: (_read_answer, 5),
+    _WHO: (_read_who, 2),
+    _HERE: (_read_here, 3),
 }

@@ -69,6 +69,8 @@ def parts(draw: st.DrawFn) -> messages.Part:
 any_message = st.one_of(
     st.builds(messages.Ping, numbers),
     st.builds(messages.Ack, numbers),
+    st.builds(messages.Who, numbers),
+    st.builds(messages.Here, numbers, ids),
     st.builds(messages.Roster, rosters, st.booleans()),
     st.builds(messages.Digest, heads, st.booleans()),
     st.builds(messages.StateHash, ids),
@@ -89,8 +91,12 @@ hellos = st.builds(
     st.sampled_from(messages.Channel),
     addresses,
     st.booleans(),
+    st.booleans(),
+    st.booleans(),
 )
-refusals = st.builds(messages.Refusal, st.sampled_from(messages.Refused), words, addresses)
+refusals = st.builds(
+    messages.Refusal, st.sampled_from(messages.Refused), words, addresses, st.none() | ids
+)
 
 # Nested values of every type that msgpack knows, in the shape of a message.
 values = st.recursive(
@@ -104,7 +110,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=3), inner),
     max_leaves=20,
 )
-shaped = st.tuples(st.integers(0, 13), st.lists(values, max_size=9)).map(
+shaped = st.tuples(st.integers(0, 20), st.lists(values, max_size=12)).map(
     lambda pair: msgpack.packb([pair[0], *pair[1]])
 )
 

@@ -21,6 +21,7 @@ from gcounterd.node.messages import (
     Channel,
     Digest,
     Hello,
+    Here,
     Message,
     Part,
     Ping,
@@ -30,6 +31,7 @@ from gcounterd.node.messages import (
     Roster,
     StateHash,
     Want,
+    Who,
 )
 from gcounterd.wire.codec import (
     ENTRIES_MAX,
@@ -54,12 +56,16 @@ BLOCK = make_block(
 )
 ENTRY = Entry(NODE, EPOCH, 3, "n1", "10.0.0.1:7700", State.ACTIVE)
 HEIRED = Entry(OTHER, EPOCH, 2**40, "n-2.example", "[::1]:7700", State.REMOVED, NODE)
-HELLO = Hello(1, "local", NODE, "n1", EPOCH, b"nonce678", Channel.BULK, "127.0.0.1:7700", True)
-REFUSAL = Refusal(Refused.TWIN, "this id answers elsewhere", "10.0.0.2:7700")
+HELLO = Hello(
+    1, "local", NODE, "n1", EPOCH, b"nonce678", Channel.BULK, "127.0.0.1:7700", True, True, False
+)
+REFUSAL = Refusal(Refused.TWIN, "this id answers elsewhere", "10.0.0.2:7700", EPOCH)
 
 MESSAGES: dict[str, Message] = {
     "ping": Ping(1),
     "ack": Ack(2**63 - 1),
+    "who": Who(7),
+    "here": Here(7, EPOCH),
     "roster": Roster((ENTRY, HEIRED), whole=True),
     "digest": Digest({COLUMN: 5, OTHER_COLUMN: 0}, whole=False),
     "state_hash": StateHash(b"0123456789abcdef"),
@@ -295,6 +301,8 @@ def test_an_entry_with_a_bad_field_is_refused(field: int, value: object) -> None
         (7, True),
         (8, "\x00"),
         (9, 1),
+        (10, 1),
+        (11, None),
     ],
 )
 def test_a_hello_with_a_bad_field_is_refused(field: int, value: object) -> None:
@@ -304,6 +312,10 @@ def test_a_hello_with_a_bad_field_is_refused(field: int, value: object) -> None:
 def test_a_refusal_with_an_unknown_reason_is_refused() -> None:
     assert reason_of_hello(changed("refusal", 1, "mood")) == "bad_field"
     assert reason_of_hello(changed("refusal", 1, ["twin"])) == "bad_field"
+
+
+def test_a_refusal_with_half_an_epoch_is_refused() -> None:
+    assert reason_of_hello(changed("refusal", 4, bytes(8))) == "bad_field"
 
 
 def test_a_member_that_stands_twice_in_a_roster_is_refused() -> None:
