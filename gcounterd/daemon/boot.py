@@ -22,6 +22,7 @@ from gcounterd.counters.images import Image, Kind
 from gcounterd.daemon.logs import get_logger
 from gcounterd.errors import ConfigError, StorageError
 from gcounterd.ids import ColumnId, Epoch, NodeId, column_id, draw_epoch, node_of, show
+from gcounterd.members.timing import PROFILES
 from gcounterd.node.config import Config
 from gcounterd.node.node import Node
 from gcounterd.storage.recovery import Restored, restore
@@ -89,7 +90,7 @@ class Booted:
             nonce=secrets.token_bytes(8),
             address=address,
             seeds=seeds,
-            profile=self.wishes.profile,
+            timing=PROFILES[self.wishes.profile],
         )
         rng = Random(secrets.randbits(128))
         restored = self.restored

@@ -21,9 +21,9 @@ from gcounterd.daemon.events import ALARMS, History
 from gcounterd.daemon.logs import get_logger
 from gcounterd.errors import RefusedError
 from gcounterd.ids import show
-from gcounterd.links.grades import Grade
 from gcounterd.links.transport import Transport
 from gcounterd.node.effects import Dial, Drop, Effect, Exit, Notice, ReadDone, Send
+from gcounterd.node.grades import Grade
 from gcounterd.node.messages import Channel, Hello, Message, Part, Refusal
 from gcounterd.node.node import Node
 from gcounterd.storage.schema import Durability
@@ -80,8 +80,8 @@ class Driver:
                     self.transport.send(links, message)
                 case Dial(address, channel):
                     self.transport.dial(address, channel)
-                case Drop(link, reason, refusal):
-                    self.transport.drop(link, reason, refusal)
+                case Drop(link, reason, refusal, gently):
+                    self.transport.drop(link, reason, refusal, gently=gently)
                 case Notice():
                     self._note(effect)
                 case ReadDone(number, missing):
@@ -174,7 +174,7 @@ class Driver:
         self.events[f"dial_{grade.name.lower()}"] += 1
         log.debug("dial_failed", address=address, grade=grade.name.lower())
         now = trio.current_time()
-        self._input(self.node.dial_failed(address, channel, refusal, now), now)
+        self._input(self.node.dial_failed(address, channel, grade, refusal, now), now)
 
     async def room(self) -> None:
         """Hold a reader back while too much waits for the disk."""

@@ -212,4 +212,5 @@ async def _stop(everything: trio.CancelScope, driver: Driver, api: _Api) -> None
     await api.done.wait()
     with trio.move_on_after(_FLUSH_S):
         await driver.commits.flush()
+    driver.carry_out(driver.node.leave())
     everything.cancel()

@@ -16,11 +16,12 @@ from random import Random
 
 import trio
 
-from gcounterd.links.grades import Grade, grade_of, surest
+from gcounterd.links.grades import grade_of, surest
 from gcounterd.links.greeting import Failure, Met, introduce
 from gcounterd.links.handler import Handler
 from gcounterd.links.limits import RESOLVERS_MAX, STAGGER_SECONDS, TARGETS_MAX, Limits
 from gcounterd.links.sockets import tune
+from gcounterd.node.grades import Grade
 from gcounterd.node.messages import Channel
 
 # Family and socket address, as getaddrinfo gives them.

@@ -11,10 +11,10 @@ import attrs
 import trio
 
 from gcounterd.errors import PeerError
-from gcounterd.links.grades import Grade
 from gcounterd.links.handler import Handler
 from gcounterd.links.limits import Limits, frame_bytes_max
 from gcounterd.links.sockets import part, tune
+from gcounterd.node.grades import Grade
 from gcounterd.node.messages import Channel, Hello, Refusal
 from gcounterd.wire.codec import decode_hello, encode_hello, encode_refusal
 from gcounterd.wire.frames import HELLO_BYTES_MAX, LENGTH_BYTES, Framer

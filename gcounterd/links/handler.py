@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from gcounterd.links.grades import Grade
+from gcounterd.node.grades import Grade
 from gcounterd.node.messages import Channel, Hello, Message, Refusal
 
 

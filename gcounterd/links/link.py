@@ -43,6 +43,7 @@ class Link:
         self._limits = limits
         self._outbox = Outbox(limits.queue_bytes(self.channel))
         self._last: bytes | None = None
+        self._gently = False
         self._reading = trio.CancelScope()
         # Shielded, so that what waits can still be sent when everything is being stopped; `_end`
         # bounds how long.
@@ -58,10 +59,14 @@ class Link:
         if not self.reason and not self._outbox.put(frame):
             self._handler.count(_DROPPED[self.channel])
 
-    def drop(self, reason: str, refusal: Refusal | None = None) -> None:
-        """End the link soon, after saying `refusal` if given. The first reason counts."""
+    def drop(self, reason: str, refusal: Refusal | None = None, *, gently: bool = False) -> None:
+        """End the link soon, after saying `refusal` if given, or what is queued if `gently`.
+
+        The first reason counts.
+        """
         if not self.reason:
             self.reason = reason
+            self._gently = gently
             self._last = encode_refusal(refusal) if refusal else None
             self._reading.cancel()
 
@@ -79,9 +84,9 @@ class Link:
             self._stream.socket.close()
 
     def _end(self) -> None:
-        stopped = not self.reason
+        self._gently = self._gently or (not self.reason and self.channel is Channel.CONTROL)
         self.reason = self.reason or "stopped"
-        if self._last is None and not (stopped and self.channel is Channel.CONTROL):
+        if self._last is None and not self._gently:
             self._writing.cancel()
             return
         self._outbox.finish(self._last)
@@ -117,9 +122,14 @@ class Link:
             self._handler.received(self.number, _read_message(body))
             done += 1
             if done % MESSAGES_PER_STEP == 0:
-                await self._handler.room()
+                await self._make_room()
                 await trio.lowlevel.checkpoint()
         if not self._over():
+            await self._make_room()
+
+    async def _make_room(self) -> None:
+        """Wait until there is room for state. Probes never wait: they must not look unanswered."""
+        if self.channel is Channel.BULK:
             await self._handler.room()
 
     async def _write(self) -> None:

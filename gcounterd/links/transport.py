@@ -112,11 +112,16 @@ class Transport:
         for link in open_links:
             link.send(frame)
 
-    def drop(self, link: int, reason: str, refusal: Refusal | None = None) -> None:
-        """Close a link, after saying why if `refusal` is given; `closed` follows, later."""
+    def drop(
+        self, link: int, reason: str, refusal: Refusal | None = None, *, gently: bool = False
+    ) -> None:
+        """Close a link, after saying why if `refusal` is given, or what is queued if `gently`.
+
+        `closed` follows, later.
+        """
         found = self._links.get(link)
         if found is not None:
-            found.drop(reason, refusal)
+            found.drop(reason, refusal, gently=gently)
 
     def queued(self, link: int) -> int:
         """Return how many bytes wait to be sent on a link, 0 where it is gone."""

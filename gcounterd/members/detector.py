@@ -95,6 +95,10 @@ class Detector:
         """Return what is believed of a member; a stranger is dead."""
         return self._beliefs.liveness(node)
 
+    def lives(self, node: NodeId) -> bool:
+        """Say whether a member is alive or suspect."""
+        return self._beliefs.lives(node)
+
     def view(self, node: NodeId) -> MemberView | None:
         """Return a member as this node sees it, itself included; None for a stranger."""
         return self._beliefs.view(node)
@@ -209,7 +213,11 @@ class Detector:
 
     def hint(self, node: NodeId, now: float) -> list[Action]:
         """Take in that a connection to a member broke: look at once whether it is there."""
-        return [*self._notice(now), *self._hurry(node, now, refused=False)]
+        actions = self._notice(now)
+        probe = self._targets.get(node)
+        if probe is not None:
+            return [*actions, *([] if probe.asked else [Contact(probe.number, node)])]
+        return [*actions, *self._hurry(node, now, refused=False)]
 
     # -- probing ----------------------------------------------------------------------------
 
@@ -313,11 +321,13 @@ class Detector:
             return []
         self._gossip_due = t + self.timing.gossip_every
         near = self._reachable(Liveness.SUSPECT)
+        if not near:  # nobody to tell: no need to look so often
+            self._gossip_due = t + self.timing.interval
         chosen = self._rng.sample(near, min(self.timing.fan_out, len(near)))
         told = [Tell((node,), self._tell(TELL_MAX)) for node in chosen]
         return [tell for tell in told if tell.claims]
 
-    def next_wake(self) -> float:
+    def next_wake(self, now: float) -> float:
         """Return when to wake at the latest, in loop seconds."""
         due = self._round_due
         for probe in self._probes.values():
@@ -327,4 +337,4 @@ class Detector:
                 due = min(due, member.suspicion.due)
         if self._beliefs.rumours:
             due = min(due, self._gossip_due)
-        return self._clock.ask_for(due)
+        return self._clock.ask_for(max(due, self._clock.time(now)))

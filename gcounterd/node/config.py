@@ -8,6 +8,7 @@ from __future__ import annotations
 import attrs
 
 from gcounterd.ids import ColumnId, Epoch, NodeId, column_id
+from gcounterd.members.timing import LAN, Timing
 
 
 @attrs.frozen
@@ -16,11 +17,9 @@ class Config:
 
     seeds            addresses to meet until each has been a member's once
     address          where peers reach us, "host:port"
-    profile          how patient probing is: "local", "lan" or "wan"
+    timing           how members are probed and suspected
     digest_every     one random peer is told which heads changed; the repair of lost pushes
     hash_every       each link compares hashes of everything; catches what the rest missed
-    ping_every       a control link that was silent so long is pinged
-    silent_after     and closed after so long: only an answer proves life
     want_patience    a delta without progress for so long is asked for again
     redial_first, redial_most   back-off of dialling, doubling, with jitter
     """
@@ -32,23 +31,12 @@ class Config:
     nonce: bytes
     address: str
     seeds: tuple[str, ...] = ()
-    profile: str = "lan"
+    timing: Timing = LAN
     digest_every: float = 1.0
     hash_every: float = 30.0
-    ping_every: float = 1.0
-    silent_after: float = 3.0
     want_patience: float = 2.0
     redial_first: float = 0.2
     redial_most: float = 5.0
-
-    @property
-    def ping_patience(self) -> float:
-        """Return how long a ping may stay unanswered.
-
-        It runs from the ping and not from the silence: after a pause of this process nothing was
-        heard for long, although every peer would answer.
-        """
-        return self.silent_after - self.ping_every
 
     @property
     def column(self) -> ColumnId:

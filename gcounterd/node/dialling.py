@@ -2,16 +2,17 @@
 
 Theory. Every member that belongs is tried for ever, at a falling rate with jitter, so a split of
 any length heals by itself; seeds are tried until each has once turned out to be a member (or
-ourselves), so islands that name each other merge. One attempt per address and channel is under
-way at a time. Above `WARM_LINKS_MAX` peers only some are kept connected, and one is exchanged for
-another now and then, so that news still finds its way everywhere.
+ourselves), so islands that name each other merge, and again when nobody else answers. One attempt
+per address and channel is under way at a time. Above `WARM_LINKS_MAX` peers only some are kept
+connected, and one is exchanged for another now and then, so that news still finds its way
+everywhere; a connection opened for a probe is then a passing one, which carries no state.
 
 The names of seeds are resolved by whoever dials, anew at each attempt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 
 import attrs
@@ -20,7 +21,7 @@ from gcounterd.ids import NodeId
 from gcounterd.members.roster import Entry
 from gcounterd.node.config import Config
 from gcounterd.node.messages import Channel
-from gcounterd.node.peers import Peers
+from gcounterd.node.peers import Link, Peers
 
 # A full mesh up to here; beyond, idle connections would cost O(N^2) sockets.
 WARM_LINKS_MAX = 32
@@ -28,6 +29,9 @@ WARM_LINKS_MAX = 32
 # loses patience with the one that did and dials bulk itself.
 EXCHANGE_EVERY_S = 10.0
 BULK_PATIENCE_S = 2.0
+# How often one of the members that are dead or gone is tried: often enough that a healed split
+# merges in seconds, seldom enough that half a cluster does not spend its time on the other half.
+GONE_EVERY_S = 0.25
 # Addresses that an operator or a client may hand us to try; more are passed over.
 SEEDS_MAX = 1024
 
@@ -47,6 +51,9 @@ class Dialler:
         self._rng = rng
         self._attempts: dict[tuple[str, Channel], _Attempt] = {}
         self._unmet: dict[str, None] = dict.fromkeys(config.seeds)
+        self._passing: dict[NodeId, None] = {}
+        self._crowded = False
+        self._gone_due = now
         self._exchange_due = now + EXCHANGE_EVERY_S
         self._next_due = now
 
@@ -60,6 +67,23 @@ class Dialler:
         for address in addresses:
             if len(self._unmet) < SEEDS_MAX:
                 self._unmet.setdefault(address)
+        self._next_due = 0.0
+
+    def retry_seeds(self) -> None:
+        """Try the seeds again, although they were met once: nobody else answers."""
+        self.add_seeds(seed for seed in self._config.seeds if seed != self._config.address)
+
+    def hurry(self, address: str, node: NodeId) -> bool:
+        """Say whether to dial a member for a probe: not if that is under way already."""
+        attempt = self._attempts.setdefault((address, Channel.CONTROL), _Attempt())
+        if self._crowded:
+            self._passing[node] = None
+        started, attempt.under_way = not attempt.under_way, True
+        return started
+
+    def is_passing(self, node: NodeId) -> bool:
+        """Say whether a connection to a member was opened for a probe only."""
+        return node in self._passing
 
     def met(self, address: str) -> None:
         """Note that a member (or we ourselves) answered at `address`."""
@@ -78,29 +102,44 @@ class Dialler:
         attempt.under_way = False
 
     def dials(
-        self, members: Sequence[Entry], peers: Peers, now: float
+        self, members: Sequence[Entry], peers: Peers, lives: Callable[[NodeId], bool], now: float
     ) -> list[tuple[str, Channel]]:
         """Return what to dial now; each is then under way until it succeeds or fails."""
+        self._crowded = len(members) - 1 > WARM_LINKS_MAX
         # Where one member answers no other can: an address handed on would be dialled for ever.
         linked = peers.addresses()
-        absent = [
-            entry.address
+        absent = {
+            entry.address: entry.node
             for entry in members
             if self._absent(entry, peers) and entry.address not in linked
-        ]
+        }
         targets = [(address, Channel.CONTROL) for address in (*self._unmet, *absent)]
         targets += [(address, Channel.BULK) for address in self._bulk(peers, now)]
         wanted = {target: self._attempts.get(target) or _Attempt() for target in targets}
         kept = {t: a for t, a in self._attempts.items() if a.under_way or a.due > now}
         self._attempts = kept | wanted
         ready = [t for t, a in wanted.items() if not a.under_way and a.due <= now]
+        gone = [t for t in ready if t[0] in absent and not lives(absent[t[0]])]
+        gone = [t for t in gone if t[1] is Channel.CONTROL and t[0] not in self._unmet]
         room = WARM_LINKS_MAX - len(peers.on(Channel.CONTROL))
-        started = self._choose(ready, room)
+        started = self._choose([t for t in ready if t not in gone], room)
+        started += self._choose_gone(gone, now)
         for target in started:
             self._attempts[target].under_way = True
+            self._passing.pop(absent.get(target[0], self._config.node), None)
         later = [a.due for a in wanted.values() if not a.under_way and a.due > now]
+        later += [self._gone_due] if gone else []
         self._next_due = min(later, default=now + EXCHANGE_EVERY_S)
         return started
+
+    def _choose_gone(
+        self, gone: list[tuple[str, Channel]], now: float
+    ) -> list[tuple[str, Channel]]:
+        """Pick one of the members that do not live, whoever has waited longest."""
+        if not gone or now < self._gone_due:
+            return []
+        self._gone_due = now + GONE_EVERY_S
+        return [min(gone, key=lambda target: self._attempts[target].due)]
 
     def _choose(self, ready: list[tuple[str, Channel]], room: int) -> list[tuple[str, Channel]]:
         """Leave out control links to members that would pass the limit of warm links."""
@@ -118,8 +157,12 @@ class Dialler:
             link.dialled or link.hello.address
             for link in peers.on(Channel.CONTROL)
             if not peers.to(link.peer, Channel.BULK)
-            and (link.dialled is not None or now >= link.opened + BULK_PATIENCE_S)
+            and not self.is_passing(link.peer)
+            and (link.dialled is not None or self._is_patient(link, now))
         ]
+
+    def _is_patient(self, link: Link, now: float) -> bool:
+        return not self._crowded and now >= link.opened + BULK_PATIENCE_S
 
     def surplus(self, members: Sequence[Entry], peers: Peers, now: float) -> NodeId | None:
         """Return a peer to let go so that another can take its place, now and then."""
@@ -129,7 +172,8 @@ class Dialler:
         self._exchange_due = now + EXCHANGE_EVERY_S
         if len(members) - 1 <= WARM_LINKS_MAX or len(links) < WARM_LINKS_MAX:
             return None
-        return self._rng.choice(links).peer
+        kept = [link.peer for link in links if not self.is_passing(link.peer)]
+        return self._rng.choice(kept) if kept else None
 
     def next_wake(self) -> float:
         """Return when to ask again, at the latest."""

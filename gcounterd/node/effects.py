@@ -31,11 +31,12 @@ class Send:
 
 @attrs.frozen
 class Drop:
-    """Close a link, after saying why if `refusal` is given."""
+    """Close a link, after saying why if `refusal` is given, or what is queued if `gently`."""
 
     link: int
     reason: str
     refusal: Refusal | None = None
+    gently: bool = False
 
 
 @attrs.frozen

@@ -14,9 +14,10 @@ import attrs
 
 from gcounterd.counters.batches import Batch, Block
 from gcounterd.ids import ColumnId, Epoch, NodeId
+from gcounterd.members.claims import Claim
 from gcounterd.members.roster import Entry
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 
 class Channel(enum.IntEnum):
@@ -78,16 +79,58 @@ class Refusal:
 
 @attrs.frozen
 class Ping:
-    """Control: are you there?"""
+    """Control: are you there? `digest` is the sender's table of members, 8 bytes."""
 
     number: int
+    digest: bytes
+    claims: tuple[Claim, ...] = ()
 
 
 @attrs.frozen
 class Ack:
-    """Control: the answer to the ping of that number."""
+    """Control: the answer to the ping of that number, or to a `PingFor` from who was asked."""
 
     number: int
+    claims: tuple[Claim, ...] = ()
+
+
+@attrs.frozen
+class PingFor:
+    """Control: I get no answer from `target`; do you? Ends in an `Ack` or a `Nack`."""
+
+    number: int
+    target: NodeId
+
+
+@attrs.frozen
+class Nack:
+    """Control: I get no answer either; `refused` if its port refuses me."""
+
+    number: int
+    refused: bool
+
+
+@attrs.frozen
+class Gossip:
+    """Control: what is said of members."""
+
+    claims: tuple[Claim, ...]
+
+
+@attrs.frozen
+class Survey:
+    """Control: sums of the table of members by buckets; `reply` if it answers one.
+
+    Its receiver tells the claims of the buckets that differ, and sends its own if it is none.
+    """
+
+    sums: bytes
+    reply: bool
+
+
+@attrs.frozen
+class Bye:
+    """Control: this connection is not needed any more; its end means nothing."""
 
 
 @attrs.frozen
@@ -189,5 +232,9 @@ class Answer:
     entries: tuple[Entry, ...]
 
 
-Message = Ping | Ack | Who | Here | Roster | Digest | StateHash | Push | Want | Part | Ask | Answer
-CONTROL_MESSAGES = (Ping, Ack, Who, Here)
+ProbeMessage = Ping | Ack | PingFor | Nack | Gossip | Survey | Bye
+ControlMessage = ProbeMessage | Who | Here
+BulkMessage = Roster | Digest | StateHash | Push | Want | Part | Ask | Answer
+Message = ControlMessage | BulkMessage
+PROBE_MESSAGES = (Ping, Ack, PingFor, Nack, Gossip, Survey, Bye)
+CONTROL_MESSAGES = (*PROBE_MESSAGES, Who, Here)

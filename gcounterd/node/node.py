@@ -19,30 +19,31 @@ from random import Random
 from typing import assert_never
 
 from gcounterd.counters.batches import COUNT_MAX, Batch
-from gcounterd.counters.counters import OPEN_COLUMNS_MAX, Counters
+from gcounterd.counters.counters import Counters
 from gcounterd.errors import ClientError, PeerError
-from gcounterd.ids import ColumnId, NodeId
+from gcounterd.ids import NodeId
 from gcounterd.members.roster import Roster, State
 from gcounterd.node import admission
 from gcounterd.node.config import Config
 from gcounterd.node.dialling import Dialler
 from gcounterd.node.effects import Dial, Drop, Effect, Exit, Notice, Send
 from gcounterd.node.exchange import Exchange
+from gcounterd.node.grades import Grade
 from gcounterd.node.intake import Intake
 from gcounterd.node.joining import Joining
 from gcounterd.node.membership import Membership
 from gcounterd.node.messages import (
     CONTROL_MESSAGES,
-    Ack,
+    PROBE_MESSAGES,
     Answer,
     Ask,
+    Bye,
     Channel,
     Digest,
     Hello,
     Here,
     Message,
     Part,
-    Ping,
     Push,
     Refusal,
     Refused,
@@ -52,6 +53,7 @@ from gcounterd.node.messages import (
 )
 from gcounterd.node.messages import Roster as RosterMessage
 from gcounterd.node.peers import Link, Peers
+from gcounterd.node.probing import Probing
 from gcounterd.node.pushes import Pushes
 from gcounterd.node.reading import READS_MAX, Reading
 from gcounterd.node.records import Group, TakeBatch, TakeEntries
@@ -87,12 +89,13 @@ class Node:
         self.reading = Reading(config.node, counters, roster, self.peers)
         self.dialler = Dialler(config, rng, now)
         self._rng = rng
+        self.probing = Probing(config, roster, self.peers, self.dialler, rng, now)
+        self.detector = self.probing.detector
         self._established = False
         self.membership = Membership(config, roster, self.intake, self.peers, self.joining)
         self.pushes = Pushes(config, roster, self.peers, rng, now)
         self._digest_due = now + config.digest_every * rng.random()
         self._tell_all_due = False
-        self._pings = 0
 
     # -- the data plane ---------------------------------------------------------------------
 
@@ -151,6 +154,7 @@ class Node:
         for record in group.records:
             if isinstance(record, TakeEntries):
                 effects += self.membership.merge(record.entries)
+                effects += self._probed(self.probing.roster_changed(record.entries, now), now)
         self.membership.activate()
         return [*effects, *self.exchange.ask(now), *self.reading.finish(now)]
 
@@ -177,7 +181,7 @@ class Node:
             self.dialler.ended(dialled, hello.channel, now)
             self.dialler.met(dialled)
         self.dialler.met(hello.address)
-        new = Link(link, hello, dialled, now, now, hash_due=now + self.config.hash_every)
+        new = Link(link, hello, dialled, now, hash_due=now + self.config.hash_every)
         losers = self.peers.put(new)
         effects: list[Effect] = [Drop(old.id, "replaced") for old in losers]
         for old in losers:
@@ -190,6 +194,8 @@ class Node:
             return [*effects, Exit(4, f"{text}; start with another --name")]
         if hello.channel is Channel.BULK:
             effects += self._greet(new)
+        else:
+            effects += self._probed(self.probing.opened(new, now), now)
         return [*effects, *self._dial(now)]
 
     def _yields_name_to(self, hello: Hello) -> bool:
@@ -209,13 +215,22 @@ class Node:
         if gone is None:
             return []
         self.exchange.closed(link)
-        return self._dial(now)
+        effects: list[Effect] = []
+        if gone.channel is Channel.CONTROL:
+            effects = self._probed(self.probing.closed(gone, now), now)
+        return effects + self._dial(now)
 
     def dial_failed(
-        self, address: str, channel: Channel, refusal: Refusal | None, now: float
+        self, address: str, channel: Channel, grade: Grade, refusal: Refusal | None, now: float
     ) -> list[Effect]:
         """Take note that a dial ended without a link, with the refusal if there was one."""
         self.dialler.ended(address, channel, now)
+        effects: list[Effect] = []
+        if channel is Channel.CONTROL:
+            effects = self._probed(self.probing.dial_failed(address, grade, now), now)
+        return effects + self._refused(address, refusal)
+
+    def _refused(self, address: str, refusal: Refusal | None) -> list[Effect]:
         if refusal is None:
             return []
         if refusal.reason is Refused.SELF:
@@ -228,8 +243,17 @@ class Node:
         return [Notice("refused", {"address": address, "reason": str(refusal.reason)})]
 
     def _dial(self, now: float) -> list[Effect]:
-        targets = self.dialler.dials(self.roster.belonging(), self.peers, now)
+        members, lives = self.roster.belonging(), self.detector.lives
+        targets = self.dialler.dials(members, self.peers, lives, now)
         return [Dial(address, channel) for address, channel in targets]
+
+    def _probed(self, effects: list[Effect], now: float) -> list[Effect]:
+        """Forget the links that probing drops, so that nothing else is sent on them."""
+        dropped = [effect for effect in effects if isinstance(effect, Drop)]
+        for effect in dropped:
+            self.peers.remove(effect.link)
+            self.exchange.closed(effect.link)
+        return [*effects, *(self._dial(now) if dropped else [])]
 
     def join(self, addresses: Iterable[str], now: float) -> list[Effect]:
         """Try more addresses until each has been a member's once."""
@@ -244,8 +268,6 @@ class Node:
         source = self.peers.get(link)
         if source is None:
             return []
-        source.heard = now
-        source.pinged = None
         try:
             return self._handle(source, message, now)
         except PeerError as error:
@@ -256,6 +278,8 @@ class Node:
     def _handle(self, link: Link, message: Message, now: float) -> list[Effect]:
         if isinstance(message, CONTROL_MESSAGES) != (link.channel is Channel.CONTROL):
             raise PeerError("wrong_channel", type(message).__name__)
+        if isinstance(message, PROBE_MESSAGES):
+            return self._probed(self.probing.handle(link, message, now), now)
         match message:
             case Push(batch):
                 return self._take_push(link, batch, now)
@@ -267,19 +291,17 @@ class Node:
             case Digest():
                 self.joining.hear(link.peer, message.heads)
                 return self.exchange.compare(link, message, now)
-            case Ping(number):
-                return [Send((link.id,), Ack(number))]
             case Who(number):
                 here = Here(number, self.config.epoch)
                 return [Send((link.id,), here)] if self._established else []
-            case Ack() | Here():
+            case Here():
                 return []
             case RosterMessage():
                 return self.membership.take(link, message)
             case StateHash(theirs):
                 return [] if theirs == self.state_hash() else self._greet(link)
             case Ask(number, heads):
-                return self._answer(link, number, heads)
+                return self.reading.answer(link, number, heads)
             case Answer():
                 return self._take_answer(link, message, now)
             case _:
@@ -292,13 +314,6 @@ class Node:
             self.exchange.ahead(link, batch.column, batch.version)
             return self.exchange.ask(now)
         return []
-
-    def _answer(self, link: Link, number: int, heads: dict[ColumnId, int]) -> list[Effect]:
-        newer = {c: h for c, h in self.counters.heads().items() if h > heads.get(c, 0)}
-        members = tuple(self.roster.belonging())
-        if max(len(newer), len(members)) > OPEN_COLUMNS_MAX:
-            return []  # more than a frame can say; the asker names us as missed
-        return [Send((link.id,), Answer(number, newer, members))]
 
     def _take_answer(self, link: Link, message: Answer, now: float) -> list[Effect]:
         if not self.reading.expects(link, message.number):
@@ -326,7 +341,8 @@ class Node:
 
     def wake(self, now: float) -> list[Effect]:
         """Do what is due; waking late or early is always legal."""
-        effects = self._ping(now)
+        effects = self._probed(self.probing.wake(now), now)
+        effects += self._exchange_peer(now)
         effects += self.pushes.send(now)
         effects += self._dial(now)
         effects += self.exchange.serve_step()
@@ -335,29 +351,18 @@ class Node:
         effects += self.reading.ask_missing()
         return [*effects, *self.reading.finish(now)]
 
-    def _ping(self, now: float) -> list[Effect]:
+    def _exchange_peer(self, now: float) -> list[Effect]:
+        """Let one of many peers go, now and then, so that another takes its place."""
+        peer = self.dialler.surplus(self.roster.belonging(), self.peers, now)
         effects: list[Effect] = []
-        leaving = self.dialler.surplus(self.roster.belonging(), self.peers, now)
-        for link in self.peers.on(Channel.CONTROL):
-            silent = now - link.heard
-            if link.peer == leaving:
-                effects += self._let_go(link, "exchanged", now)
-            elif link.pinged is None and silent >= self.config.ping_every:
-                self._pings += 1
-                link.pinged = now
-                effects.append(Send((link.id,), Ping(self._pings)))
-            elif link.pinged is not None and now >= link.pinged + self.config.ping_patience:
-                effects += self._let_go(link, "silent", now)
-        return effects
+        for link in self.peers.of(peer) if peer is not None else []:
+            last = [Send((link.id,), Bye())] if link.channel is Channel.CONTROL else []
+            effects += [*last, Drop(link.id, "exchanged", gently=True)]
+        return self._probed(effects, now)
 
-    def _let_go(self, link: Link, reason: str, now: float) -> list[Effect]:
-        """Close both links to a peer: what goes for its control link goes for its process."""
-        bulk = self.peers.to(link.peer, Channel.BULK)
-        links = [link, bulk] if bulk else [link]
-        effects: list[Effect] = [Drop(each.id, reason) for each in links]
-        for each in links:
-            effects += self.closed(each.id, now)
-        return effects
+    def leave(self) -> list[Effect]:
+        """Say goodbye: this process stops, and will come back or not; the roster stays."""
+        return self.probing.leave()
 
     def _gossip(self, now: float) -> list[Effect]:
         effects: list[Effect] = []
@@ -381,11 +386,7 @@ class Node:
             return now
         due = min(self._digest_due, self.dialler.next_wake(), self.pushes.next_wake())
         due = min(due, self.exchange.next_wake(), self.reading.next_wake())
-        ping, patience = self.config.ping_every, self.config.ping_patience
-        for link in self.peers.on(Channel.CONTROL):
-            unheard = link.heard + ping if link.pinged is None else link.pinged + patience
-            due = min(due, unheard)
-        return due
+        return min(due, self.probing.next_wake(now))
 
     # -- views ------------------------------------------------------------------------------
 

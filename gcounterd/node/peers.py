@@ -19,8 +19,7 @@ class Link:
     """One accepted connection.
 
     dialled    the address that we dialled, or None if the peer dialled us
-    heard      when something last came in
-    pinged     when we last pinged without an answer since, or None
+    parting    its peer said that it will end: that is no sign of trouble then
     told       change number up to which heads were told on it (bulk)
     hash_due   when the next hash is due on it (bulk)
     """
@@ -29,8 +28,7 @@ class Link:
     hello: Hello
     dialled: str | None
     opened: float
-    heard: float
-    pinged: float | None = None
+    parting: bool = False
     told: int = 0
     hash_due: float = 0.0
 
@@ -61,6 +59,11 @@ class Peers:
     def to(self, peer: NodeId, channel: Channel) -> Link | None:
         """Return the open link to `peer` on `channel`."""
         return self._by_peer.get((peer, channel))
+
+    def of(self, peer: NodeId) -> list[Link]:
+        """Return the open links to `peer`."""
+        links = [self._by_peer.get((peer, channel)) for channel in Channel]
+        return [link for link in links if link is not None]
 
     def on(self, channel: Channel) -> list[Link]:
         """Return all open links of `channel`, oldest first."""

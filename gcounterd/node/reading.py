@@ -74,6 +74,14 @@ class Reading:
         """Ask those that could not be asked before, or whose link was replaced."""
         return [effect for number in self._reads for effect in self._ask(number)]
 
+    def answer(self, link: Link, number: int, heads: dict[ColumnId, int]) -> list[Effect]:
+        """Answer a peer's read: what we hold above its heads, and the members we know of."""
+        newer = {c: h for c, h in self._counters.heads().items() if h > heads.get(c, 0)}
+        members = tuple(self._roster.belonging())
+        if max(len(newer), len(members)) > OPEN_COLUMNS_MAX:
+            return []  # more than a frame can say; the asker names us as missed
+        return [Send((link.id,), Answer(number, newer, members))]
+
     def expects(self, link: Link, number: int) -> bool:
         """Say whether an answer of that number is waited for from the peer of `link`."""
         read = self._reads.get(number)

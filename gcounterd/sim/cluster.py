@@ -144,6 +144,14 @@ class Cluster:
         if power:
             self.network.down[name] = None
 
+    def stop(self, name: str) -> None:
+        """Stop the process as an operator does: it says goodbye first."""
+        host = self.hosts[name]
+        assert host.process is not None, f"{name} does not run"
+        host.process.stop()
+        host.process = None
+        self.tally["stop"] += 1
+
     def roll_back(self, name: str, content: Content) -> None:
         """Put an older copy of its disk in place of a host's, whose process must not run.
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from gcounterd.node.grades import Grade
 from gcounterd.node.messages import Channel, Refusal
 from gcounterd.sim.world import World
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 DIAL_S_MAX = 2.0
 HELLO_S_MAX = 5.0
 STUCK_S = {Channel.CONTROL: 2.0, Channel.BULK: 10.0}
+
+# What a dial that ended so tells; an end without a word looks like a port that refuses.
+_GRADES = {"timeout": Grade.TIMEOUT, "refused by us": Grade.UNWANTED, "stuck": Grade.TIMEOUT}
 
 
 @attrs.define
@@ -52,6 +56,7 @@ class End:
 
     opened   the node was told of it; closed  nothing more comes from it or goes into it
     refusal  what the other side answered to our hello, if it refused
+    grade    what its end says, if it ended before it was opened
     """
 
     __slots__ = (
@@ -60,6 +65,7 @@ class End:
         "dialled",
         "frames",
         "free_at",
+        "grade",
         "link",
         "moved_at",
         "opened",
@@ -79,6 +85,7 @@ class End:
         self.dialled = dialled
         self.peer: End | None = None
         self.refusal: Refusal | None = None
+        self.grade = Grade.TIMEOUT
         self.opened = False
         self.closed = False
         self.frames: deque[tuple[float, bytes]] = deque()  # b"" is the end of the stream
@@ -293,6 +300,7 @@ class Network:
         if end.opened:
             end.process.call(end.process.lost, end, reason)
         elif end.dialled is not None:
+            end.grade = Grade.REJECTED if end.refusal else _GRADES.get(reason, Grade.REFUSED)
             end.process.call(end.process.dial_failed, end)
 
     def reset(self, end: End) -> None:

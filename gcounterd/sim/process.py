@@ -139,6 +139,14 @@ class Process:
         self._network.release()
         self._turn()
 
+    def stop(self) -> None:
+        """Say goodbye and end, as on TERM."""
+        self._do(self.node.leave())
+        for end in list(self.ends.values()):
+            if end.channel is Channel.CONTROL:
+                self._network.close(end, "stopped")
+        self.kill(power=False)
+
     def kill(self, *, power: bool) -> None:
         """End at once; without power, links vanish without a word."""
         self.alive = self.paused = False
@@ -225,7 +233,7 @@ class Process:
         """Take note that a dial came to nothing."""
         assert end.dialled is not None
         now = self._world.now
-        self._do(self.node.dial_failed(end.dialled, end.channel, end.refusal, now))
+        self._do(self.node.dial_failed(end.dialled, end.channel, end.grade, end.refusal, now))
 
     def lost(self, end: End, reason: str) -> None:
         """Take note that a link is gone."""
@@ -248,8 +256,8 @@ class Process:
                             self._network.send(end, frame)
                 case Dial(address, channel):
                     self._network.dial(self, address, channel)
-                case Drop(link, reason, refusal):
-                    self._drop(link, reason, refusal)
+                case Drop(link, reason, refusal, gently):
+                    self._drop(link, reason, refusal, gently=gently)
                 case Notice():
                     self._witness.noticed(self, effect)
                 case ReadDone(number, missing):
@@ -260,12 +268,13 @@ class Process:
                     assert_never(effect)
         self._turn()
 
-    def _drop(self, link: int, reason: str, refusal: Refusal | None) -> None:
+    def _drop(self, link: int, reason: str, refusal: Refusal | None, *, gently: bool) -> None:
         end = self.ends.get(link)
         if end is None:
             return
         if refusal is not None:
             self._network.send(end, encode_refusal(refusal))
+        if refusal is not None or gently:
             self._network.close(end, reason)
         else:
             self._network.abort(end, reason)

@@ -21,29 +21,37 @@ from typing import Any, assert_never
 
 from gcounterd.errors import PeerError
 from gcounterd.ids import COLUMN_ID_BYTES, ColumnId
+from gcounterd.members.claims import Claim
 from gcounterd.members.roster import Entry
+from gcounterd.members.table import BUCKETS, SUM_BYTES
 from gcounterd.node.messages import (
     PROTOCOL_VERSION,
     Ack,
     Answer,
     Ask,
+    Bye,
     Channel,
     Digest,
+    Gossip,
     Hello,
     Here,
     Message,
+    Nack,
     Part,
     Ping,
+    PingFor,
     Push,
     Refusal,
     Refused,
     Roster,
     StateHash,
+    Survey,
     Want,
     Who,
 )
 from gcounterd.wire import fields, frames
 from gcounterd.wire.batches import read_batch, read_part
+from gcounterd.wire.claims import read_claims, write_claims
 from gcounterd.wire.entries import read_entries, write_entries
 
 # As many columns as a node keeps open (DESIGN 1): a digest names each once.
@@ -51,6 +59,8 @@ HEADS_MAX = 1024
 # Members in one message: as many as may write. 512 fit a frame whatever their names and addresses
 # are; of 1,024 with addresses of ordinary length a quarter of a frame is filled.
 ENTRIES_MAX = 1024
+# Claims in one message: some 60 bytes each, so that it stays small enough for control.
+CLAIMS_MAX = 128
 # Words of a refusal: what is left of a hello's frame beside the longest address and an epoch.
 REFUSAL_TEXT_BYTES_MAX = 200
 NONCE_BYTES = 8
@@ -59,7 +69,8 @@ HASH_BYTES = 16
 
 _HELLO, _REFUSAL, _PING, _ACK, _ROSTER, _DIGEST = range(1, 7)
 _STATE_HASH, _PUSH, _WANT, _PART, _ASK, _ANSWER = range(7, 13)
-_WHO, _HERE = 16, 17
+_PING_FOR, _NACK, _GOSSIP, _WHO, _HERE = range(13, 18)
+_SURVEY, _BYE = 22, 23
 
 _HELLO_FIELDS = 11
 _REFUSAL_FIELDS = 4
@@ -83,10 +94,20 @@ def encode(message: Message) -> bytes:
 
 def _fields_of(message: Message) -> _Fields:
     match message:
-        case Ping(number):
-            return (_PING, number)
-        case Ack(number):
-            return (_ACK, number)
+        case Ping(number, digest, claims):
+            return (_PING, number, digest, write_claims(claims))
+        case Ack(number, claims):
+            return (_ACK, number, write_claims(claims))
+        case PingFor(number, target):
+            return (_PING_FOR, number, target)
+        case Nack(number, refused):
+            return (_NACK, number, refused)
+        case Gossip(claims):
+            return (_GOSSIP, write_claims(claims))
+        case Survey(sums, reply):
+            return (_SURVEY, sums, reply)
+        case Bye():
+            return (_BYE,)
         case Who(number):
             return (_WHO, number)
         case Here(number, epoch):
@@ -244,11 +265,36 @@ def _read_heads(columns: object, heads: object) -> dict[ColumnId, int]:
 
 
 def _read_ping(found: _Fields) -> Message:
-    return Ping(fields.number(found[1]))
+    _, number, digest, claims = found
+    return Ping(fields.number(number), fields.exact(digest, SUM_BYTES), _read_claims(claims))
 
 
 def _read_ack(found: _Fields) -> Message:
-    return Ack(fields.number(found[1]))
+    return Ack(fields.number(found[1]), _read_claims(found[2]))
+
+
+def _read_ping_for(found: _Fields) -> Message:
+    return PingFor(fields.number(found[1]), fields.node_id(found[2]))
+
+
+def _read_nack(found: _Fields) -> Message:
+    return Nack(fields.number(found[1]), fields.flag(found[2]))
+
+
+def _read_gossip(found: _Fields) -> Message:
+    return Gossip(_read_claims(found[1]))
+
+
+def _read_survey(found: _Fields) -> Message:
+    return Survey(fields.exact(found[1], BUCKETS * SUM_BYTES), fields.flag(found[2]))
+
+
+def _read_bye(_: _Fields) -> Message:
+    return Bye()
+
+
+def _read_claims(value: object) -> tuple[Claim, ...]:
+    return read_claims(value, CLAIMS_MAX)
 
 
 def _read_who(found: _Fields) -> Message:
@@ -324,6 +370,9 @@ _READERS: dict[int, tuple[Callable[[_Fields], Message], int]] = {
     _REFUSAL: (_out_of_place, 1 + _REFUSAL_FIELDS),
     _PING: (_read_ping, 2),
     _ACK: (_read_ack, 2),
+    _REFUSAL: (_out_of_place, 4),
+    _PING: (_read_ping, 4),
+    _ACK: (_read_ack, 3),
     _ROSTER: (_read_roster, 3),
     _DIGEST: (_read_digest, 4),
     _STATE_HASH: (_read_state_hash, 2),
@@ -334,4 +383,9 @@ _READERS: dict[int, tuple[Callable[[_Fields], Message], int]] = {
     _ANSWER: (_read_answer, 5),
     _WHO: (_read_who, 2),
     _HERE: (_read_here, 3),
+    _PING_FOR: (_read_ping_for, 3),
+    _NACK: (_read_nack, 3),
+    _GOSSIP: (_read_gossip, 2),
+    _SURVEY: (_read_survey, 3),
+    _BYE: (_read_bye, 1),
 }

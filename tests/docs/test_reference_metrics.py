@@ -16,7 +16,7 @@ from gcounterd.daemon.events import MEMBERSHIP
 from gcounterd.daemon.longest import Turns
 from gcounterd.daemon.metrics import Metrics
 from gcounterd.daemon.views import Views
-from gcounterd.links.grades import Grade
+from gcounterd.node.grades import Grade
 from gcounterd.storage.schema import Durability
 from tests.docs.tables import read_tables
 

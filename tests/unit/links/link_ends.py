@@ -11,9 +11,9 @@ import trio
 
 from gcounterd.counters.batches import make_block
 from gcounterd.ids import ColumnId, Epoch, NodeId
-from gcounterd.links.grades import Grade
 from gcounterd.links.limits import Limits
 from gcounterd.links.transport import Transport
+from gcounterd.node.grades import Grade
 from gcounterd.node.messages import Channel, Hello, Message, Part, Refusal
 from gcounterd.wire.codec import encode_hello
 from gcounterd.wire.frames import LENGTH_BYTES

@@ -11,9 +11,9 @@ from link_ends import End, hello_of
 from test_hostile_peers import no_descriptors
 
 from gcounterd.links.dialling import Dialler, Target, connect, split_address
-from gcounterd.links.grades import Grade
 from gcounterd.links.greeting import Failure
 from gcounterd.links.limits import Limits
+from gcounterd.node.grades import Grade
 from gcounterd.node.messages import Channel
 from gcounterd.wire.codec import encode_hello
 

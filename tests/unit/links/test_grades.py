@@ -7,7 +7,8 @@ import socket
 
 import pytest
 
-from gcounterd.links.grades import Grade, grade_of, surest
+from gcounterd.links.grades import grade_of, surest
+from gcounterd.node.grades import Grade
 
 
 @pytest.mark.parametrize(

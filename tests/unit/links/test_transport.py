@@ -6,8 +6,8 @@ import trio
 import trio.testing
 from link_ends import PATIENCE_SECONDS, End, RawPeer, big_part
 
-from gcounterd.links.grades import Grade
 from gcounterd.links.limits import Limits
+from gcounterd.node.grades import Grade
 from gcounterd.node.messages import Ack, Channel, Message, Part, Ping, Refusal, Refused
 from gcounterd.wire.codec import decode, encode
 
