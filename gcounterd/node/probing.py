@@ -228,6 +228,9 @@ class Probing:
         entry = self._roster.get(target)
         if entry is None:
             return []
+        if entry.address in self._peers.addresses():  # another process answers there
+            nack = self._relays.unreached(number, refused=False) or []
+            return nack + self._perform(self.detector.unreached(number, now), now)
         self._waiting.setdefault(entry.address, {})[number] = target
         started = self._dialler.hurry(entry.address, target)
         return [Dial(entry.address, Channel.CONTROL)] if started else []

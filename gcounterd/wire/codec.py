@@ -368,9 +368,6 @@ def _out_of_place(_: _Fields) -> Message:
 _READERS: dict[int, tuple[Callable[[_Fields], Message], int]] = {
     _HELLO: (_out_of_place, 1 + _HELLO_FIELDS),
     _REFUSAL: (_out_of_place, 1 + _REFUSAL_FIELDS),
-    _PING: (_read_ping, 2),
-    _ACK: (_read_ack, 2),
-    _REFUSAL: (_out_of_place, 4),
     _PING: (_read_ping, 4),
     _ACK: (_read_ack, 3),
     _ROSTER: (_read_roster, 3),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gcounterd.counters.batches import COUNT_MAX, Batch, Block, make_block
 from gcounterd.errors import PeerError
 from gcounterd.ids import ColumnId
+from gcounterd.members.claims import INCARNATION_MAX, Claim, Evidence, Liveness
 from gcounterd.members.roster import NAME_PATTERN, Entry, State
 from gcounterd.node import messages
 from gcounterd.wire import codec
@@ -33,6 +34,18 @@ entries = st.builds(
     Entry, ids, ids, numbers, names, addresses, st.sampled_from(State), st.none() | ids
 )
 rosters = st.lists(entries, max_size=8, unique_by=lambda entry: entry.node).map(tuple)
+
+
+@st.composite
+def claims(draw: st.DrawFn) -> Claim:
+    liveness = draw(st.sampled_from(Liveness))
+    accuser = draw(ids) if liveness in (Liveness.SUSPECT, Liveness.DEAD) else None
+    incarnation = draw(st.integers(0, INCARNATION_MAX))
+    evidence = draw(st.sampled_from(Evidence))
+    return Claim(draw(ids), draw(ids), incarnation, liveness, accuser, evidence)
+
+
+said = st.lists(claims(), max_size=8).map(tuple)
 
 
 @st.composite
@@ -67,8 +80,13 @@ def parts(draw: st.DrawFn) -> messages.Part:
 
 
 any_message = st.one_of(
-    st.builds(messages.Ping, numbers),
-    st.builds(messages.Ack, numbers),
+    st.builds(messages.Ping, numbers, gatherings, said),
+    st.builds(messages.Ack, numbers, said),
+    st.builds(messages.PingFor, numbers, ids),
+    st.builds(messages.Nack, numbers, st.booleans()),
+    st.builds(messages.Gossip, said),
+    st.builds(messages.Survey, st.binary(min_size=512, max_size=512), st.booleans()),
+    st.just(messages.Bye()),
     st.builds(messages.Who, numbers),
     st.builds(messages.Here, numbers, ids),
     st.builds(messages.Roster, rosters, st.booleans()),
@@ -110,7 +128,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=3), inner),
     max_leaves=20,
 )
-shaped = st.tuples(st.integers(0, 20), st.lists(values, max_size=12)).map(
+shaped = st.tuples(st.integers(0, 24), st.lists(values, max_size=12)).map(
     lambda pair: msgpack.packb([pair[0], *pair[1]])
 )
 

@@ -11,7 +11,7 @@ import trio
 from link_ends import End, RawPeer, big_part, hello_of
 
 from gcounterd.links.limits import CONTROL_FRAME_BYTES_MAX, Limits
-from gcounterd.node.messages import Channel, Ping, Refusal, Refused
+from gcounterd.node.messages import Ack, Channel, Refusal, Refused
 from gcounterd.wire.codec import decode_hello, encode, encode_hello, encode_refusal
 from gcounterd.wire.frames import FRAME_BYTES_MAX, wrap
 
@@ -37,7 +37,7 @@ def no_descriptors() -> Iterator[None]:
         (b"\xff" * 64, "hello_too_large"),
         (wrap(b"\xc1"), "not_msgpack"),
         (wrap(b"\x05"), "bad_shape"),
-        (encode(Ping(1)), "no_hello"),
+        (encode(Ack(1)), "no_hello"),
         (encode_refusal(Refusal(Refused.SELF, "")), "no_hello"),
     ],
 )
@@ -75,7 +75,7 @@ async def test_a_refused_peer_reads_why(nursery: trio.Nursery) -> None:
     end.judges = lambda _: refusal
     peer = await RawPeer.connect(end)
     # What it sends before it has an answer must not take the answer away from it.
-    await peer.send(encode_hello(hello_of(2)) + encode(Ping(1)) * 1000)
+    await peer.send(encode_hello(hello_of(2)) + encode(Ack(1)) * 1000)
     assert decode_hello(await peer.frame()) == refusal
     assert not end.messages
 
@@ -96,7 +96,7 @@ async def test_nothing_after_a_hello_is_parsed_before_it_is_accepted(nursery: tr
         (Channel.CONTROL, (CONTROL_FRAME_BYTES_MAX + 1).to_bytes(4, "big"), "frame_too_large"),
         (Channel.BULK, b"\x00\x00\x00\x00", "empty_frame"),
         (Channel.BULK, wrap(b"\x92\x63\x01"), "unknown_type"),
-        (Channel.CONTROL, wrap(b"\x92\x03\xc3"), "bad_field"),
+        (Channel.CONTROL, wrap(b"\x93\x04\xc3\x90"), "bad_field"),
         (Channel.CONTROL, wrap(b"\x91" * 5000), "not_msgpack"),
         (Channel.CONTROL, encode_hello(hello_of(2)), "hello_again"),
         (Channel.CONTROL, encode_refusal(Refusal(Refused.TWIN, "x")), "refused_twin"),
@@ -108,15 +108,15 @@ async def test_a_peer_that_breaks_the_protocol_loses_that_link_only(
     end, other = await End(1).start(nursery), await End(2).start(nursery)
     to_other, from_end = await end.link_to(other)
     peer, link = await RawPeer.accepted(end, 3, channel)
-    await peer.send(encode(Ping(1)) + data + encode(Ping(2)))
+    await peer.send(encode(Ack(1)) + data + encode(Ack(2)))
     assert await peer.is_closed()
     await end.until(lambda: end.closed_links)
     assert end.closed_links == [(link, reason)]
     assert end.counts[reason] == 1
-    assert end.heard(link) == [Ping(1)]
-    end.transport.send([to_other], Ping(5))
+    assert end.heard(link) == [Ack(1)]
+    end.transport.send([to_other], Ack(5))
     await other.until(lambda: other.messages)
-    assert other.heard(from_end) == [Ping(5)]
+    assert other.heard(from_end) == [Ack(5)]
 
 
 async def test_a_reset_connection_is_reported(nursery: trio.Nursery) -> None:

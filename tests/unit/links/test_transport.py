@@ -8,7 +8,7 @@ from link_ends import PATIENCE_SECONDS, End, RawPeer, big_part
 
 from gcounterd.links.limits import Limits
 from gcounterd.node.grades import Grade
-from gcounterd.node.messages import Ack, Channel, Message, Part, Ping, Refusal, Refused
+from gcounterd.node.messages import Ack, Channel, Message, Part, Refusal, Refused
 from gcounterd.wire.codec import decode, encode
 
 TWIN = Refusal(Refused.TWIN, "this id answers elsewhere", "10.0.0.9:7700")
@@ -29,11 +29,11 @@ async def test_messages_arrive_in_order_in_both_directions(nursery: trio.Nursery
     a, b = await End(1).start(nursery), await End(2).start(nursery)
     mine, its = await a.link_to(b)
     for number in range(500):
-        a.transport.send([mine], Ping(number))
+        a.transport.send([mine], Ack(number))
         b.transport.send([its], Ack(number))
     await b.until(lambda: len(b.heard(its)) == 500)
     await a.until(lambda: len(a.heard(mine)) == 500)
-    assert b.heard(its) == [Ping(number) for number in range(500)]
+    assert b.heard(its) == [Ack(number) for number in range(500)]
     assert a.heard(mine) == [Ack(number) for number in range(500)]
 
 
@@ -41,10 +41,10 @@ async def test_a_message_goes_to_each_link_that_is_named_and_open(nursery: trio.
     a, b, c = [await End(number).start(nursery) for number in (1, 2, 3)]
     to_b, _ = await a.link_to(b)
     to_c, _ = await a.link_to(c)
-    a.transport.send([to_b, 12345, to_c], Ping(7))
+    a.transport.send([to_b, 12345, to_c], Ack(7))
     await b.until(lambda: b.messages)
     await c.until(lambda: c.messages)
-    assert b.messages[0][1] == c.messages[0][1] == Ping(7)
+    assert b.messages[0][1] == c.messages[0][1] == Ack(7)
 
 
 async def test_the_acceptor_refuses_with_words(nursery: trio.Nursery) -> None:
@@ -94,7 +94,7 @@ async def test_a_dropped_link_is_reported_once_at_both_ends(nursery: trio.Nurser
     assert a.closed_links == [(mine, "replaced")]
     assert b.closed_links == [(its, "closed_by_peer")]
     a.transport.drop(mine, "gone")
-    a.transport.send([mine], Ping(1))
+    a.transport.send([mine], Ack(1))
     assert a.transport.queued(mine) == 0
 
 
@@ -115,9 +115,9 @@ async def test_nothing_is_handed_over_once_a_link_is_dropped(nursery: trio.Nurse
     mine, its = await a.link_to(b)
     b.reacts = lambda link, _: b.transport.drop(link, "enough")
     for number in range(50):
-        a.transport.send([mine], Ping(number))
+        a.transport.send([mine], Ack(number))
     await b.until(lambda: b.closed_links)
-    assert b.heard(its) == [Ping(0)]
+    assert b.heard(its) == [Ack(0)]
 
 
 async def test_a_handler_may_drop_a_link_while_it_is_opened(nursery: trio.Nursery) -> None:
@@ -129,17 +129,17 @@ async def test_a_handler_may_drop_a_link_while_it_is_opened(nursery: trio.Nurser
 
 
 async def test_a_full_outbox_drops_the_newest_and_counts(nursery: trio.Nursery) -> None:
-    limits = Limits(control_bytes=70)
+    limits = Limits(control_bytes=80)
     a, b = await End(1, limits).start(nursery), await End(2).start(nursery)
     mine, its = await a.link_to(b)
     for number in range(15):
-        a.transport.send([mine], Ping(number))
-    assert a.transport.queued(mine) == 70
+        a.transport.send([mine], Ack(number))
+    assert a.transport.queued(mine) == 80
     assert a.counts["control_dropped"] == 5
     await b.until(lambda: len(b.heard(its)) == 10)
-    a.transport.send([mine], Ping(100))
+    a.transport.send([mine], Ack(100))
     await b.until(lambda: len(b.heard(its)) == 11)
-    assert b.heard(its) == [Ping(number) for number in (*range(10), 100)]
+    assert b.heard(its) == [Ack(number) for number in (*range(10), 100)]
 
 
 async def test_a_message_that_no_peer_would_take_is_counted_and_not_sent(
@@ -148,9 +148,9 @@ async def test_a_message_that_no_peer_would_take_is_counted_and_not_sent(
     a, b = await End(1).start(nursery), await End(2).start(nursery)
     mine, its = await a.link_to(b, Channel.BULK)
     a.transport.send([mine], big_part(1, 300 * 1024))
-    a.transport.send([mine], Ping(1))
+    a.transport.send([mine], Ack(1))
     await b.until(lambda: b.messages)
-    assert b.heard(its) == [Ping(1)]
+    assert b.heard(its) == [Ack(1)]
     assert a.counts["message_too_large"] == 1
 
 
@@ -185,14 +185,14 @@ async def test_20_mib_of_bulk_pass_while_control_answers(nursery: trio.Nursery) 
     todo = iter([big_part(number) for number in range(parts)])
 
     def answer(link: int, message: Message) -> None:
-        if isinstance(message, Ping):
+        if isinstance(message, Ack):
             b.transport.send([link], Ack(message.number))
 
     def go_on(link: int, message: Message) -> None:
         assert message == Ack(len(waiting))
         waiting.append(a.transport.queued(bulk))
         fill()
-        a.transport.send([control], Ping(len(waiting)))
+        a.transport.send([control], Ack(len(waiting)))
 
     def fill() -> None:
         while a.transport.queued(bulk) < filled:
@@ -203,7 +203,7 @@ async def test_20_mib_of_bulk_pass_while_control_answers(nursery: trio.Nursery) 
 
     b.reacts, a.reacts = answer, go_on
     fill()
-    a.transport.send([control], Ping(0))
+    a.transport.send([control], Ack(0))
     await b.until(lambda: len(b.heard(bulk_there)) == parts)
     received = b.heard(bulk_there)
     assert [message.number for message in received if isinstance(message, Part)] == list(
@@ -233,7 +233,7 @@ async def test_a_slow_reader_is_dropped_while_others_go_on(nursery: trio.Nursery
     assert reason in ("slow_reader", "unanswered")
     assert a.counts[reason] == 1
     assert a.counts["bulk_dropped"] > 0
-    a.transport.send([to_b], Ping(1))
+    a.transport.send([to_b], Ack(1))
     await b.until(lambda: len(b.heard(from_a)) == 61)
 
 
@@ -246,12 +246,12 @@ async def test_stopping_sends_what_waits_on_control_and_closes_every_link() -> N
             control, control_there = await a.link_to(b)
             bulk, bulk_there = await a.link_to(b, Channel.BULK)
             for number in range(100):
-                a.transport.send([control], Ping(number))
+                a.transport.send([control], Ack(number))
             stopping.cancel_scope.cancel()
         assert sorted(a.closed_links) == [(control, "stopped"), (bulk, "stopped")]
         await b.until(lambda: len(b.closed_links) == 2)
         assert sorted(link for link, _ in b.closed_links) == [control_there, bulk_there]
-        assert b.heard(control_there) == [Ping(number) for number in range(100)]
+        assert b.heard(control_there) == [Ack(number) for number in range(100)]
         nursery.cancel_scope.cancel()
 
 
@@ -261,7 +261,7 @@ async def test_stopping_does_not_wait_for_a_peer_that_does_not_read() -> None:
         async with trio.open_nursery() as nursery:
             await a.start(nursery)
             _peer, link = await RawPeer.accepted(a, 3, Channel.CONTROL)
-            a.transport.send([link], Ping(1))
+            a.transport.send([link], Ack(1))
             nursery.cancel_scope.cancel()
     assert a.closed_links == [(link, "stopped")]
 
@@ -287,8 +287,8 @@ async def test_it_listens_on_ipv6_as_well(nursery: trio.Nursery) -> None:
 async def test_frames_are_read_back_by_a_plain_socket(nursery: trio.Nursery) -> None:
     a = await End(1).start(nursery)
     peer, link = await RawPeer.accepted(a, 3, Channel.CONTROL)
-    a.transport.send([link], Ping(9))
-    assert decode(await peer.frame()) == Ping(9)
+    a.transport.send([link], Ack(9))
+    assert decode(await peer.frame()) == Ack(9)
     await peer.send(encode(Ack(9))[:3])
     await peer.send(encode(Ack(9))[3:])
     await a.until(lambda: a.messages)

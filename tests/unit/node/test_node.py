@@ -6,13 +6,16 @@ from nodes import commit, config, entry, hello, node, node_id, sent
 
 from gcounterd.errors import ClientError
 from gcounterd.ids import column_id
+from gcounterd.members.claims import Liveness
 from gcounterd.members.roster import MEMBERS_MAX, Roster, State
-from gcounterd.node.effects import Dial, Drop, Exit, ReadDone
+from gcounterd.node.effects import Dial, Drop, Exit, Notice, ReadDone
 from gcounterd.node.exchange import AHEAD_MAX
+from gcounterd.node.grades import Grade
 from gcounterd.node.messages import (
     Ack,
     Answer,
     Ask,
+    Bye,
     Channel,
     Digest,
     Ping,
@@ -108,25 +111,40 @@ def test_control_messages_do_not_pass_on_bulk_nor_bulk_on_control() -> None:
     a = node("a", "a", "b", "c")
     a.opened(1, hello("b"), None, 0.0)
     a.opened(2, hello("c", Channel.CONTROL), None, 0.0)
-    assert Drop(1, "wrong_channel") in a.received(1, Ping(1), 0.0)
+    assert Drop(1, "wrong_channel") in a.received(1, Bye(), 0.0)
     assert Drop(2, "wrong_channel") in a.received(2, Digest({}, whole=True), 0.0)
 
 
-def test_a_silent_control_link_is_pinged_and_then_closed_with_its_bulk_link() -> None:
+def test_a_member_that_answers_nothing_is_suspected_then_dead_and_its_links_are_closed() -> None:
     a = node("a", "a", "b")
     a.opened(1, hello("b", Channel.CONTROL), None, 0.0)
     a.opened(2, hello("b"), None, 0.0)
-    assert a.next_wake(0.0) <= 1.0
-    (ping,) = sent(a.wake(1.0), 1)
-    assert isinstance(ping, Ping)
-    assert sent(a.wake(1.5), 1) == []
-
-    a.received(1, Ack(ping.number), 1.6)
-    assert [e for e in a.wake(3.1) if isinstance(e, Drop)] == []
-    effects = a.wake(6.2)
-
-    assert [e for e in effects if isinstance(e, Drop)] == [Drop(1, "silent"), Drop(2, "silent")]
+    now, effects = 0.0, []
+    while a.detector.lives(node_id("b")):
+        now = max(now + 0.001, a.next_wake(now))
+        effects += a.wake(now)
+    pings = [message for message in sent(effects, 1) if isinstance(message, Ping)]
+    assert pings[0] == Ping(1, pings[0].digest)
+    assert [e.name for e in effects if isinstance(e, Notice)] == ["suspect", "dead", "alone"]
+    assert [e for e in effects if isinstance(e, Drop)] == [Drop(1, "dead"), Drop(2, "dead")]
     assert not a.linked(node_id("b"))
+
+
+def test_a_ping_is_answered_with_its_number() -> None:
+    a = node("a", "a", "b")
+    a.opened(1, hello("b", Channel.CONTROL), None, 0.0)
+    (ack,) = sent(a.received(1, Ping(7, a.detector.digest()), 0.0), 1)
+    assert ack == Ack(7)
+
+
+def test_who_leaves_says_so_and_is_not_looked_for_when_its_link_ends() -> None:
+    a, b = node("a", "a", "b"), node("b", "a", "b")
+    a.opened(1, hello("b", Channel.CONTROL), None, 0.0)
+    b.opened(1, hello("a", Channel.CONTROL), None, 0.0)
+    (goodbye,) = sent(b.leave(), 1)
+    effects = [*a.received(1, goodbye, 0.0), *a.closed(1, 0.0)]
+    assert [e.name for e in effects if isinstance(e, Notice)] == ["left", "alone"]
+    assert a.detector.liveness(node_id("b")) is Liveness.LEFT
 
 
 def test_a_link_that_opens_is_told_everything_and_later_only_what_changed() -> None:
@@ -197,7 +215,7 @@ def test_a_node_that_names_only_itself_starts_alone() -> None:
     a = node("a", seeds=("a:1", "localhost:1"))
     for seed in ("a:1", "localhost:1"):
         assert not a.joining.counting
-        a.dial_failed(seed, Channel.CONTROL, Refusal(Refused.SELF, "yourself"), 0.0)
+        a.dial_failed(seed, Channel.CONTROL, Grade.REJECTED, Refusal(Refused.SELF, "yourself"), 0.0)
         commit(a)
     assert a.joining.counting
     assert a.joining.reasons() == []
@@ -206,7 +224,7 @@ def test_a_node_that_names_only_itself_starts_alone() -> None:
 def test_a_newcomer_whose_name_is_taken_exits_with_4_and_the_address() -> None:
     a = node("a", seeds=("b:1",))
     refusal = Refusal(Refused.NAME, "belongs to c at c:1", "c:1")
-    (exit_,) = a.dial_failed("b:1", Channel.CONTROL, refusal, 0.0)
+    (exit_,) = a.dial_failed("b:1", Channel.CONTROL, Grade.REJECTED, refusal, 0.0)
     assert isinstance(exit_, Exit)
     assert exit_.code == 4
     assert "c:1" in exit_.text

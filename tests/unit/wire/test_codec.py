@@ -13,23 +13,30 @@ import pytest
 from gcounterd.counters.batches import Batch, Block, make_block
 from gcounterd.errors import PeerError
 from gcounterd.ids import ColumnId, Epoch, NodeId
+from gcounterd.members.claims import Claim, Evidence, Liveness
 from gcounterd.members.roster import Entry, State
 from gcounterd.node.messages import (
+    PROTOCOL_VERSION,
     Ack,
     Answer,
     Ask,
+    Bye,
     Channel,
     Digest,
+    Gossip,
     Hello,
     Here,
     Message,
+    Nack,
     Part,
     Ping,
+    PingFor,
     Push,
     Refusal,
     Refused,
     Roster,
     StateHash,
+    Survey,
     Want,
     Who,
 )
@@ -57,15 +64,32 @@ BLOCK = make_block(
 ENTRY = Entry(NODE, EPOCH, 3, "n1", "10.0.0.1:7700", State.ACTIVE)
 HEIRED = Entry(OTHER, EPOCH, 2**40, "n-2.example", "[::1]:7700", State.REMOVED, NODE)
 HELLO = Hello(
-    1, "local", NODE, "n1", EPOCH, b"nonce678", Channel.BULK, "127.0.0.1:7700", True, True, False
+    PROTOCOL_VERSION,
+    "local",
+    NODE,
+    "n1",
+    EPOCH,
+    b"nonce678",
+    Channel.BULK,
+    "127.0.0.1:7700",
+    joining=True,
+    provisional=True,
+    yielding=False,
 )
 REFUSAL = Refusal(Refused.TWIN, "this id answers elsewhere", "10.0.0.2:7700", EPOCH)
+ALIVE = Claim(NODE, EPOCH, 1, Liveness.ALIVE)
+SUSPECTED = Claim(OTHER, EPOCH, 2**53, Liveness.SUSPECT, NODE, Evidence.REFUSED)
 
 MESSAGES: dict[str, Message] = {
-    "ping": Ping(1),
-    "ack": Ack(2**63 - 1),
+    "ping": Ping(1, b"digest78", (SUSPECTED,)),
+    "ack": Ack(2**63 - 1, (ALIVE,)),
+    "ping_for": PingFor(2, OTHER),
+    "nack": Nack(2, refused=True),
+    "gossip": Gossip((ALIVE, SUSPECTED)),
     "who": Who(7),
     "here": Here(7, EPOCH),
+    "survey": Survey(bytes(range(256)) * 2, reply=True),
+    "bye": Bye(),
     "roster": Roster((ENTRY, HEIRED), whole=True),
     "digest": Digest({COLUMN: 5, OTHER_COLUMN: 0}, whole=False),
     "state_hash": StateHash(b"0123456789abcdef"),
@@ -151,10 +175,10 @@ def test_a_refusal_with_too_many_words_is_cut_to_fit() -> None:
 
 def test_a_hello_of_a_later_version_with_more_fields_is_read_so_that_it_can_be_refused() -> None:
     fields = msgpack.unpackb(golden("hello")[LENGTH_BYTES:])
-    fields[1] = 2
+    fields[1] = 3
     read = decode_hello(msgpack.packb([*fields, "something new"]))
     assert isinstance(read, Hello)
-    assert (read.version, read.cluster) == (2, "local")
+    assert (read.version, read.cluster) == (3, "local")
 
 
 def test_a_hello_of_this_version_with_more_fields_is_refused() -> None:
@@ -330,7 +354,7 @@ def test_a_wrong_number_of_fields_is_refused() -> None:
         assert reason_of(msgpack.packb([*fields, 0])) == "bad_shape"
 
 
-@pytest.mark.parametrize("kind", [0, 13, -1, 2**63, True, 3.0, "ping", None, [], b""])
+@pytest.mark.parametrize("kind", [0, 99, -1, 2**63, True, 3.0, "ping", None, [], b""])
 def test_an_unknown_type_is_refused(kind: object) -> None:
     assert reason_of(msgpack.packb([kind, 1])) == "unknown_type"
     assert reason_of_hello(msgpack.packb([kind, 1])) == "no_hello"
