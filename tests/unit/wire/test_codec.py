@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import attrs
 import msgpack
-import numpy as np
 import pytest
+from samples import (
+    BLOCK,
+    ENTRY,
+    EPOCH,
+    HELLO,
+    MESSAGES,
+    OTHER,
+    REFUSAL,
+    golden,
+    plain,
+)
 
-from gcounterd.counters.batches import Batch, Block, make_block
 from gcounterd.errors import PeerError
-from gcounterd.ids import ColumnId, Epoch, NodeId
-from gcounterd.members.claims import Claim, Evidence, Liveness
+from gcounterd.ids import ColumnId, NodeId
 from gcounterd.members.roster import Entry, State
 from gcounterd.node.messages import (
-    PROTOCOL_VERSION,
-    Ack,
     Answer,
-    Ask,
-    Bye,
-    Channel,
     Digest,
-    Gossip,
     Hello,
-    Here,
     Message,
-    Nack,
     Part,
-    Ping,
-    PingFor,
     Push,
     Refusal,
     Refused,
     Roster,
-    StateHash,
-    Survey,
-    Want,
-    Who,
 )
 from gcounterd.wire.codec import (
     ENTRIES_MAX,
@@ -50,75 +41,6 @@ from gcounterd.wire.codec import (
     encode_refusal,
 )
 from gcounterd.wire.frames import FRAME_BYTES_MAX, HELLO_BYTES_MAX, LENGTH_BYTES
-
-GOLDEN = Path(__file__).parent / "golden"
-
-NODE = NodeId(bytes(range(16)))
-OTHER = NodeId(bytes(range(16, 32)))
-EPOCH = Epoch(bytes(range(32, 48)))
-COLUMN = ColumnId(NODE + EPOCH)
-OTHER_COLUMN = ColumnId(OTHER + EPOCH)
-BLOCK = make_block(
-    7, [b"apples", "p\u00e4rs".encode()], np.array([0, 7, 300]), np.array([1, 2, 70000])
-)
-ENTRY = Entry(NODE, EPOCH, 3, "n1", "10.0.0.1:7700", State.ACTIVE)
-HEIRED = Entry(OTHER, EPOCH, 2**40, "n-2.example", "[::1]:7700", State.REMOVED, NODE)
-HELLO = Hello(
-    PROTOCOL_VERSION,
-    "local",
-    NODE,
-    "n1",
-    EPOCH,
-    b"nonce678",
-    Channel.BULK,
-    "127.0.0.1:7700",
-    joining=True,
-    provisional=True,
-    yielding=False,
-)
-REFUSAL = Refusal(Refused.TWIN, "this id answers elsewhere", "10.0.0.2:7700", EPOCH)
-ALIVE = Claim(NODE, EPOCH, 1, Liveness.ALIVE)
-SUSPECTED = Claim(OTHER, EPOCH, 2**53, Liveness.SUSPECT, NODE, Evidence.REFUSED)
-
-MESSAGES: dict[str, Message] = {
-    "ping": Ping(1, b"digest78", (SUSPECTED,)),
-    "ack": Ack(2**63 - 1, (ALIVE,)),
-    "ping_for": PingFor(2, OTHER),
-    "nack": Nack(2, refused=True),
-    "gossip": Gossip((ALIVE, SUSPECTED)),
-    "who": Who(7),
-    "here": Here(7, EPOCH),
-    "survey": Survey(bytes(range(256)) * 2, reply=True),
-    "bye": Bye(),
-    "roster": Roster((ENTRY, HEIRED), whole=True),
-    "digest": Digest({COLUMN: 5, OTHER_COLUMN: 0}, whole=False),
-    "state_hash": StateHash(b"0123456789abcdef"),
-    "push": Push(Batch(COLUMN, 4, 5, (BLOCK,))),
-    "want": Want(COLUMN, 5, 301, b"gather78", 2),
-    "want_new": Want(COLUMN, 0, 0, b"", 0),
-    "part": Part(COLUMN, b"gather78", 2, 5, 0, BLOCK),
-    "last_part": Part(COLUMN, b"gather78", 3, 5, 9, BLOCK),
-    "ask": Ask(9, {COLUMN: 5}),
-    "answer": Answer(9, {OTHER_COLUMN: 6}, (ENTRY,)),
-}
-
-
-def golden(name: str) -> bytes:
-    return bytes.fromhex((GOLDEN / f"{name}.txt").read_text())
-
-
-def plain(value: Any) -> Any:
-    """Make a message comparable: batches and blocks are equal where their bytes are."""
-    if isinstance(value, Block):
-        return (value.first, value.names, list(value.positions), list(value.counts), value.encoded)
-    if isinstance(value, tuple):
-        return tuple(plain(item) for item in value)
-    if attrs.has(type(value)):
-        return (
-            type(value),
-            *(plain(getattr(value, field.name)) for field in attrs.fields(type(value))),
-        )
-    return value
 
 
 def test_every_type_of_message_has_a_golden_frame() -> None:
