@@ -60,6 +60,28 @@ _EVENTS = _object(
     },
     next={"type": "integer"},
 )
+_ACCUSATION = _object(by=_TEXT, ago_s={"type": "number"}, why=_TEXT, path=_TEXT)
+_MEMBER = _object(
+    id=_TEXT,
+    name=_TEXT,
+    roster=_TEXT,
+    liveness=_TEXT,
+    since_s={"type": ["number", "null"]},
+    incarnation={"type": "integer"},
+    accusations={"type": "array", "items": _ACCUSATION},
+    address=_TEXT,
+    epoch=_TEXT,
+    columns={"type": "integer"},
+)
+_CLUSTER = _object(
+    cluster=_TEXT,
+    self=_TEXT,
+    ready={"type": "boolean"},
+    nodes={"type": "array", "items": _MEMBER},
+    removals={"type": "array", "items": _ANY},
+    health={"type": "integer"},
+    alone={"type": "boolean"},
+)
 _READINESS = _object(ready={"type": "boolean"}, reasons={"type": "array", "items": _TEXT})
 
 _IN_PATH = Parameter("key", "percent-encoded, `/` as `%2F`; a plus is a plus", _KEY, "path")
@@ -177,7 +199,7 @@ _WATCHING = (
         "/v1/cluster",
         "The members, as this node sees them",
         handler=health.cluster,
-        answers={200: ("roster and liveness", JSON, _ANY)},
+        answers={200: ("roster and liveness", JSON, _CLUSTER)},
         tag="cluster",
     ),
     Route(

@@ -8,6 +8,7 @@ node is ready is for the node to say.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -44,6 +45,7 @@ def members(call: Call) -> None:
     """
     answer = call.client.get("/v1/cluster")
     nodes = [node for node in answer.field("nodes", list) if isinstance(node, dict)]
+    nodes.sort(key=_by_name)
     if call.output.as_json:
         call.output.record(answer.body)
         return
@@ -51,6 +53,12 @@ def members(call: Call) -> None:
     call.output.table(_MEMBER_FIELDS, [_member_row(node, own) for node in nodes])
     for line in _explain(answer.body, nodes):
         call.output.line(line)
+
+
+def _by_name(node: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """Return what sorts members as people do: n2 before n10."""
+    pieces = re.findall(r"(\D*)(\d{0,18})", str(node.get("name")))
+    return [(text, int(digits or 0)) for text, digits in pieces]
 
 
 def _member_row(node: dict[str, Any], own: object) -> list[str]:

@@ -8,6 +8,7 @@ are constants of this program, and their number is bounded all the same.
 from __future__ import annotations
 
 import resource
+from collections import Counter
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -18,6 +19,7 @@ from gcounterd import __version__
 from gcounterd.daemon.driver import Driver
 from gcounterd.daemon.longest import Turns
 from gcounterd.daemon.views import Views
+from gcounterd.members.claims import Liveness
 from gcounterd.node.messages import Channel
 
 Family = CounterMetricFamily | GaugeMetricFamily
@@ -25,6 +27,16 @@ Family = CounterMetricFamily | GaugeMetricFamily
 # Different events shown; a program error that made names from outside would stop here.
 EVENTS_MAX = 256
 _KIB = 1024
+# What the detector tallies: how probes ended, and the rest of it. Its events are with all events.
+PROBE_OUTCOMES = ("acked", "indirect", "failed", "refused", "local")
+DETECTOR_TALLIES = (
+    "late",
+    "nacks_missing",
+    "suspicions_raised",
+    "refuted_self",
+    "claims_unknown",
+    "claims_leaping",
+)
 
 
 class Metrics(Collector):
@@ -48,6 +60,7 @@ class Metrics(Collector):
     def collect(self) -> Iterable[Family]:
         """Yield every family with its present figures."""
         yield from self._state()
+        yield from self._detecting()
         yield from self._work()
         events = CounterMetricFamily(
             "gcounterd_events", "Named events since the start.", labels=["event"]
@@ -62,9 +75,10 @@ class Metrics(Collector):
         info.add_metric([__version__], 1)
         yield info
         members = GaugeMetricFamily("gcounterd_members", "Members.", labels=["liveness"])
-        liveness = [self._views.liveness(entry.node) for entry in node.roster.belonging()]
-        for word in ("alive", "suspect"):
-            members.add_metric([word], liveness.count(word))
+        seen = Counter(self._views.liveness(entry.node) for entry in node.roster.belonging())
+        for liveness in Liveness:
+            word = liveness.name.lower()
+            members.add_metric([word], seen[word])
         yield members
         yield _gauge("ready", "1 if the node is caught up.", not self._views.reasons())
         yield _gauge("counters", "Names in the key index.", len(node.counters.keys))
@@ -76,6 +90,21 @@ class Metrics(Collector):
         yield _gauge("image_bytes", "Bytes of the images.", store.image_bytes)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
         yield _gauge("resident_peak_bytes", "Largest resident size so far.", peak)
+
+    def _detecting(self) -> Iterable[Family]:
+        detector, transport = self._driver.node.detector, self._driver.transport
+        yield _gauge("local_health", "How much the node doubts itself.", detector.health)
+        yield _gauge("alone", "1 if no other member answers.", detector.alone)
+        probes = CounterMetricFamily("gcounterd_probes", "Probes that ended.", labels=["outcome"])
+        for outcome in PROBE_OUTCOMES:
+            probes.add_metric([outcome], detector.tally[outcome])
+        yield probes
+        did = CounterMetricFamily("gcounterd_detector", "Else of the detector.", labels=["what"])
+        for what in DETECTOR_TALLIES:
+            did.add_metric([what], detector.tally[what])
+        yield did
+        yield _count("dials", "Dials that ended.", transport.dials)
+        yield _count("dial_seconds", "Time in them.", transport.dial_seconds)
 
     def _work(self) -> Iterable[Family]:
         commits = self._driver.commits

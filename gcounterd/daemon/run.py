@@ -108,7 +108,7 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
     turns = Turns()
     trio.lowlevel.add_instrument(turns)
     exposition = Metrics(driver, views, turns).exposition
-    service = Service(driver, condition, views.cluster, views.status, exposition)
+    service = Service(driver, condition, views.cluster, views.status, views.warnings, exposition)
     if booted.mended:
         condition.warnings["damaged"] = "the store was damaged; see the log of this start"
     limits = Limits(connections_max=settings.max_connections or _raise_file_limit())

@@ -37,6 +37,7 @@ class Service:
         condition: Condition,
         cluster_view: Callable[[], dict[str, object]],
         status_view: Callable[[], dict[str, object]],
+        cluster_warnings: Callable[[], list[str]],
         exposition: Callable[[], bytes],
     ) -> None:
         self._driver = driver
@@ -44,6 +45,7 @@ class Service:
         self._counters = driver.node.counters
         self._listing = KeyListing(driver.node.counters)
         self._condition = condition
+        self._cluster_warnings = cluster_warnings
         self._commit = driver.commits.wait
         self.cluster = cluster_view
         self.status = status_view
@@ -153,7 +155,8 @@ class Service:
         columns = len(self._counters.columns)
         crowd = [f"{columns} columns are open, more than {OPEN_COLUMNS_MAX}: islands were merged"]
         crowded = crowd if columns > OPEN_COLUMNS_MAX else []
-        return (*self._condition.warnings.values(), *doubles, *crowded)
+        seen = self._cluster_warnings()
+        return (*self._condition.warnings.values(), *seen, *doubles, *crowded)
 
     async def history(self, after: int, life: str, limit: int, seconds: float) -> dict[str, object]:
         """Return what this node saw happen to the membership after event number `after`."""

@@ -13,9 +13,15 @@ from gcounterd import __version__
 from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.driver import Driver
 from gcounterd.ids import NodeId, node_of, show
+from gcounterd.members.claims import Liveness
 from gcounterd.members.roster import Entry
+from gcounterd.members.suspicions import Accusation
 from gcounterd.node.messages import Channel
 from gcounterd.storage.schema import Durability
+
+# One probe that failed for a reason of our own passes; this many more than went well are a host
+# or a network that an operator should look at.
+HEALTH_WARNED = 3
 
 
 class Views:
@@ -35,12 +41,15 @@ class Views:
     def cluster(self) -> dict[str, object]:
         """Return the members as this node sees them."""
         columns = Counter(node_of(column) for column in self._node.counters.columns)
+        detector = self._node.detector
         return {
             "cluster": self._node.config.cluster,
             "self": self._node.config.name,
             "ready": not self.reasons(),
             "nodes": [self._member(entry, columns[entry.node]) for entry in self._node.roster],
             "removals": [],
+            "health": detector.health,
+            "alone": detector.alone,
         }
 
     def _member(self, entry: Entry, columns: int) -> dict[str, object]:
@@ -48,15 +57,50 @@ class Views:
             "id": show(entry.node),
             "name": self._node.roster.label(entry.node),
             "roster": entry.state.name.lower(),
-            "liveness": self.liveness(entry.node),
+            **self._seen(entry.node),
             "address": entry.address,
             "epoch": show(entry.epoch),
             "columns": columns,
         }
 
+    def _seen(self, node: NodeId) -> dict[str, object]:
+        view = self._node.detector.view(node)
+        if view is None:  # one that was removed
+            dead = Liveness.DEAD.name.lower()
+            return {"liveness": dead, "since_s": None, "incarnation": 0, "accusations": []}
+        # Nothing is known of the time before this process.
+        since = max(view.since, self._started)
+        return {
+            "liveness": view.liveness.name.lower(),
+            "since_s": _ago(since),
+            "incarnation": view.incarnation,
+            "accusations": [self._accusation(each) for each in view.accusations],
+        }
+
+    def _accusation(self, accusation: Accusation) -> dict[str, object]:
+        return {
+            "by": self._node.roster.label(accusation.accuser),
+            "ago_s": _ago(accusation.at),
+            "why": accusation.evidence.name.lower(),
+            "path": accusation.path,
+        }
+
     def liveness(self, node: NodeId) -> str:
-        """Return `alive` for a linked member, else `suspect`."""
-        return "alive" if self._node.linked(node) else "suspect"
+        """Return what this node believes of a member: alive, suspect, dead or left."""
+        view = self._node.detector.view(node)
+        return (Liveness.DEAD if view is None else view.liveness).name.lower()
+
+    def warnings(self) -> list[str]:
+        """Return what an operator should know of how this node sees the others."""
+        detector = self._node.detector
+        warnings = []
+        if detector.alone:
+            warnings.append("alone: no other member answers this node")
+        if detector.health >= HEALTH_WARNED:
+            warnings.append(
+                f"this node doubts itself: local health {detector.health}, where 0 is well"
+            )
+        return warnings
 
     def status(self) -> dict[str, object]:
         """Return this node in figures."""
@@ -75,6 +119,8 @@ class Views:
             "columns": len(node.counters.columns),
             "members": len(node.roster.belonging()),
             "linked": len(node.peers.on(Channel.CONTROL)),
+            "alone": node.detector.alone,
+            "health": node.detector.health,
             "durability": str(self._durability),
             "commits": self._driver.commits.number,
             "checkpoints": self._driver.commits.checkpoints,
@@ -83,3 +129,7 @@ class Views:
             "sqlite": store.sqlite_version,
             "uptime_s": round(trio.current_time() - self._started, 3),
         }
+
+
+def _ago(at: float) -> float:
+    return round(trio.current_time() - at, 3)

@@ -37,15 +37,21 @@ _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class Transport:
-    """Links to peers. Its methods are for the event loop's thread."""
+    """Links to peers. Its methods are for the event loop's thread.
+
+    dials         how many have ended, well or not
+    dial_seconds  how long those took together, without waiting for their turn
+    """
 
     def __init__(
         self, handler: Handler, *, limits: Limits | None = None, rng: Random | None = None
     ) -> None:
+        self.dials = 0
+        self.dial_seconds = 0.0
         self._handler = handler
         self._limits = limits or Limits()
         self._dialler = Dialler(handler, self._limits, rng or Random())
-        self._dials = trio.CapacityLimiter(DIALS_MAX)
+        self._turns = trio.CapacityLimiter(DIALS_MAX)
         self._dialling: set[tuple[str, Channel]] = set()
         self._links: dict[int, Link] = {}
         self._numbers = itertools.count(1)
@@ -173,8 +179,11 @@ class Transport:
 
     async def _dial(self, address: str, channel: Channel) -> None:
         try:
-            async with self._dials:
+            async with self._turns:
+                began = trio.current_time()
                 result = await self._dialler.dial(address, channel)
+            self.dials += 1
+            self.dial_seconds += trio.current_time() - began
         finally:
             self._dialling.discard((address, channel))
         if isinstance(result, Failure):

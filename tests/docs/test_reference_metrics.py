@@ -14,7 +14,7 @@ from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.driver import Driver
 from gcounterd.daemon.events import MEMBERSHIP
 from gcounterd.daemon.longest import Turns
-from gcounterd.daemon.metrics import Metrics
+from gcounterd.daemon.metrics import DETECTOR_TALLIES, PROBE_OUTCOMES, Metrics
 from gcounterd.daemon.views import Views
 from gcounterd.node.grades import Grade
 from gcounterd.storage.schema import Durability
@@ -88,6 +88,23 @@ def test_every_event_stands_there() -> None:
     read = {*named("PeerError", node=False)} - {RENAMED}
     assert sorted({*column("event"), *column("reason")}) == sorted(events | read)
     assert sorted(column("cause")) == sorted({*named("PeerError", node=True)} - events)
+
+
+def tallied() -> Iterator[str]:
+    """Yield the constant names under which the detector tallies something."""
+    for path in sorted((ROOT / "gcounterd/members").rglob("*.py")):
+        for part in ast.walk(ast.parse(path.read_text())):
+            match part:
+                case ast.Subscript(ast.Attribute(attr="tally" | "_tally"), key):
+                    if not isinstance(key, ast.JoinedStr):
+                        names = [n.value for n in ast.walk(key) if isinstance(n, ast.Constant)]
+                        yield from (name for name in names if isinstance(name, str))
+
+
+def test_all_that_the_detector_tallies_is_a_metric_and_stands_there() -> None:
+    assert {*tallied()} == {*PROBE_OUTCOMES, *DETECTOR_TALLIES}
+    assert column("outcome") == list(PROBE_OUTCOMES)
+    assert column("what") == list(DETECTOR_TALLIES)
 
 
 def test_every_grade_of_a_failed_dial_stands_there() -> None:

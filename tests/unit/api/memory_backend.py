@@ -105,7 +105,15 @@ class MemoryBackend:
         return self.notes
 
     def cluster(self) -> dict[str, object]:
-        return {"cluster": "test", "self": self.name, "ready": not self.reasons, "nodes": []}
+        return {
+            "cluster": "test",
+            "self": self.name,
+            "ready": not self.reasons,
+            "nodes": [],
+            "removals": [],
+            "health": 0,
+            "alone": False,
+        }
 
     def status(self) -> dict[str, object]:
         return {"name": self.name, "counters": len(self.values)}

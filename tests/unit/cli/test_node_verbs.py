@@ -86,6 +86,16 @@ def test_members_are_a_table_with_short_ids() -> None:
     ]
 
 
+def test_members_stand_in_the_order_of_their_names_as_people_count() -> None:
+    names = ["n10", "n2", "a", "n2~ab", "10", "n1", "9"]
+    body = {"self": "n1", "nodes": [{"name": name} for name in names]}
+    with StandIn({"GET /v1/cluster": (200, body)}) as daemon:
+        lines = daemon.run("members").stdout.splitlines()[1:]
+        assert json.loads(daemon.run("members", "--json").stdout) == body
+    shown = [line.split("\t")[0].removesuffix(" (asked)") for line in lines]
+    assert shown == ["9", "10", "a", "n1", "n2", "n2~ab", "n10"]
+
+
 def test_a_member_that_is_doubted_is_shown_with_its_accusers() -> None:
     with StandIn({"GET /v1/cluster": (200, DOUBTED)}) as daemon:
         lines = daemon.run("members").stdout.splitlines()

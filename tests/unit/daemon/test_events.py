@@ -8,8 +8,9 @@ import pytest
 import trio
 import trio.testing
 
-from gcounterd.daemon.events import EVENTS_KEPT_MAX, WATCHERS_MAX, History
+from gcounterd.daemon.events import EVENTS_KEPT_MAX, MEMBERSHIP, WATCHERS_MAX, History
 from gcounterd.errors import ClientError
+from gcounterd.members.actions import EVENTS
 from gcounterd.node.effects import Notice
 
 LIFE = "01" * 16
@@ -29,6 +30,10 @@ def numbers(page: dict[str, object]) -> list[int]:
     events = page["events"]
     assert isinstance(events, list)
     return [event["number"] for event in events]
+
+
+def test_all_that_the_detector_tells_is_kept_and_so_is_the_roster() -> None:
+    assert sorted([*EVENTS, "member"]) == sorted(MEMBERSHIP)
 
 
 async def test_an_event_is_shown_with_its_number_its_time_and_its_fields() -> None:

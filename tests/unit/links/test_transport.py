@@ -25,6 +25,18 @@ async def test_a_dial_opens_a_link_at_both_ends(nursery: trio.Nursery) -> None:
     assert not a.failed
 
 
+async def test_dials_and_the_time_that_they_took_are_added_up(nursery: trio.Nursery) -> None:
+    a, b = await End(1).start(nursery), await End(2).start(nursery)
+    await a.link_to(b)
+    assert (a.transport.dials, b.transport.dials) == (1, 0)
+    before = a.transport.dial_seconds
+    assert before > 0
+    a.transport.dial("nowhere", Channel.CONTROL)
+    await a.until(lambda: a.failed)
+    assert a.transport.dials == 2
+    assert a.transport.dial_seconds >= before
+
+
 async def test_messages_arrive_in_order_in_both_directions(nursery: trio.Nursery) -> None:
     a, b = await End(1).start(nursery), await End(2).start(nursery)
     mine, its = await a.link_to(b)
