@@ -7,21 +7,18 @@ status says whether everything could be run; a target that is missed is news, no
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
-import platform
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from tests.bench import (
     applying,
+    detection,
     hits,
     idle,
     large_node,
@@ -30,9 +27,9 @@ from tests.bench import (
     visibility,
     wire_bytes,
 )
+from tests.bench.machine import describe, show_load
 from tests.bench.rows import Row, tabulate
 
-ROOT = Path(__file__).resolve().parents[2]
 BENCHMARKS: dict[str, Callable[..., list[Row]]] = {
     "apply": applying.measure,
     "wire": wire_bytes.measure,
@@ -47,12 +44,20 @@ BENCHMARKS: dict[str, Callable[..., list[Row]]] = {
 LOAD_QUIET = 0.5
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--only", "names", multiple=True, type=click.Choice(list(BENCHMARKS)))
 @click.option("--quick", is_flag=True, help="Fewer rounds and shorter runs: under 2 minutes.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all rows there.")
-def main(names: tuple[str, ...], quick: bool, json_file: Path | None) -> None:
+@click.pass_context
+def main(
+    context: click.Context, names: tuple[str, ...], quick: bool, json_file: Path | None
+) -> None:
     """Measure this checkout against its targets; print a table."""
+    if context.invoked_subcommand is None:
+        _run_all(names, quick, json_file)
+
+
+def _run_all(names: tuple[str, ...], quick: bool, json_file: Path | None) -> None:
     facts = describe()
     for name, value in facts.items():
         click.echo(f"{name}: {value}")
@@ -78,29 +83,7 @@ def main(names: tuple[str, ...], quick: bool, json_file: Path | None) -> None:
     sys.exit(1 if failed else 0)
 
 
-def describe() -> dict[str, str]:
-    """Return what the figures depend on, in words."""
-    versions = ", ".join(
-        f"{name} {importlib.metadata.version(name)}" for name in ("trio", "numpy", "httptools")
-    )
-    return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "commit": _commit(),
-        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.release()}",
-        "with": f"Python {platform.python_version()}, {versions}",
-        "load before": show_load(),
-    }
-
-
-def show_load() -> str:
-    """Return the load averages."""
-    return " ".join(f"{load:.2f}" for load in os.getloadavg())
-
-
-def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    return done.stdout.strip() or "unknown"
+main.add_command(detection.compare)
 
 
 if __name__ == "__main__":
