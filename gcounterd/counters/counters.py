@@ -24,7 +24,7 @@ from gcounterd.counters.images import Image, Kind
 from gcounterd.counters.keys import KeyIndex
 from gcounterd.counters.reserves import reserve
 from gcounterd.counters.writer import AMOUNT_MAX, Writer
-from gcounterd.errors import PeerError, StorageError
+from gcounterd.errors import ClientError, PeerError, StorageError
 from gcounterd.ids import ColumnId, NodeId, node_of
 
 # DESIGN 1: a column more is refused at the hello.
@@ -50,6 +50,18 @@ class Counters:
     def add(self, key: bytes, amount: int, most: int = AMOUNT_MAX) -> None:
         """Gather an increment of 1 to `most` for the next cut; raise `ClientError` if refused."""
         self.writer.add(key, amount, self._totals, most)
+
+    def add_all(self, counts: dict[bytes, int]) -> None:
+        """Gather many increments for one cut, all or none; raise `ClientError` if refused."""
+        done: list[bytes] = []
+        try:
+            for key, amount in counts.items():
+                self.add(key, amount)
+                done.append(key)
+        except ClientError:
+            for key in done:
+                self.writer.withdraw(key, counts[key])
+            raise
 
     def value(self, key: bytes) -> int:
         """Return the value of `key`: what is applied here, 0 if nothing is."""

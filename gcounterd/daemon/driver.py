@@ -21,6 +21,7 @@ from gcounterd.daemon.events import ALARMS, History
 from gcounterd.daemon.logs import get_logger
 from gcounterd.errors import RefusedError
 from gcounterd.ids import show
+from gcounterd.links.limits import Limits
 from gcounterd.links.transport import Transport
 from gcounterd.node.effects import Dial, Drop, Effect, Exit, Notice, ReadDone, Send
 from gcounterd.node.grades import Grade
@@ -58,7 +59,9 @@ class Driver:
     ) -> None:
         self.node = node
         self.store = store
-        self.transport = Transport(self)
+        timing = node.config.timing
+        limits = Limits.patient(timing.interval, timing.timeout)
+        self.transport = Transport(self, limits=limits)
         self.commits = Commits(node, store, durability, self.carry_out, names_on_disk)
         self.events: collections.Counter[str] = collections.Counter()
         # A life is a process, also where that process draws a second epoch.

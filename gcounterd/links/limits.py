@@ -65,6 +65,15 @@ class Limits:
     inbound: int = 4096  # two for each of 1,024 members, and as many for those being replaced
     greeting: int = 64  # a cluster on one host shares an address
 
+    @classmethod
+    def patient(cls, interval: float, timeout: float) -> Limits:
+        """Return limits that suit members probed so often, with so much patience.
+
+        A connection without an answer is given up after two intervals: what it still holds back
+        must not outlive the probes (research on SWIM over TCP), nor be given up before them.
+        """
+        return cls(dial_seconds=max(2.0, 2 * timeout), control_seconds=max(2.0, 2 * interval))
+
     def write_seconds(self, channel: Channel) -> float:
         """Return how long a write may take."""
         return self.control_seconds if channel is Channel.CONTROL else self.bulk_seconds

@@ -100,5 +100,5 @@ def is_final(refusal: Refusal, *, joining: bool, established: bool) -> bool:
             return joining and not established
         case Refused.TWIN:
             return not established
-        case Refused.SELF | Refused.REMOVED | Refused.ASKING:
+        case Refused.UNREACHABLE | Refused.SELF | Refused.REMOVED | Refused.ASKING:
             return False

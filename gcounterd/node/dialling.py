@@ -102,9 +102,18 @@ class Dialler:
         attempt.under_way = False
 
     def dials(
-        self, members: Sequence[Entry], peers: Peers, lives: Callable[[NodeId], bool], now: float
+        self,
+        members: Sequence[Entry],
+        peers: Peers,
+        lives: Callable[[NodeId], bool],
+        now: float,
+        *,
+        joining: bool,
     ) -> list[tuple[str, Channel]]:
-        """Return what to dial now; each is then under way until it succeeds or fails."""
+        """Return what to dial now; each is then under way until it succeeds or fails.
+
+        While we are `joining` we leave bulk to the members (see `dialbacks`).
+        """
         self._crowded = len(members) - 1 > WARM_LINKS_MAX
         # Where one member answers no other can: an address handed on would be dialled for ever.
         linked = peers.addresses()
@@ -114,7 +123,7 @@ class Dialler:
             if self._absent(entry, peers) and entry.address not in linked
         }
         targets = [(address, Channel.CONTROL) for address in (*self._unmet, *absent)]
-        targets += [(address, Channel.BULK) for address in self._bulk(peers, now)]
+        targets += [(address, Channel.BULK) for address in self._bulk(peers, now, joining)]
         wanted = {target: self._attempts.get(target) or _Attempt() for target in targets}
         kept = {t: a for t, a in self._attempts.items() if a.under_way or a.due > now}
         self._attempts = kept | wanted
@@ -152,17 +161,20 @@ class Dialler:
     def _absent(self, entry: Entry, peers: Peers) -> bool:
         return entry.node != self._config.node and not peers.to(entry.node, Channel.CONTROL)
 
-    def _bulk(self, peers: Peers, now: float) -> list[str]:
+    def _bulk(self, peers: Peers, now: float, joining: bool) -> list[str]:
         return [
             link.dialled or link.hello.address
             for link in peers.on(Channel.CONTROL)
             if not peers.to(link.peer, Channel.BULK)
             and not self.is_passing(link.peer)
-            and (link.dialled is not None or self._is_patient(link, now))
+            and self._dials_bulk(link, now, joining)
         ]
 
-    def _is_patient(self, link: Link, now: float) -> bool:
-        return not self._crowded and now >= link.opened + BULK_PATIENCE_S
+    def _dials_bulk(self, link: Link, now: float, joining: bool) -> bool:
+        if link.dialled is not None:
+            return not joining
+        late = not self._crowded and now >= link.opened + BULK_PATIENCE_S
+        return link.hello.joining or (late and not joining)
 
     def surplus(self, members: Sequence[Entry], peers: Peers, now: float) -> NodeId | None:
         """Return a peer to let go so that another can take its place, now and then."""

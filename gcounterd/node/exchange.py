@@ -18,6 +18,7 @@ from collections.abc import Iterable
 
 import attrs
 
+from gcounterd.counters.batches import Batch
 from gcounterd.counters.counters import OPEN_COLUMNS_MAX, Counters
 from gcounterd.counters.deltas import Gathering, Stage
 from gcounterd.errors import PeerError
@@ -178,6 +179,15 @@ class Exchange:
         asked.deadline = now + self._config.want_patience
         head, size = self._intake.expected(column)
         return Send((asked.link,), Want(column, head, size, gathering, part))
+
+    def take_push(self, link: Link, batch: Batch, now: float) -> list[Effect]:
+        """Hand a pushed batch to the intake, or ask for what lies before it."""
+        if batch.column == self._config.column:
+            raise PeerError("own_column", "a batch of the column that we write")
+        if not self._intake.take_batch(batch):
+            self.ahead(link, batch.column, batch.version)
+            return self.ask(now)
+        return []
 
     def take_part(self, link: Link, part: Part, now: float) -> list[Effect]:
         """Stage a part; hand the whole to the intake when it is complete, else ask on."""

@@ -20,7 +20,10 @@ TARGETS_MAX = 4096
 
 
 class Joining:
-    """What this node waits for; `damaged` says that its disk may have lost something."""
+    """What this node waits for; `damaged` says that its disk may have lost something.
+
+    last_refusal   why a member did not let us in, in words, or ""
+    """
 
     def __init__(
         self, config: Config, roster: Roster, counters: Counters, *, fresh: bool, damaged: bool
@@ -33,6 +36,7 @@ class Joining:
         self._confirmed: dict[NodeId, None] = {}
         self._heard: dict[NodeId, None] = {}
         self._targets: dict[ColumnId, int] = {}
+        self.last_refusal = ""
 
     def confirm(self, peer: NodeId) -> None:
         """Note that `peer` holds our entry durably."""
@@ -97,7 +101,9 @@ class Joining:
 
     def _why_not_counting(self) -> str:
         others = self._others()
+        last = f"; {self.last_refusal}" if self.last_refusal else ""
         if not others:
-            return "joining: no member has answered yet"
+            return f"joining: no member has answered yet{last}"
         done = sum(node in self._confirmed for node in others)
-        return f"joining: {done} of {len(others)} members have confirmed this node, a majority must"
+        told = f"{done} of {len(others)} members have confirmed this node, a majority must"
+        return f"joining: {told}{last}"

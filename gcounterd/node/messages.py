@@ -38,6 +38,7 @@ class Refused(enum.StrEnum):
     SELF = "self"
     CROWDED = "too_many_columns"
     REMOVED = "removed"
+    UNREACHABLE = "unreachable"
 
 
 @attrs.frozen

@@ -18,13 +18,14 @@ from collections.abc import Iterable, Iterator
 from random import Random
 from typing import assert_never
 
-from gcounterd.counters.batches import COUNT_MAX, Batch
+from gcounterd.counters.batches import COUNT_MAX
 from gcounterd.counters.counters import Counters
 from gcounterd.errors import ClientError, PeerError
 from gcounterd.ids import NodeId
 from gcounterd.members.roster import Roster, State
 from gcounterd.node import admission
 from gcounterd.node.config import Config
+from gcounterd.node.dialbacks import DialBacks
 from gcounterd.node.dialling import Dialler
 from gcounterd.node.effects import Dial, Drop, Effect, Exit, Notice, Send
 from gcounterd.node.exchange import Exchange
@@ -91,6 +92,7 @@ class Node:
         self._rng = rng
         self.probing = Probing(config, roster, self.peers, self.dialler, rng, now)
         self.detector = self.probing.detector
+        self.dialbacks = DialBacks(config.address, self.peers)
         self._established = False
         self.membership = Membership(config, roster, self.intake, self.peers, self.joining)
         self.pushes = Pushes(config, roster, self.peers, rng, now)
@@ -107,15 +109,7 @@ class Node:
     def add_all(self, counts: dict[bytes, int]) -> None:
         """Gather many increments for one commit, all or none; raise `ClientError`."""
         self._check_counting()
-        done: list[bytes] = []
-        try:
-            for key, amount in counts.items():
-                self.counters.add(key, amount)
-                done.append(key)
-        except ClientError:
-            for key in done:
-                self.counters.writer.withdraw(key, counts[key])
-            raise
+        self.counters.add_all(counts)
 
     def _check_counting(self) -> None:
         if not self.joining.counting:
@@ -173,7 +167,8 @@ class Node:
 
     def judge(self, hello: Hello) -> Refusal | None:
         """Return why a peer's hello is refused, or None if it is accepted."""
-        return admission.judge(hello, self.config, self.roster, self.counters, self.peers)
+        refusal = admission.judge(hello, self.config, self.roster, self.counters, self.peers)
+        return refusal or self.dialbacks.judge(hello)
 
     def opened(self, link: int, hello: Hello, dialled: str | None, now: float) -> list[Effect]:
         """Take note of a link whose hellos were accepted on both sides."""
@@ -228,6 +223,8 @@ class Node:
         effects: list[Effect] = []
         if channel is Channel.CONTROL:
             effects = self._probed(self.probing.dial_failed(address, grade, now), now)
+        else:
+            effects = self._probed(self.dialbacks.failed(address, grade), now)
         return effects + self._refused(address, refusal)
 
     def _refused(self, address: str, refusal: Refusal | None) -> list[Effect]:
@@ -240,11 +237,13 @@ class Node:
         counting = self.joining.counting
         if admission.is_final(refusal, joining=not counting, established=self._established):
             return [Exit(4, f"refused by {address}: {refusal.text}")]
+        self.joining.last_refusal = f"{address} refuses: {refusal.text}"
         return [Notice("refused", {"address": address, "reason": str(refusal.reason)})]
 
     def _dial(self, now: float) -> list[Effect]:
         members, lives = self.roster.belonging(), self.detector.lives
-        targets = self.dialler.dials(members, self.peers, lives, now)
+        joining = not self.joining.counting
+        targets = self.dialler.dials(members, self.peers, lives, now, joining=joining)
         return [Dial(address, channel) for address, channel in targets]
 
     def _probed(self, effects: list[Effect], now: float) -> list[Effect]:
@@ -282,7 +281,7 @@ class Node:
             return self._probed(self.probing.handle(link, message, now), now)
         match message:
             case Push(batch):
-                return self._take_push(link, batch, now)
+                return self.exchange.take_push(link, batch, now)
             case Part():
                 return self.exchange.take_part(link, message, now)
             case Want():
@@ -306,14 +305,6 @@ class Node:
                 return self._take_answer(link, message, now)
             case _:
                 assert_never(message)
-
-    def _take_push(self, link: Link, batch: Batch, now: float) -> list[Effect]:
-        if batch.column == self.config.column:
-            raise PeerError("own_column", "a batch of the column that we write")
-        if not self.intake.take_batch(batch):
-            self.exchange.ahead(link, batch.column, batch.version)
-            return self.exchange.ask(now)
-        return []
 
     def _take_answer(self, link: Link, message: Answer, now: float) -> list[Effect]:
         if not self.reading.expects(link, message.number):

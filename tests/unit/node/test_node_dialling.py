@@ -28,6 +28,10 @@ def lives(_: NodeId) -> bool:
     return True
 
 
+def dials(d: Dialler, members: list[Entry], peers: Peers, now: float) -> list[tuple[str, Channel]]:
+    return d.dials(members, peers, lives, now, joining=False)
+
+
 def linked(*letters: str, dialled: bool = True) -> Peers:
     peers = Peers(node_id("a"))
     for number, letter in enumerate(letters):
@@ -40,17 +44,17 @@ def test_absent_members_and_unmet_seeds_are_dialled_once_at_a_time() -> None:
     d = dialler(("s:1",))
     members = [entry("a"), entry("b"), entry("c")]
     expected = [("s:1", CONTROL), ("b:1", CONTROL), ("c:1", CONTROL)]
-    assert d.dials(members, linked(), lives, 0.0) == expected
-    assert d.dials(members, linked(), lives, 100.0) == []  # all under way
+    assert dials(d, members, linked(), 0.0) == expected
+    assert dials(d, members, linked(), 100.0) == []  # all under way
 
 
 def test_a_failed_dial_is_tried_again_ever_more_slowly_but_for_ever() -> None:
     d, now, waits = dialler(), 0.0, []
     for _ in range(12):
-        assert d.dials([entry("b")], linked(), lives, now) == [("b:1", CONTROL)]
+        assert dials(d, [entry("b")], linked(), now) == [("b:1", CONTROL)]
         d.ended("b:1", CONTROL, now)
         d.surplus([], linked(), now)
-        assert d.dials([entry("b")], linked(), lives, now) == []
+        assert dials(d, [entry("b")], linked(), now) == []
         waits.append(d.next_wake() - now)
         now = max(now + 5.0, d.next_wake())
     most = config("a").redial_most
@@ -59,18 +63,18 @@ def test_a_failed_dial_is_tried_again_ever_more_slowly_but_for_ever() -> None:
 
 def test_the_side_that_dialled_control_dials_bulk_at_once_and_the_other_after_a_while() -> None:
     members = [entry("a"), entry("b")]
-    assert dialler().dials(members, linked("b"), lives, 0.0) == [("b:1", BULK)]
+    assert dials(dialler(), members, linked("b"), 0.0) == [("b:1", BULK)]
     passive = linked("b", dialled=False)
-    assert dialler().dials(members, passive, lives, 0.0) == []
-    assert dialler().dials(members, passive, lives, BULK_PATIENCE_S) == [("b:1", BULK)]
+    assert dials(dialler(), members, passive, 0.0) == []
+    assert dials(dialler(), members, passive, BULK_PATIENCE_S) == [("b:1", BULK)]
 
 
 def test_a_seed_that_was_met_is_not_dialled_again() -> None:
     d = dialler(("s:1",))
     d.met("s:1")
-    assert d.dials([], linked(), lives, 0.0) == []
+    assert dials(d, [], linked(), 0.0) == []
     d.add_seeds(["t:1", "t:1"])
-    assert d.dials([], linked(), lives, 0.0) == [("t:1", CONTROL)]
+    assert dials(d, [], linked(), 0.0) == [("t:1", CONTROL)]
 
 
 def crowd(number: int) -> list[Entry]:
@@ -82,7 +86,7 @@ def crowd(number: int) -> list[Entry]:
 
 
 def test_in_a_crowd_only_so_many_links_are_kept_warm() -> None:
-    started = dialler().dials(crowd(100), linked(), lives, 0.0)
+    started = dials(dialler(), crowd(100), linked(), 0.0)
     assert len(started) == WARM_LINKS_MAX
 
 
@@ -100,11 +104,13 @@ def test_a_peer_that_hangs_up_at_once_is_dialled_ever_more_slowly() -> None:
     d, now, dialled_at = dialler(), 0.0, []
     while len(dialled_at) < 8:
         d.surplus([], linked(), now)
-        if ("b:1", CONTROL) in d.dials([entry("b")], linked(), lives, now):
+        if ("b:1", CONTROL) in dials(d, [entry("b")], linked(), now):
             dialled_at.append(now)
             d.ended("b:1", CONTROL, now)
-            d.dials([entry("b")], linked("b"), lives, now)  # connected, and closed at once
-            assert d.dials([entry("b")], linked(), lives, now) == []
+            d.dials(
+                [entry("b")], linked("b"), lives, now, joining=False
+            )  # connected, and closed at once
+            assert dials(d, [entry("b")], linked(), now) == []
         now = d.next_wake()
     waits = [later - earlier for earlier, later in pairwise(dialled_at)]
     assert waits[0] < 0.2 < 1.0 < waits[-1]
@@ -112,16 +118,16 @@ def test_a_peer_that_hangs_up_at_once_is_dialled_ever_more_slowly() -> None:
 
 def test_a_link_that_lasted_is_dialled_anew_at_once_when_it_is_lost() -> None:
     d = dialler()
-    d.dials([entry("b")], linked(), lives, 0.0)
+    dials(d, [entry("b")], linked(), 0.0)
     d.ended("b:1", CONTROL, 0.0)
-    assert d.dials([entry("b")], linked("b"), lives, 10.0) == [("b:1", BULK)]
-    assert ("b:1", CONTROL) in d.dials([entry("b")], linked(), lives, 10.0)
+    assert dials(d, [entry("b")], linked("b"), 10.0) == [("b:1", BULK)]
+    assert ("b:1", CONTROL) in dials(d, [entry("b")], linked(), 10.0)
 
 
 def test_members_that_are_gone_are_tried_one_at_a_time_for_ever() -> None:
     d, now, dialled = dialler(), 0.0, []
     while len(dialled) < 60:
-        for address, _ in d.dials(crowd(20), linked(), lambda _: False, now):
+        for address, _ in d.dials(crowd(20), linked(), lambda _: False, now, joining=False):
             dialled.append((now, address))
             d.ended(address, CONTROL, now)
         now += GONE_EVERY_S / 4
@@ -133,17 +139,17 @@ def test_a_probe_is_dialled_at_once_whatever_the_back_off_but_once_at_a_time() -
     d = dialler()
     assert d.hurry("b:1", node_id("b"))
     assert not d.hurry("b:1", node_id("b"))
-    assert d.dials([entry("b")], linked(), lives, 0.0) == []
+    assert dials(d, [entry("b")], linked(), 0.0) == []
     d.ended("b:1", CONTROL, 0.0)
     assert d.hurry("b:1", node_id("b"))
 
 
 def test_in_a_crowd_a_connection_for_a_probe_passes_and_carries_no_state() -> None:
     d = dialler()
-    d.dials(crowd(100), linked(), lives, 0.0)
+    dials(d, crowd(100), linked(), 0.0)
     d.hurry("b:1", node_id("b"))
     assert d.is_passing(node_id("b"))
-    assert ("b:1", BULK) not in d.dials(crowd(100), linked("b"), lives, 9.0)
+    assert ("b:1", BULK) not in dials(d, crowd(100), linked("b"), 9.0)
 
 
 def test_a_node_that_hears_nobody_tries_its_seeds_again() -> None:
