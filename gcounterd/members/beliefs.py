@@ -178,8 +178,13 @@ class Beliefs:
         actions: list[Action] = []
         for member in list(self.suspects.values()):
             if member.suspicion is not None and t >= member.suspicion.due:
-                me, dead = self.me.node, Liveness.DEAD
-                claim = attrs.evolve(member.claim, liveness=dead, accuser=me)
+                accused = member.suspicion.accusations.values()
+                claim = attrs.evolve(
+                    member.claim,
+                    liveness=Liveness.DEAD,
+                    accuser=self.me.node,
+                    evidence=max(accusation.evidence for accusation in accused),
+                )
                 actions += self.believe(member, claim, now)
         return actions
 
