@@ -86,7 +86,7 @@ class Cluster:
         """Boot the host's daemon."""
         host = self.hosts[name]
         assert host.process is None, f"{name} runs already"
-        self.network.down.pop(name, None)
+        self.network.switch_on(name)
         node, names_on_disk = self._boot(host)
         host.process = Process(
             self.world,
@@ -142,7 +142,18 @@ class Cluster:
         host.process = None
         self.tally["power cut" if power else "kill"] += 1
         if power:
-            self.network.down[name] = None
+            self.network.switch_off(name)
+
+    def suspend(self, name: str) -> None:
+        """Let a host sleep: its kernel is silent, its process and its clock stand still."""
+        self.process(name).pause()
+        self.network.switch_off(name)
+        self.tally["suspend"] += 1
+
+    def rouse(self, name: str) -> None:
+        """Wake a host that sleeps."""
+        self.network.switch_on(name)
+        self.process(name).resume(slept=True)
 
     def stop(self, name: str) -> None:
         """Stop the process as an operator does: it says goodbye first."""

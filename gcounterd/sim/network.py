@@ -2,24 +2,28 @@
 
 Theory. A connection is two ordered streams of frames. Frames are never lost inside one, nor
 repeated, nor overtaken: they are late, or the stream ends. So the faults are a route that lets
-nothing through one way while the connection stays open; a stream that stalls; a reset that takes
-with it what was under way; a sender that gives up after `STUCK_S` without an answer, which the
-other side may learn much later; a queue that is full, which drops the newest frame; a host that
-vanishes without a word. Streams carry encoded frames, hellos included.
+nothing through one way while the connection stays open, or loses some of it, which makes what
+follows late; a stream that stalls; a reset that takes with it what was under way; a sender that
+gives up after `STUCK_S` without an answer, which the other side may learn much later; a queue
+that is full, which drops the newest frame; a host that vanishes without a word.
 
-The network refuses to know what frames say. Processes are told through `Process`.
+What a kernel does it does also for a process that stands still: it takes connections up to a
+backlog, and answers for data that nobody has read. A port that nobody listens on refuses at once.
+
+Streams carry encoded frames, hellos included. The network refuses to know what frames say.
+Processes are told through `Process`.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from random import Random
 from typing import TYPE_CHECKING
 
 import attrs
 
 from gcounterd.node.grades import Grade
 from gcounterd.node.messages import Channel, Refusal
+from gcounterd.sim.routes import SYN_RTO_S, Routes
 from gcounterd.sim.world import World
 
 if TYPE_CHECKING:
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
 DIAL_S_MAX = 2.0
 HELLO_S_MAX = 5.0
 STUCK_S = {Channel.CONTROL: 2.0, Channel.BULK: 10.0}
+# Connections that a kernel holds for a process that does not accept; beyond, it is silent.
+BACKLOG_CONNECTIONS = 512
 
 # What a dial that ended so tells; an end without a word looks like a port that refuses.
 _GRADES = {"timeout": Grade.TIMEOUT, "refused by us": Grade.UNWANTED, "stuck": Grade.TIMEOUT}
@@ -40,15 +46,6 @@ class Limits:
 
     control_bytes: int = 64 * 1024
     bulk_bytes: int = 4 * 1024 * 1024
-
-
-@attrs.define
-class Conditions:
-    """How the network behaves now; delays are means of exponential distributions."""
-
-    delay_s: float = 0.0005
-    tail_chance: float = 0.0
-    tail_s: float = 0.2
 
 
 class End:
@@ -94,53 +91,17 @@ class End:
         self.free_at = self.ready_at = self.moved_at = self.stalled_until = 0.0
 
 
-class Network:
-    """All connections, and the routes between hosts."""
+class Network(Routes):
+    """All connections, and the routes between hosts; `frames` is how many arrived."""
 
     def __init__(self, world: World, tally: Counter[str]) -> None:
-        self._world = world
-        self._tally = tally
-        self._rng: Random = world.derive("network")
-        self._blocked: dict[tuple[str, str], None] = {}
-        self._rates: dict[tuple[str, str], float] = {}
+        super().__init__(world, tally)
         self._waiting: dict[End, None] = {}
         self._links = 0
         self.limits = Limits()
-        self.conditions = Conditions()
         self.listening: dict[str, Process] = {}
-        self.hosts: dict[str, str] = {}  # address → host
-        self.down: dict[str, None] = {}  # hosts without power
         self.ends: dict[int, End] = {}
         self.frames = 0
-
-    # -- routes -----------------------------------------------------------------------------
-
-    def block(self, source: str, target: str) -> None:
-        """Let nothing through from one host to another; connections stay open."""
-        self._blocked[source, target] = None
-
-    def thin(self, source: str, target: str, bytes_per_s: float | None) -> None:
-        """Let only so much through from one host to another; None for all."""
-        if bytes_per_s is None:
-            self._rates.pop((source, target), None)
-        else:
-            self._rates[source, target] = bytes_per_s
-
-    def unblock(self, source: str, target: str) -> None:
-        """Open a route again; what waited goes on."""
-        self._blocked.pop((source, target), None)
-        self.release()
-
-    def heal(self) -> None:
-        """Open every route."""
-        self._blocked.clear()
-        self._rates.clear()
-        self.release()
-
-    def is_open(self, source: str, target: str) -> bool:
-        """Say whether anything gets from one host to another."""
-        down = self.down
-        return (source, target) not in self._blocked and source not in down and target not in down
 
     def release(self) -> None:
         """Look again at streams that waited for a route or a reader."""
@@ -148,23 +109,15 @@ class Network:
         for end in waiting:
             if end.frames and not end.pumping:
                 end.pumping = True
-                self._world.after(self._delay(), self._pump, end)
-
-    def _delay(self) -> float:
-        conditions = self.conditions
-        seconds = self._rng.expovariate(1 / conditions.delay_s)
-        if conditions.tail_chance and self._rng.random() < conditions.tail_chance:
-            self._tally["late frame"] += 1
-            seconds += self._rng.expovariate(1 / conditions.tail_s)
-        return seconds
+                self._world.after(self.delay(), self._pump, end)
 
     # -- dialling ---------------------------------------------------------------------------
 
     def dial(self, process: Process, address: str, channel: Channel) -> None:
         """Connect a process to an address; ends in its `linked` or `dial_failed`."""
         end = self._end(process, channel, address)
-        self._world.after(DIAL_S_MAX, self._give_up, end)
-        self._world.after(self._delay(), self._connect, end, address)
+        self._world.after(DIAL_S_MAX, process.call, self._give_up, end)
+        self._world.after(self.delay(), self._connect, end, address, SYN_RTO_S)
 
     def _end(self, process: Process, channel: Channel, dialled: str | None) -> End:
         self._links += 1
@@ -177,21 +130,28 @@ class Network:
             self._tally["dial timed out"] += 1
             self.close(end, "timeout")
 
-    def _connect(self, end: End, address: str) -> None:
+    def _connect(self, end: End, address: str, timeout: float) -> None:
+        """Let the first segment arrive, or be sent again after `timeout`."""
         if end.closed:
             return
         source, target = end.process.host, self.hosts.get(address, "")
-        if target and not (self.is_open(source, target) and self.is_open(target, source)):
-            return
         listener = self.listening.get(address)
-        if listener is None:
+        if not self._reaches(source, target) or (listener is not None and listener.is_crowded):
+            self._world.after(timeout, self._connect, end, address, 2 * timeout)
+        elif listener is None:
             self._tally["dial refused"] += 1
-            self.close(end, "refused")
-            return
-        other = self._end(listener, end.channel, None)
-        end.peer, other.peer = other, end
-        self._world.after(HELLO_S_MAX, self._give_up_hello, other)
-        self.send(end, end.process.hello_frame(end.channel))
+            end.process.hear(self.close, end, "refused")
+        else:
+            listener.knocked()
+            other = self._end(listener, end.channel, None)
+            end.peer, other.peer = other, end
+            self._world.after(HELLO_S_MAX, listener.call, self._give_up_hello, other)
+            self.send(end, end.process.hello_frame(end.channel))
+
+    def _reaches(self, source: str, target: str) -> bool:
+        """Say whether a first segment and its answer get through; to no host they do, unheard."""
+        ways = ((source, target), (target, source)) if target else ()
+        return all(self.is_open(*way) and not self.is_lost(*way) for way in ways)
 
     def _give_up_hello(self, end: End) -> None:
         if not (end.opened or end.closed):
@@ -208,16 +168,21 @@ class Network:
         if end.queued + len(frame) > limit:
             self._tally["frame dropped from a full queue"] += 1
             return False
+        end.process.sent_frames += 1
+        end.process.sent_bytes += len(frame)
         self._queue(end, frame)
         return True
 
     def _queue(self, end: End, frame: bytes) -> None:
         peer = end.peer
         assert peer is not None
-        now = self._world.now
-        rate = self._rates.get((end.process.host, peer.process.host)) if self._rates else None
+        now, way = self._world.now, (end.process.host, peer.process.host)
+        rate = self._rates.get(way) if self._rates else None
         end.free_at = max(now, end.free_at) + (len(frame) / rate if rate else 0.0)
-        end.ready_at = max(end.ready_at, end.free_at + self._delay())
+        repeats = self.repeats(*way)
+        if repeats > STUCK_S[end.channel]:
+            self._world.after(STUCK_S[end.channel], self._give_up_sending, end)
+        end.ready_at = max(end.ready_at, end.free_at + self.delay() + repeats)
         end.queued += len(frame)
         end.frames.append((end.ready_at, frame))
         if not end.pumping and end not in self._waiting:
@@ -236,10 +201,13 @@ class Network:
             end.pumping = True
             world.at(ready, self._pump, end)
             return
-        if not self.is_open(end.process.host, peer.process.host):
+        source, target = end.process.host, peer.process.host
+        if not self.is_open(source, target):
             self._waiting[end] = None
             world.after(STUCK_S[end.channel], self._expire, end, end.moved_at)
             return
+        if not self.is_open(target, source):  # it arrives, but the answer does not
+            world.after(STUCK_S[end.channel], self._miss_answer, end, target, world.now)
         if peer.process.deaf and not peer.closed:
             self._waiting[end] = None
             return
@@ -255,21 +223,33 @@ class Network:
         if peer.closed:
             if not end.closed:  # the other host says that it knows nothing of this connection
                 world = self._world
-                world.after(self._delay(), self._reset, end, peer.process.host)
+                world.after(self.delay(), self._reset, end, peer.process.host)
         elif not frame:
-            self.close(peer, "end of stream")
+            peer.process.hear(self.close, peer, "end of stream")
         else:
             self.frames += 1
-            peer.process.arrived(peer, frame)
+            peer.process.hear(peer.process.arrived, peer, frame)
 
     def _reset(self, end: End, source: str) -> None:
         if self.is_open(source, end.process.host):
-            self.close(end, "reset")
+            end.process.hear(self.close, end, "reset")
+
+    # -- patience of senders ------------------------------------------------------------------
 
     def _expire(self, end: End, moved_at: float) -> None:
-        if not end.closed and end.frames and end.moved_at == moved_at:
+        if end.frames and end.moved_at == moved_at:
+            self._give_up_sending(end)
+
+    def _miss_answer(self, end: End, target: str, since: float) -> None:
+        if self.is_shut_since(target, end.process.host, since):
+            self._give_up_sending(end)
+
+    def _give_up_sending(self, end: End) -> None:
+        # A host that is switched off counts no time; its streams are looked at when it is back.
+        if not end.closed and end.process.host not in self.down:
             self._tally["sender gave up"] += 1
-            self.abort(end, "stuck")
+            self._drop_frames(end)
+            self.close(end, "stuck")
 
     # -- ends -------------------------------------------------------------------------------
 
@@ -282,12 +262,23 @@ class Network:
             self._queue(end, b"")
 
     def abort(self, end: End, reason: str) -> None:
-        """Close an end and drop what it had to say; the other side learns that it is gone."""
+        """Close an end and drop what it had to say; the other side learns that it is gone.
+
+        A hello is on its way already, since nothing else is said before it.
+        """
         if end.closed:
             return
+        hello = None if end.moved_at or not end.frames else end.frames[0]
+        self._drop_frames(end)
+        if hello is not None:
+            end.frames.append(hello)
+            end.ready_at, end.queued = hello[0], len(hello[1])
+        self.close(end, reason)
+
+    def _drop_frames(self, end: End) -> None:
         end.frames.clear()
         end.queued = 0
-        self.close(end, reason)
+        end.free_at = end.ready_at = self._world.now
 
     def vanish(self, end: End) -> None:
         """Close an end without a word to anybody."""

@@ -17,12 +17,15 @@ import attrs
 
 from gcounterd.sim.checkers import IDLE_WAKES_PER_S_MAX, ViolationError, check
 from gcounterd.sim.cluster import Cluster
+from gcounterd.sim.network import STUCK_S
 from gcounterd.sim.squeeze import squeezed
 from gcounterd.sim.weather import Weather
 from gcounterd.sim.workload import Workload
 
 # Two rounds of the slowest repair (a hash, every 36 s at most) and the longest back-offs.
 AGREEMENT_S_MAX = 90.0
+# What was lost before the heal is sent again, or given up, for so long.
+AFTERMATH_S = max(STUCK_S.values())
 # How long the resting cluster is watched for what it does about nothing.
 REST_S = 5.0
 
@@ -79,6 +82,7 @@ def _run(cluster: Cluster, rng: Random, nodes: int, seconds: float) -> int:
     cluster.run(seconds)
     workload.ended = True
     weather.clear()
+    cluster.run(AFTERMATH_S)
     for process in cluster.running:
         process.join([host.address for host in cluster.hosts.values()])
     agreement_s = cluster.settle(AGREEMENT_S_MAX)

@@ -16,7 +16,8 @@ from random import Random
 
 from gcounterd.sim.cluster import Cluster
 from gcounterd.sim.disk import APPEND_S, Content, Pace
-from gcounterd.sim.network import Conditions, Limits
+from gcounterd.sim.network import Limits
+from gcounterd.sim.routes import Conditions
 
 # How likely each class is in a climate, and how rare it is there: mean seconds, drawn between.
 LIKELY = 0.4
@@ -25,6 +26,8 @@ RARELY_S = (8.0, 60.0)
 SHORT_S = (0.05, 3.0)
 LONG_S = (1.0, 25.0)
 SKEW_MS = 3_600_000
+# How late a starved process reads.
+LAG_S = (0.5, 2.5)
 # Backups kept to be restored.
 BACKUPS_MAX = 4
 # Distinct processes that may write: beyond, kills end, to keep a seed's cost bounded.
@@ -50,13 +53,15 @@ class Weather:
         if self._is_drawn():
             conditions.tail_chance = rng.choice([0.01, 0.05, 0.2])
         if self._is_drawn():
+            conditions.loss = rng.choice([0.01, 0.05, 0.2])
+        if self._is_drawn():
             self._network.limits = Limits(rng.choice([200, 1000]), rng.choice([2_000, 6_000]))
         kinds: list[Callable[[], None]] = [
             *(self._stall, self._reset, self._block_one_way, self._isolate, self._halve),
             *(self._bridge, self._ring, self._swizzle, self._thin, self._kill, self._loop),
-            *(self._cut_power, self._cut_all_power, self._pause, self._slow_disk),
-            *(self._stall_disk, self._fill_disk, self._fail_disk, self._back_up),
-            *(self._restore_backup, self._turn_clock),
+            *(self._cut_power, self._cut_all_power, self._pause, self._suspend, self._starve),
+            *(self._lose, self._slow_disk, self._stall_disk, self._fill_disk, self._fail_disk),
+            *(self._back_up, self._restore_backup, self._turn_clock),
         ]
         for kind in kinds:
             if self._is_drawn():
@@ -92,6 +97,10 @@ class Weather:
             host.disk.pace = Pace()
             if host.process is None:
                 cluster.start(name)
+                continue
+            host.process.starve(None)
+            if name in self._network.down:
+                cluster.rouse(name)
             elif host.process.paused:
                 host.process.resume()
 
@@ -184,6 +193,12 @@ class Weather:
         self._network.thin(a, b, self._rng.choice([300.0, 3_000.0]))
         self._later(LONG_S, lambda: self._network.thin(a, b, None))
 
+    def _lose(self) -> None:
+        a, b = self._shuffled()[:2]
+        self._cluster.tally["lossy route"] += 1
+        self._network.lose(a, b, self._rng.choice([0.1, 0.3, 0.8]))
+        self._later(LONG_S, lambda: self._network.lose(a, b, 0.0))
+
     # -- processes --------------------------------------------------------------------------
 
     def _victim(self) -> str | None:
@@ -238,8 +253,30 @@ class Weather:
         if process is None or process.paused:
             return
         self._cluster.tally["pause"] += 1
-        process.pause()
-        self._later((0.1, 10.0), lambda: process.resume() if process.paused else None)
+        process.block(self._rng.uniform(0.1, 10.0))
+
+    def _suspend(self) -> None:
+        """Let a host sleep for longer than anybody waits for it."""
+        name = self._victim()
+        process = self._cluster.hosts[name].process if name else None
+        if name is None or process is None or process.paused:
+            return
+        self._cluster.suspend(name)
+
+        def rouse() -> None:
+            if self._cluster.hosts[name].process is process:
+                self._cluster.rouse(name)
+
+        self._later(LONG_S, rouse)
+
+    def _starve(self) -> None:
+        name = self._victim()
+        process = self._cluster.hosts[name].process if name else None
+        if process is None:
+            return
+        self._cluster.tally["starved reader"] += 1
+        process.starve(lambda: self._rng.uniform(*LAG_S))
+        self._later(LONG_S, lambda: process.starve(None))
 
     # -- disks ------------------------------------------------------------------------------
 

@@ -1,0 +1,159 @@
+"""Commits: how a process's state reaches its disk.
+
+Theory. What the daemon's flusher does: one group commit at a time (cut → the disk → applying, in
+slices → committed), and checkpoint images made between applies, one at a time, from rows that are
+applied. A full disk is tried again; any other error of a disk ends the process.
+
+This module refuses to know links and timers; what follows from a commit goes back to the process.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gcounterd.counters.checkpoint import Checkpoint
+from gcounterd.counters.images import Image
+from gcounterd.errors import StorageError
+from gcounterd.ids import ColumnId
+from gcounterd.node.records import Group, TakeBatch
+from gcounterd.sim.disk import Disk
+from gcounterd.sim.witness import Witness
+from gcounterd.sim.world import World
+from gcounterd.storage.records import encode_group
+from gcounterd.storage.recovery import roster_image
+
+if TYPE_CHECKING:
+    from gcounterd.sim.process import Process
+
+# Between two slices of an apply other things happen.
+SLICE_S = 0.001
+# After a full disk the next commit is tried this much later.
+FULL_PAUSE_S = 0.5
+
+
+class Commits:
+    """Group commits and checkpoints of one process.
+
+    adds      increments accepted since the last commit was cut
+    applying  a group is being taken in
+    """
+
+    def __init__(
+        self,
+        process: Process,
+        world: World,
+        disk: Disk,
+        witness: Witness,
+        tally: Counter[str],
+        rows_per_checkpoint: int,
+        names_on_disk: int,
+    ) -> None:
+        self._process = process
+        self._node = process.node
+        self._world = world
+        self._disk = disk
+        self._witness = witness
+        self._tally = tally
+        self._rows_per_checkpoint = rows_per_checkpoint
+        self._names_on_disk = names_on_disk
+        self._committing = False
+        self._retry_at = 0.0
+        self._applied_row = disk.last_row
+        self._round: tuple[Checkpoint, Iterator[Image], int, Image] | None = None
+        self._imaging = False
+        self.adds: list[tuple[bytes, int]] = []
+        self.applying = False
+
+    def turn(self) -> None:
+        """Begin what can begin."""
+        self._begin()
+        self._step_checkpoint()
+
+    # -- commits ----------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        if self._committing or self._world.now < self._retry_at:
+            return
+        group = self._node.cut()
+        if group is None:
+            return
+        self._committing = True
+        self._witness.cut(self._process, group)
+        adds, self.adds = self.adds, []
+        done = partial(self._process.call, self._appended, group, adds)
+        self._disk.append(self._disk.last_row + 1, encode_group(group), done)
+
+    def _appended(
+        self, group: Group, adds: list[tuple[bytes, int]], error: StorageError | None
+    ) -> None:
+        if error is None:
+            head = self._node.counters.head
+            batches = [r.batch for r in group.records if isinstance(r, TakeBatch)]
+            before = {batch.column: head(batch.column) for batch in batches}
+            self._apply(group, before, self._node.applying(group))
+        elif error.definite:
+            self._node.abandoned(group)
+            self._committing = False
+            self._witness.refused(self._process, adds, group)
+            self._retry_at = self._world.now + FULL_PAUSE_S
+            self._world.at(self._retry_at, self._process.turn)
+        else:
+            self._process.end(3, str(error))
+
+    def _apply(self, group: Group, before: dict[ColumnId, int], slices: Iterator[None]) -> None:
+        process = self._process
+        was_deaf = process.deaf
+        self.applying = True
+        for _ in slices:
+            self._tally["apply in slices"] += 1
+            self._world.after(SLICE_S, process.call, self._apply, group, before, slices)
+            return
+        self.applying = False
+        self._applied_row = self._disk.last_row
+        self._witness.applied(process, before, group)
+        effects = self._node.committed(group, process.now)
+        self._committing = False
+        self._witness.acknowledged(process)
+        process.carry_out(effects)
+        if was_deaf:
+            process.listen_again()
+
+    # -- checkpoints ------------------------------------------------------------------------
+
+    def _step_checkpoint(self) -> None:
+        """Begin a round when enough rows lie there, or write its next image."""
+        if self.applying or self._imaging:
+            return
+        if self._round is None:
+            if len(self._disk.content.rows) < self._rows_per_checkpoint:
+                return
+            counters, roster = self._node.counters, self._node.roster
+            turn = Checkpoint(counters, self._names_on_disk)
+            self._round = turn, turn.images(), self._applied_row, roster_image(roster)
+        turn, images, upto, roster_now = self._round
+        self._imaging = True
+        image = next(images, None)
+        done = partial(self._process.call, self._imaged, image is None)
+        if image is not None:
+            self._disk.put_images([image], None, done)
+        else:
+            self._disk.put_images([*turn.columns(), roster_now], upto, done)
+
+    def _imaged(self, last: bool, error: StorageError | None) -> None:
+        assert self._round is not None
+        self._imaging = False
+        if error is not None and not error.definite:
+            self._process.end(3, str(error))
+            return
+        if error is not None:
+            self._round[0].undo()
+            self._round = None
+            return  # tried again at the next turn
+        if last:
+            self._tally["checkpoint"] += 1
+            self._names_on_disk = self._round[0].names
+            self._round = None
+        self._process.turn()

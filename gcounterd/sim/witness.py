@@ -1,0 +1,45 @@
+"""Witness: what a process shows to whoever watches it.
+
+Processes do not judge themselves; what they see goes here, and a cluster hands it to ledger and
+checkers. An experiment may watch some of it too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from gcounterd.errors import ClientError
+from gcounterd.ids import ColumnId
+from gcounterd.node.effects import Notice
+from gcounterd.node.records import Group
+
+if TYPE_CHECKING:
+    from gcounterd.sim.process import Process
+
+
+class Witness(Protocol):
+    """Whoever watches processes."""
+
+    def attempted(self, process: Process, key: bytes, amount: int) -> None:
+        """See an increment accepted for the next commit."""
+
+    def turned_away(self, process: Process, error: ClientError) -> None:
+        """See an increment refused at once."""
+
+    def cut(self, process: Process, group: Group) -> None:
+        """See a group before it goes to the disk."""
+
+    def refused(self, process: Process, adds: list[tuple[bytes, int]], group: Group) -> None:
+        """See increments refused for certain."""
+
+    def applied(self, process: Process, before: dict[ColumnId, int], group: Group) -> None:
+        """See a group applied; `before` are the heads that its columns had."""
+
+    def acknowledged(self, process: Process) -> None:
+        """See that all of the own column's versions up to its head are answered."""
+
+    def noticed(self, process: Process, notice: Notice) -> None:
+        """See what an operator would."""
+
+    def ended(self, process: Process, code: int, text: str) -> None:
+        """See a process end by itself."""
