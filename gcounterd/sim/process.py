@@ -254,9 +254,7 @@ class Process:
         """Take note that a dial came to nothing."""
         assert end.dialled is not None
         now = self.now
-        self.carry_out(
-            self.node.dial_failed(end.dialled, end.channel, end.grade, end.refusal, now)
-        )
+        self.carry_out(self.node.dial_failed(end.dialled, end.channel, end.grade, end.refusal, now))
 
     def lost(self, end: End, reason: str) -> None:
         """Take note that a link is gone."""
