@@ -16,6 +16,7 @@ from gcounterd.counters.columns import Column
 from gcounterd.counters.counters import Counters
 from gcounterd.errors import GCounterError
 from gcounterd.ids import ColumnId, NodeId, show
+from gcounterd.members.claims import Liveness
 from gcounterd.node.exchange import GATHERINGS_MAX
 from gcounterd.node.messages import Channel
 from gcounterd.node.node import Node
@@ -196,6 +197,7 @@ def find_unrest(node: Node, others: list[NodeId]) -> str:
     fetching = exchange.progress
     links = {(link.peer, channel) for channel in Channel for link in node.peers.on(channel)}
     missing = [other for other in others for channel in Channel if (other, channel) not in links]
+    doubted = [other for other in others if node.detector.liveness(other) is not Liveness.ALIVE]
     for wrong, text in (
         (bool(node.intake), "its intake waits"),
         (node.intake.size_bytes > 0, "its intake keeps bytes"),
@@ -208,6 +210,7 @@ def find_unrest(node: Node, others: list[NodeId]) -> str:
         (len(links) > 2 * len(others), "it has too many links"),
         (bool(node.dialler.unmet), f"it has not met {node.dialler.unmet}"),
         (not node.joining.counting, "it does not count"),
+        (bool(doubted), f"it believes {len(doubted)} running members not to be alive"),
         (bool(node.joining.reasons()), f"it is not ready: {node.joining.reasons()}"),
     ):
         if wrong:
