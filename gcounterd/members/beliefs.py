@@ -127,12 +127,28 @@ class Beliefs:
         if ahead > LEAP_MAX and source != claim.node:
             self._tally["claims_leaping"] += 1
             return []
+        claim = self._soften(claim, member, now)
         member.met = True
         if claim.replaces(member.claim):
             return self.believe(member, claim, now)
         if ahead == 0 and claim.liveness is Liveness.SUSPECT and member.suspicion is not None:
             self.confirm(member, claim, now)
         return []
+
+    def _soften(self, claim: Claim, member: Member, now: float) -> Claim:
+        """Take a death by hearsay for an accusation, unless the member had time to refute it here.
+
+        When a split heals, each side still calls the other dead; those in between must not believe
+        it of members that they hear every second.
+        """
+        if claim.liveness is not Liveness.DEAD or not member.met:
+            return claim
+        if member.claim.liveness not in _LIVING:
+            return claim
+        doubted = member.suspicion.age(self._clock.time(now)) if member.suspicion else 0.0
+        if doubted >= self._timing.interval:
+            return claim
+        return attrs.evolve(claim, liveness=Liveness.SUSPECT)
 
     def _answer(self, claim: Claim, source: NodeId) -> list[Action]:
         """Refute what is said of ourselves; whoever says it is told at once."""

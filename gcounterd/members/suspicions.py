@@ -44,6 +44,10 @@ class Suspicion:
         self.due = float("inf")
         self.confirm(first, t, timing, members)
 
+    def age(self, t: float) -> float:
+        """Return for how long the member has been suspected here."""
+        return t - self._started
+
     def confirm(self, accusation: Accusation, t: float, timing: Timing, members: int) -> bool:
         """Take an accusation in; return whether it made the suspicion shorter or is graver."""
         known = self.accusations.get(accusation.accuser)

@@ -23,6 +23,7 @@ from gcounterd.node.messages import Channel
 from gcounterd.node.node import Node
 from gcounterd.node.records import Group, TakeBatch
 from gcounterd.sim.checkers import Checkers, ViolationError, check, find_disagreement, find_unrest
+from gcounterd.sim.chronicle import Chronicle
 from gcounterd.sim.disk import Content, Disk
 from gcounterd.sim.ledger import Ledger
 from gcounterd.sim.network import End, Network
@@ -69,6 +70,7 @@ class Cluster:
         self.hosts: dict[str, Host] = {}
         self.rolled_back: dict[NodeId, None] = {}
         self.notices: Counter[str] = Counter()
+        self.chronicle = Chronicle()
         self._rng = self.world.derive("cluster")
 
     # -- hosts and processes ----------------------------------------------------------------
@@ -301,6 +303,7 @@ class Cluster:
     def noticed(self, process: Process, notice: Notice) -> None:
         """See what an operator would; correct nodes never break the protocol."""
         self.notices[notice.name] += 1
+        self.chronicle.note(self.world.now, process.host, notice)
         if notice.name == "peer_error":
             raise ViolationError(f"no peer error: {process.host} says {notice.fields}")
 

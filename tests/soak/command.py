@@ -1,0 +1,106 @@
+"""`scripts/soak`: play the scenarios of the membership over many seeds, print one table.
+
+A line with a violation ends in the command that repeats it. The exit status says whether there was
+none.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import attrs
+import click
+
+from tests.soak.catalogue import SCENARIOS
+from tests.soak.scenario import Played, Scenario, play
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@attrs.define
+class Row:
+    """One scenario's sums; seconds are of one core."""
+
+    scenario: Scenario
+    seeds: int = 0
+    violations: int = 0
+    worst: float = 0.0
+    seconds: float = 0.0
+
+    def add(self, played: Played, seconds: float) -> None:
+        """Take in one seed."""
+        self.seeds += 1
+        self.violations += bool(played.violation)
+        self.worst = max(self.worst, played.figure)
+        self.seconds += seconds
+
+    def line(self) -> str:
+        """Return this as a line of a Markdown table."""
+        scenario = self.scenario
+        figure = f"{self.worst:.4g} {scenario.figure}"
+        return (
+            f"| {scenario.name} | {scenario.says} | {self.seeds} | {self.violations} | {figure} |"
+        )
+
+
+HEAD = "| scenario | what must come out | seeds | violations | worst |\n|---|---|---|---|---|"
+
+
+@click.command()
+@click.option("--only", multiple=True, type=click.Choice(list(SCENARIOS)), help="Repeatable.")
+@click.option("--seeds", default=200, show_default=True, help="Of each scenario.")
+@click.option("--first", default=0, show_default=True, help="The first seed.")
+@click.option("--jobs", default=1, show_default=True, help="Processes.")
+def main(only: tuple[str, ...], seeds: int, first: int, jobs: int) -> None:
+    """Play every scenario of the membership over many seeds."""
+    rows = {name: Row(SCENARIOS[name]) for name in only or SCENARIOS}
+    tasks = [
+        (name, seed)
+        for name, row in rows.items()
+        for seed in range(first, first + max(1, round(seeds * row.scenario.share)))
+    ]
+    for name, played, seconds in _play_all(tasks, jobs):
+        rows[name].add(played, seconds)
+        if played.violation:
+            again = f"scripts/soak --only {name} --seeds 1 --first {played.seed}"
+            click.echo(f"{name}, seed {played.seed}: {played.violation}\n    repeat: {again}")
+            if len(tasks) == 1:
+                click.echo(played.where)
+    date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    spent = sum(row.seconds for row in rows.values())
+    click.echo(f"commit {_commit()}, {date}, {len(tasks):,} runs, {spent:,.0f} s of one core\n")
+    click.echo(HEAD)
+    for row in rows.values():
+        click.echo(row.line())
+    sys.exit(1 if any(row.violations for row in rows.values()) else 0)
+
+
+def _play_all(tasks: list[tuple[str, int]], jobs: int) -> Iterator[tuple[str, Played, float]]:
+    if jobs == 1:
+        yield from map(_play, tasks)
+        return
+    with multiprocessing.Pool(jobs) as pool:
+        yield from pool.imap_unordered(_play, tasks)
+
+
+def _play(task: tuple[str, int]) -> tuple[str, Played, float]:
+    name, seed = task
+    began = time.process_time()
+    played = play(SCENARIOS[name], seed)
+    return name, played, time.process_time() - began
+
+
+def _commit() -> str:
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"
+
+
+if __name__ == "__main__":
+    main()
