@@ -82,6 +82,7 @@ class Roster:
         self._buckets = Buckets()
         self._belonging: tuple[Entry, ...] | None = None
         self._members_hash: bytes | None = None
+        self._joining = 0
         self.merge(entries)
 
     def __iter__(self) -> Iterator[Entry]:
@@ -103,6 +104,11 @@ class Roster:
         if self._belonging is None:
             self._belonging = tuple([e for e in self if e.state is not State.REMOVED])
         return self._belonging
+
+    @property
+    def joining(self) -> int:
+        """Return how many members are still joining."""
+        return self._joining
 
     def named(self, name: str) -> list[Entry]:
         """Return the members of that name that are not removed."""
@@ -139,6 +145,8 @@ class Roster:
                 del self._named[before.name]
         if entry.state is not State.REMOVED:
             self._named.setdefault(entry.name, {})[entry.node] = None
+        self._joining += entry.state is State.JOINING
+        self._joining -= before is not None and before.state is State.JOINING
         self._entries[entry.node] = entry
         self._buckets.put(entry.node, _print(entry))
 

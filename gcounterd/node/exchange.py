@@ -1,10 +1,9 @@
 """The exchange: anti-entropy over bulk links, and deltas asked for and served.
 
 Theory. Columns have one writer and a head each, so two replicas compare by heads, and what one
-lacks it asks for: pulling makes every message harmless to lose, repeat or reorder. A link opens
-with all heads; then, each second, one random peer is told the heads that changed since it was
-told last; every half minute a hash of everything is compared, which catches what a bug or a lost
-message left behind. Cost follows what changed, not how much there is.
+lacks it asks for: pulling makes every message harmless to lose, repeat or reorder. Where the hash
+of all heads differs (`node.checks`) they are told whole; then, each second, one random peer is told
+the heads that changed since it was told last. Cost follows what changed, not how much there is.
 
 A `Want` names a part; the asked one serves a window of parts, one a step, and the asker asks for
 the next when the window is in. The exchange refuses to know commits: what arrives goes to the
@@ -96,18 +95,30 @@ class Exchange:
         self._gathered = 0
         self._changes: dict[ColumnId, int] = dict.fromkeys(counters.columns, 0)
         self._change = 0
+        self._hash: bytes | None = None
 
     # -- telling ----------------------------------------------------------------------------
 
     def changed(self, columns: Iterable[ColumnId]) -> None:
         """Note that the heads of these columns rose."""
         self._change += 1
+        self._hash = None
         for column in columns:
             self._changes.pop(column, None)
             self._changes[column] = self._change
 
+    def heads_hash(self) -> bytes:
+        """Return 16 bytes that are equal where all heads are."""
+        if self._hash is None:
+            self._hash = self._counters.digest_hash()
+        return self._hash
+
+    def level(self, link: Link) -> None:
+        """Note that a peer has just what we have."""
+        link.told = self._change
+
     def tell_all(self, link: Link) -> list[Effect]:
-        """Tell a peer every head; for a link that opened, or whose hash differed."""
+        """Tell a peer every head: its hash of them differs."""
         link.told = self._change
         heads = self._counters.heads()
         if len(heads) <= OPEN_COLUMNS_MAX:
@@ -121,6 +132,8 @@ class Exchange:
     def tell_changes(self, link: Link) -> list[Effect]:
         """Tell a peer the heads that rose since it was last told."""
         heads: dict[ColumnId, int] = {}
+        if link.told is None:
+            return []  # not compared yet; until then a digest means all that differs
         for column, change in reversed(self._changes.items()):
             if change <= link.told or len(heads) == OPEN_COLUMNS_MAX:
                 break
@@ -140,7 +153,7 @@ class Exchange:
         }
         if digest.whole:
             newer |= {c: h for c, h in self._counters.heads().items() if c not in digest.heads}
-        if newer:
+        if newer or digest.whole:  # whoever told us everything waits to hear what it lacks
             effects.append(Send((link.id,), Digest(newer, whole=False)))
         return effects
 

@@ -28,6 +28,7 @@ class Intake:
         self._counters = counters
         self._batches: list[Batch] = []
         self._entries: dict[NodeId, Entry] = {}
+        self._committing: dict[NodeId, None] = {}
         self._expected: dict[ColumnId, tuple[int, int]] = {}
         self.size_bytes = 0
 
@@ -40,9 +41,9 @@ class Intake:
         return self.size_bytes > INTAKE_BYTES_MAX
 
     @property
-    def members(self) -> list[NodeId]:
-        """Return the nodes whose entries wait."""
-        return list(self._entries)
+    def members(self) -> dict[NodeId, None]:
+        """Return the nodes whose entries wait, or are in the commit under way."""
+        return self._committing | dict.fromkeys(self._entries)
 
     def expected(self, column: ColumnId) -> tuple[int, int]:
         """Return the (head, size) that `column` has once all that waits is applied."""
@@ -75,12 +76,14 @@ class Intake:
         facts = bool(self._entries)
         if facts:
             records.append(TakeEntries(tuple(self._entries.values())))
+        self._committing = dict.fromkeys(self._entries)
         self._batches, self._entries = [], {}
         self.size_bytes = 0
         return Group(tuple(records), facts, bool(own))
 
     def committed(self) -> None:
         """Forget expectations that are now simply true."""
+        self._committing = {}
         waiting = {batch.column for batch in self._batches}
         self._expected = {
             column: ends for column, ends in self._expected.items() if column in waiting
@@ -89,6 +92,7 @@ class Intake:
     def abandoned(self, group: Group) -> None:
         """Drop what rested on a group that failed, but try its roster entries again."""
         self._batches = []
+        self._committing = {}
         self._expected = {}
         self.size_bytes = 0
         for record in group.records:

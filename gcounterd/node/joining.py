@@ -2,9 +2,13 @@
 
 Theory. A newcomer takes increments only when a majority of the others on its roster hold its
 entry durably: from then on, whoever asks that majority learns of it, and no consistent read can
-miss what it counts. It may be read when it has taken in what those members had when it met them;
-otherwise a client that is moved to it would see numbers go down. After a restart on a whole disk
-neither question arises; after damage, every member must have been heard first.
+miss what it counts. A confirmation counts with the confirmer's members: whoever it knew when it
+held our entry, we know, and they take part in the majority from that moment, also while their
+entries still wait for a commit here.
+
+It may be read when it has taken in what those members had when it met them; otherwise a client that
+is moved to it would see numbers go down. After a restart on a whole disk neither question arises;
+after damage, every member must have been heard first.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from gcounterd.counters.counters import Counters
 from gcounterd.ids import ColumnId, NodeId
 from gcounterd.members.roster import Roster, State
 from gcounterd.node.config import Config
+from gcounterd.node.intake import Intake
 
 # Columns that a newcomer waits for; a cluster has at most 1,024 open ones, islands merged a few
 # times that. Beyond it a column is caught up with like any other news.
@@ -26,11 +31,19 @@ class Joining:
     """
 
     def __init__(
-        self, config: Config, roster: Roster, counters: Counters, *, fresh: bool, damaged: bool
+        self,
+        config: Config,
+        roster: Roster,
+        counters: Counters,
+        intake: Intake,
+        *,
+        fresh: bool,
+        damaged: bool,
     ) -> None:
         self._own = config.node
         self._roster = roster
         self._counters = counters
+        self._intake = intake
         self._catching_up = fresh or damaged
         self._damaged = damaged
         self._confirmed: dict[NodeId, None] = {}
@@ -39,8 +52,13 @@ class Joining:
         self.last_refusal = ""
 
     def confirm(self, peer: NodeId) -> None:
-        """Note that `peer` holds our entry durably."""
-        self._confirmed[peer] = None
+        """Note that `peer` holds our entry durably, and knows nobody that we do not know."""
+        if not self.counting:
+            self._confirmed[peer] = None
+
+    def is_confirmed_by(self, peer: NodeId) -> bool:
+        """Say whether `peer` has confirmed this node."""
+        return peer in self._confirmed
 
     def hear(self, peer: NodeId, heads: dict[ColumnId, int]) -> None:
         """Note what `peer` had when we met it."""
@@ -59,9 +77,13 @@ class Joining:
     def may_activate(self) -> bool:
         """Say whether a joining node is confirmed by a majority of the others."""
         mine = self._roster.get(self._own)
-        return (
-            mine is not None and mine.state is State.JOINING and self._is_majority(self._confirmed)
-        )
+        if mine is None or mine.state is not State.JOINING:
+            return False
+        waiting = sum(node not in self._roster for node in self._intake.members)
+        others = len(self._roster.belonging()) - 1 + waiting
+        if 2 * len(self._confirmed) <= others:
+            return False
+        return 2 * sum(node in self._confirmed for node in self._others()) > others
 
     def _others(self) -> list[NodeId]:
         return [entry.node for entry in self._roster.belonging() if entry.node != self._own]

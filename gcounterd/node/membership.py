@@ -1,44 +1,68 @@
-"""Membership: how roster entries spread, and when ours becomes active.
+"""Membership: how the roster spreads, and when our entry in it becomes active.
 
-Theory. Entries are facts that merge, so they may be told to anyone any number of times: all of
-them when a bulk link opens, changed ones to everyone at once. A node only tells what it holds
-durably; hence whoever is told its own entry by a peer knows that this peer holds it, and a
-newcomer that a majority of the others has told so becomes active. A peer whose own entry changed
-gets the whole roster along, so that the newcomer learns of everyone that its confirmers know.
+Theory. Entries are facts that merge, so they may be told to anyone any number of times. A node only
+tells what it holds durably. What changed is spread at once (`node.spreading`); what that misses is
+found by hashes (`node.checks`) and made equal where they differ (`node.levelling`), so nobody tells
+the whole roster unless all of it is news. Equal hashes, and lists that are whole, confirm a
+newcomer, also on behalf of others (`node.holding`); a majority makes it active.
+
+This module composes these and refuses to know how each of them works.
 """
 
 from __future__ import annotations
 
+from random import Random
+from typing import assert_never
+
 import attrs
 
-from gcounterd.errors import PeerError
 from gcounterd.ids import show
-from gcounterd.members.roster import MEMBERS_MAX, Entry, Roster, State, merge_entries
+from gcounterd.members.roster import Entry, Roster, State
+from gcounterd.node.checks import Checks
 from gcounterd.node.config import Config
-from gcounterd.node.effects import Effect, Notice, Send
+from gcounterd.node.effects import Effect, Notice
+from gcounterd.node.exchange import Exchange
+from gcounterd.node.holding import Holding
 from gcounterd.node.intake import Intake
 from gcounterd.node.joining import Joining
-from gcounterd.node.messages import Channel
+from gcounterd.node.levelling import Levelling
+from gcounterd.node.messages import (
+    Holders,
+    MembershipMessage,
+    RosterDigest,
+    RosterList,
+    StateHash,
+)
 from gcounterd.node.messages import Roster as RosterMessage
 from gcounterd.node.peers import Link, Peers
-
-# Entries of one roster frame: 200 of at most 400 bytes.
-ENTRIES_PER_FRAME = 200
+from gcounterd.node.spreading import Spreading
 
 
 class Membership:
     """The spreading of the roster; one per node."""
 
     def __init__(
-        self, config: Config, roster: Roster, intake: Intake, peers: Peers, joining: Joining
+        self,
+        config: Config,
+        roster: Roster,
+        intake: Intake,
+        peers: Peers,
+        joining: Joining,
+        exchange: Exchange,
+        rng: Random,
     ) -> None:
         self._config = config
         self._roster = roster
         self._intake = intake
-        self._peers = peers
         self._joining = joining
+        self._spreading = Spreading(roster, intake, peers, rng)
+        self._levelling = Levelling(roster, intake, self._spreading, joining)
+        self._checks = Checks(config, roster, peers, exchange, joining, self._levelling, rng)
+        self._holding = Holding(config, roster, peers, joining, self._checks, rng)
         self._self_seeds: dict[str, None] = {}
         intake.take_entries((self._own_entry(),))
+
+    # -- our own entry ----------------------------------------------------------------------
 
     def _own_entry(self) -> Entry:
         """Return our entry as this life writes it: joining if it is new and not alone."""
@@ -63,57 +87,60 @@ class Membership:
         if alone or self._joining.may_activate():
             self._intake.take_entries((attrs.evolve(mine, state=State.ACTIVE),))
 
-    def take(self, link: Link, message: RosterMessage) -> list[Effect]:
-        """Queue what is new in a peer's entries, and tell it what it lacks."""
-        theirs = {entry.node: entry for entry in message.entries}
-        if self._config.node in theirs:
-            self._joining.confirm(link.peer)
-            self.activate()
-        self.note(message.entries)
-        if not message.whole:
-            return []
-        lacking = [mine for mine in self._roster if _adds(mine, theirs.get(mine.node))]
-        return self._send(link, lacking, whole=False)
+    # -- peers ------------------------------------------------------------------------------
 
-    def note(self, entries: tuple[Entry, ...]) -> None:
-        """Queue what is new in `entries`; raise `PeerError` where it would be too many members."""
-        news = self._roster.news(entries)
-        nodes = dict.fromkeys([entry.node for entry in news] + self._intake.members)
-        unknown = sum(node not in self._roster for node in nodes)
-        if len(self._roster) + unknown > MEMBERS_MAX:
-            raise PeerError("roster_full", f"more than {MEMBERS_MAX} members")
-        self._intake.take_entries(news)
+    def greet(self, link: Link, now: float) -> list[Effect]:
+        """Compare with a peer whose bulk link opened."""
+        return self._checks.greet(link, now)
 
-    def tell_all(self, link: Link) -> list[Effect]:
-        """Tell a peer every entry."""
-        return self._send(link, list(self._roster), whole=True)
+    def closed(self, link: int) -> None:
+        """Take note that a link is gone."""
+        self._checks.closed(link)
 
-    def merge(self, entries: tuple[Entry, ...]) -> list[Effect]:
+    def handle(self, link: Link, message: MembershipMessage, now: float) -> list[Effect]:
+        """Handle a message about the roster."""
+        effects: list[Effect] = []
+        match message:
+            case RosterMessage(entries):
+                self.take(link, entries)
+            case StateHash():
+                effects = self._checks.take(link, message, now)
+            case RosterDigest():
+                effects = self._levelling.answer(link, message)
+            case RosterList():
+                effects = self._checks.listed(link, message)
+            case Holders():
+                effects = self._holding.take(link, message, now)
+            case _:
+                assert_never(message)
+        self.activate()
+        return [*effects, *self._checks.go_on(now)]
+
+    def take(self, link: Link, entries: tuple[Entry, ...]) -> None:
+        """Queue what is new in a peer's entries; raise `PeerError` where that is too many."""
+        self._spreading.take(link, entries)
+
+    def merge(self, entries: tuple[Entry, ...], now: float) -> list[Effect]:
         """Take in entries that are durable, and pass on what changed."""
-        changed = self._roster.merge(entries)
-        nodes = {entry.node: None for entry in changed}
-        effects: list[Effect] = [
+        changed, told = self._spreading.merge(entries, now)
+        newcomers = {entry.node: None for entry in changed if entry.state is State.JOINING}
+        notices: list[Effect] = [
             Notice(
                 "member",
                 {"member": entry.name, "id": show(entry.node), "state": entry.state.name.lower()},
             )
             for entry in changed
         ]
-        if changed:
-            for link in self._peers.on(Channel.BULK):
-                concerned = link.peer in nodes
-                told = list(self._roster) if concerned else list(changed)
-                effects += self._send(link, told, whole=concerned)
-        return effects
+        self._holding.merged(now)
+        return [*notices, *told, *self._checks.merged(newcomers, now)]
 
-    def _send(self, link: Link, entries: list[Entry], *, whole: bool) -> list[Effect]:
-        whole = whole and len(entries) <= ENTRIES_PER_FRAME
-        return [
-            Send((link.id,), RosterMessage(tuple(entries[at : at + ENTRIES_PER_FRAME]), whole))
-            for at in range(0, len(entries), ENTRIES_PER_FRAME)
-        ]
+    # -- time -------------------------------------------------------------------------------
 
+    def wake(self, now: float) -> list[Effect]:
+        """Do what is due."""
+        return [*self._spreading.wake(now), *self._checks.wake(now), *self._holding.wake(now)]
 
-def _adds(mine: Entry, theirs: Entry | None) -> bool:
-    """Say whether our entry would change what the other side holds."""
-    return theirs is None or merge_entries(theirs, mine) != theirs
+    def next_wake(self) -> float:
+        """Return when to wake at the latest (`inf` if nothing presses)."""
+        parts = (self._spreading, self._checks, self._holding)
+        return min(part.next_wake() for part in parts)

@@ -154,13 +154,9 @@ class Here:
 
 @attrs.frozen
 class Roster:
-    """Bulk: roster entries that the sender holds durably.
-
-    `whole` says that these are all of them, which confirms what is listed to its owner.
-    """
+    """Bulk: roster entries that the sender holds durably."""
 
     entries: tuple[Entry, ...]
-    whole: bool
 
 
 @attrs.frozen
@@ -173,9 +169,54 @@ class Digest:
 
 @attrs.frozen
 class StateHash:
-    """Bulk: hash of all heads and of the roster, 16 bytes, as a periodic check."""
+    """Bulk: hashes of my roster and of all my heads, 16 bytes each; `asks` for yours."""
 
-    hash: bytes
+    roster: bytes
+    heads: bytes
+    asks: bool
+
+
+@attrs.frozen
+class RosterDigest:
+    """Bulk: the hashes of my roster's buckets; list me what you have in those that differ.
+
+    number   of the levelling, which the answer repeats
+    """
+
+    number: int
+    hashes: bytes
+
+
+@attrs.frozen
+class RosterList:
+    """Bulk: my entries of buckets that differ, by node id, in one message or several.
+
+    number    of the digest that is answered
+    buckets   those listed, a bit for each
+    whole     no other bucket differs
+    holds     I hold your own entry
+    left      messages of this list that are still to come
+    """
+
+    number: int
+    buckets: int
+    whole: bool
+    holds: bool
+    left: int
+    entries: tuple[Entry, ...]
+
+
+@attrs.frozen
+class Holders:
+    """Bulk: these members hold a roster with the same members as mine; `asks` for yours.
+
+    members   the hash of who belongs, 16 bytes
+    holders   a bit for each member, in the order of their node ids
+    """
+
+    members: bytes
+    holders: int
+    asks: bool
 
 
 @attrs.frozen(eq=False)
@@ -235,7 +276,9 @@ class Answer:
 
 ProbeMessage = Ping | Ack | PingFor | Nack | Gossip | Survey | Bye
 ControlMessage = ProbeMessage | Who | Here
-BulkMessage = Roster | Digest | StateHash | Push | Want | Part | Ask | Answer
+MembershipMessage = Roster | StateHash | RosterDigest | RosterList | Holders
+BulkMessage = MembershipMessage | Digest | Push | Want | Part | Ask | Answer
 Message = ControlMessage | BulkMessage
 PROBE_MESSAGES = (Ping, Ack, PingFor, Nack, Gossip, Survey, Bye)
 CONTROL_MESSAGES = (*PROBE_MESSAGES, Who, Here)
+MEMBERSHIP_MESSAGES = (Roster, StateHash, RosterDigest, RosterList, Holders)

@@ -13,7 +13,6 @@ thousands a second. The node refuses to know sockets, disks, clocks and global r
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from random import Random
 from typing import assert_never
@@ -35,6 +34,7 @@ from gcounterd.node.joining import Joining
 from gcounterd.node.membership import Membership
 from gcounterd.node.messages import (
     CONTROL_MESSAGES,
+    MEMBERSHIP_MESSAGES,
     PROBE_MESSAGES,
     Answer,
     Ask,
@@ -48,11 +48,9 @@ from gcounterd.node.messages import (
     Push,
     Refusal,
     Refused,
-    StateHash,
     Want,
     Who,
 )
-from gcounterd.node.messages import Roster as RosterMessage
 from gcounterd.node.peers import Link, Peers
 from gcounterd.node.probing import Probing
 from gcounterd.node.pushes import Pushes
@@ -85,7 +83,8 @@ class Node:
         mine = roster.get(config.node)
         # A newcomer stays one over restarts: what its join saw is still to be caught up with.
         fresh = bool(config.seeds) if mine is None else mine.state is State.JOINING
-        self.joining = Joining(config, roster, counters, fresh=fresh, damaged=damaged)
+        intake, peers = self.intake, self.peers
+        self.joining = Joining(config, roster, counters, intake, fresh=fresh, damaged=damaged)
         self.exchange = Exchange(config, counters, self.intake)
         self.reading = Reading(config.node, counters, roster, self.peers)
         self.dialler = Dialler(config, rng, now)
@@ -94,7 +93,9 @@ class Node:
         self.detector = self.probing.detector
         self.dialbacks = DialBacks(config.address, self.peers)
         self._established = False
-        self.membership = Membership(config, roster, self.intake, self.peers, self.joining)
+        self.membership = Membership(
+            config, roster, intake, peers, self.joining, self.exchange, rng
+        )
         self.pushes = Pushes(config, roster, self.peers, rng, now)
         self._digest_due = now + config.digest_every * rng.random()
         self._tell_all_due = False
@@ -147,7 +148,7 @@ class Node:
         effects = self.pushes.send(now)
         for record in group.records:
             if isinstance(record, TakeEntries):
-                effects += self.membership.merge(record.entries)
+                effects += self.membership.merge(record.entries, now)
                 effects += self._probed(self.probing.roster_changed(record.entries, now), now)
         self.membership.activate()
         return [*effects, *self.exchange.ask(now), *self.reading.finish(now)]
@@ -176,11 +177,11 @@ class Node:
             self.dialler.ended(dialled, hello.channel, now)
             self.dialler.met(dialled)
         self.dialler.met(hello.address)
-        new = Link(link, hello, dialled, now, hash_due=now + self.config.hash_every)
+        new = Link(link, hello, dialled, now)
         losers = self.peers.put(new)
         effects: list[Effect] = [Drop(old.id, "replaced") for old in losers]
         for old in losers:
-            self.exchange.closed(old.id)
+            self._forget(old.id)
         if new in losers:
             return effects
         self._established = True
@@ -188,7 +189,7 @@ class Node:
             text = f"the name '{hello.name}' is taken by another newcomer at {hello.address}"
             return [*effects, Exit(4, f"{text}; start with another --name")]
         if hello.channel is Channel.BULK:
-            effects += self._greet(new)
+            effects += [*self.membership.greet(new, now), *self.reading.ask_missing()]
         else:
             effects += self._probed(self.probing.opened(new, now), now)
         return [*effects, *self._dial(now)]
@@ -196,20 +197,17 @@ class Node:
     def _yields_name_to(self, hello: Hello) -> bool:
         return hello.name == self.config.name and hello.node < self.config.node
 
-    def _greet(self, link: Link) -> list[Effect]:
-        """Say all that a peer must know when a bulk link opens."""
-        return [
-            *self.membership.tell_all(link),
-            *self.exchange.tell_all(link),
-            *self.reading.ask_missing(),
-        ]
+    def _forget(self, link: int) -> None:
+        """Let go of what was under way on a link that is gone."""
+        self.exchange.closed(link)
+        self.membership.closed(link)
 
     def closed(self, link: int, now: float) -> list[Effect]:
         """Take note that a link is gone."""
         gone = self.peers.remove(link)
         if gone is None:
             return []
-        self.exchange.closed(link)
+        self._forget(link)
         effects: list[Effect] = []
         if gone.channel is Channel.CONTROL:
             effects = self._probed(self.probing.closed(gone, now), now)
@@ -251,7 +249,7 @@ class Node:
         dropped = [effect for effect in effects if isinstance(effect, Drop)]
         for effect in dropped:
             self.peers.remove(effect.link)
-            self.exchange.closed(effect.link)
+            self._forget(effect.link)
         return [*effects, *(self._dial(now) if dropped else [])]
 
     def join(self, addresses: Iterable[str], now: float) -> list[Effect]:
@@ -279,6 +277,8 @@ class Node:
             raise PeerError("wrong_channel", type(message).__name__)
         if isinstance(message, PROBE_MESSAGES):
             return self._probed(self.probing.handle(link, message, now), now)
+        if isinstance(message, MEMBERSHIP_MESSAGES):
+            return self.membership.handle(link, message, now)
         match message:
             case Push(batch):
                 return self.exchange.take_push(link, batch, now)
@@ -295,10 +295,6 @@ class Node:
                 return [Send((link.id,), here)] if self._established else []
             case Here():
                 return []
-            case RosterMessage():
-                return self.membership.take(link, message)
-            case StateHash(theirs):
-                return [] if theirs == self.state_hash() else self._greet(link)
             case Ask(number, heads):
                 return self.reading.answer(link, number, heads)
             case Answer():
@@ -311,14 +307,9 @@ class Node:
             return []
         for column, head in message.heads.items():
             self.exchange.ahead(link, column, head)
-        self.membership.note(message.entries)
+        self.membership.take(link, message.entries)
         effects = self.reading.answered(link, message)
         return [*effects, *self.exchange.ask(now), *self.reading.finish(now)]
-
-    def state_hash(self) -> bytes:
-        """Return 16 bytes that are equal where heads and rosters are."""
-        parts = self.counters.digest_hash() + self.roster.hash()
-        return hashlib.blake2b(parts, digest_size=16).digest()
 
     # -- reads ------------------------------------------------------------------------------
 
@@ -335,6 +326,7 @@ class Node:
         effects = self._probed(self.probing.wake(now), now)
         effects += self._exchange_peer(now)
         effects += self.pushes.send(now)
+        effects += self.membership.wake(now)
         effects += self._dial(now)
         effects += self.exchange.serve_step()
         effects += self.exchange.retry(now)
@@ -365,10 +357,6 @@ class Node:
                 effects += self.exchange.tell_all(link)
             if bulk:
                 effects += self.exchange.tell_changes(self._rng.choice(bulk))
-        for link in bulk:
-            if now >= link.hash_due:
-                link.hash_due = now + self.config.hash_every * self._rng.uniform(0.8, 1.2)
-                effects.append(Send((link.id,), StateHash(self.state_hash())))
         return effects
 
     def next_wake(self, now: float) -> float:
@@ -377,6 +365,7 @@ class Node:
             return now
         due = min(self._digest_due, self.dialler.next_wake(), self.pushes.next_wake())
         due = min(due, self.exchange.next_wake(), self.reading.next_wake())
+        due = min(due, self.membership.next_wake())
         return min(due, self.probing.next_wake(now))
 
     # -- views ------------------------------------------------------------------------------

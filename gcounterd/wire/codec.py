@@ -22,9 +22,9 @@ from typing import Any, assert_never
 from gcounterd.errors import PeerError
 from gcounterd.ids import COLUMN_ID_BYTES, ColumnId
 from gcounterd.members.claims import Claim
-from gcounterd.members.roster import Entry
 from gcounterd.members.table import BUCKETS, SUM_BYTES
 from gcounterd.node.messages import (
+    MEMBERSHIP_MESSAGES,
     PROTOCOL_VERSION,
     Ack,
     Answer,
@@ -43,8 +43,6 @@ from gcounterd.node.messages import (
     Push,
     Refusal,
     Refused,
-    Roster,
-    StateHash,
     Survey,
     Want,
     Who,
@@ -52,23 +50,20 @@ from gcounterd.node.messages import (
 from gcounterd.wire import fields, frames
 from gcounterd.wire.batches import read_batch, read_part
 from gcounterd.wire.claims import read_claims, write_claims
-from gcounterd.wire.entries import read_entries, write_entries
+from gcounterd.wire.entries import read_entries
+from gcounterd.wire.rosters import ENTRIES_MAX, MEMBERSHIP_READERS, write_membership, write_some
 
 # As many columns as a node keeps open (DESIGN 1): a digest names each once.
 HEADS_MAX = 1024
-# Members in one message: as many as may write. 512 fit a frame whatever their names and addresses
-# are; of 1,024 with addresses of ordinary length a quarter of a frame is filled.
-ENTRIES_MAX = 1024
 # Claims in one message: some 60 bytes each, so that it stays small enough for control.
 CLAIMS_MAX = 128
 # Words of a refusal: what is left of a hello's frame beside the longest address and an epoch.
 REFUSAL_TEXT_BYTES_MAX = 200
 NONCE_BYTES = 8
 GATHERING_BYTES = 8
-HASH_BYTES = 16
 
-_HELLO, _REFUSAL, _PING, _ACK, _ROSTER, _DIGEST = range(1, 7)
-_STATE_HASH, _PUSH, _WANT, _PART, _ASK, _ANSWER = range(7, 13)
+_HELLO, _REFUSAL, _PING, _ACK, _DIGEST = 1, 2, 3, 4, 6
+_PUSH, _WANT, _PART, _ASK, _ANSWER = range(8, 13)
 _PING_FOR, _NACK, _GOSSIP, _WHO, _HERE = range(13, 18)
 _SURVEY, _BYE = 22, 23
 
@@ -93,6 +88,8 @@ def encode(message: Message) -> bytes:
 
 
 def _fields_of(message: Message) -> _Fields:
+    if isinstance(message, MEMBERSHIP_MESSAGES):
+        return write_membership(message)
     match message:
         case Ping(number, digest, claims):
             return (_PING, number, digest, write_claims(claims))
@@ -117,18 +114,14 @@ def _fields_of(message: Message) -> _Fields:
             return (_PUSH, batch.column, batch.since, batch.version, block.encoded)
         case Digest(heads, whole):
             return (_DIGEST, *_write_heads(heads), whole)
-        case StateHash(digest):
-            return (_STATE_HASH, digest)
         case Want(column, head, size, gathering, part):
             return (_WANT, column, head, size, gathering, part)
         case Part(column, gathering, number, since, version, block):
             return (_PART, column, gathering, number, since, version, block.encoded)
-        case Roster(entries, whole):
-            return (_ROSTER, _write_entries(entries), whole)
         case Ask(number, heads):
             return (_ASK, number, *_write_heads(heads))
         case Answer(number, heads, entries):
-            return (_ANSWER, number, *_write_heads(heads), _write_entries(entries))
+            return (_ANSWER, number, *_write_heads(heads), write_some(entries))
         case _:
             assert_never(message)
 
@@ -236,12 +229,6 @@ def decode(body: bytes) -> Message:
     return reader(found)
 
 
-def _write_entries(entries: tuple[Entry, ...]) -> list[_Fields]:
-    if len(entries) > ENTRIES_MAX:
-        raise ValueError(f"{len(entries)} entries in one message")
-    return write_entries(entries)
-
-
 def _write_heads(heads: dict[ColumnId, int]) -> tuple[bytes, list[int]]:
     if len(heads) > HEADS_MAX:
         raise ValueError(f"{len(heads)} heads in one message")
@@ -305,16 +292,8 @@ def _read_here(found: _Fields) -> Message:
     return Here(fields.number(found[1]), fields.epoch_id(found[2]))
 
 
-def _read_roster(found: _Fields) -> Message:
-    return Roster(read_entries(found[1], ENTRIES_MAX), fields.flag(found[2]))
-
-
 def _read_digest(found: _Fields) -> Message:
     return Digest(_read_heads(found[1], found[2]), fields.flag(found[3]))
-
-
-def _read_state_hash(found: _Fields) -> Message:
-    return StateHash(fields.exact(found[1], HASH_BYTES))
 
 
 def _read_push(found: _Fields) -> Message:
@@ -370,9 +349,7 @@ _READERS: dict[int, tuple[Callable[[_Fields], Message], int]] = {
     _REFUSAL: (_out_of_place, 1 + _REFUSAL_FIELDS),
     _PING: (_read_ping, 4),
     _ACK: (_read_ack, 3),
-    _ROSTER: (_read_roster, 3),
     _DIGEST: (_read_digest, 4),
-    _STATE_HASH: (_read_state_hash, 2),
     _PUSH: (_read_push, 5),
     _WANT: (_read_want, 6),
     _PART: (_read_part, 7),
@@ -385,4 +362,5 @@ _READERS: dict[int, tuple[Callable[[_Fields], Message], int]] = {
     _GOSSIP: (_read_gossip, 2),
     _SURVEY: (_read_survey, 3),
     _BYE: (_read_bye, 1),
+    **MEMBERSHIP_READERS,
 }

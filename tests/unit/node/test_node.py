@@ -2,7 +2,7 @@
 
 import attrs
 import pytest
-from nodes import commit, config, entry, hello, node, node_id, sent
+from nodes import commit, entry, hello, node, node_id, sent
 
 from gcounterd.errors import ClientError
 from gcounterd.ids import column_id
@@ -147,12 +147,15 @@ def test_who_leaves_says_so_and_is_not_looked_for_when_its_link_ends() -> None:
     assert a.detector.liveness(node_id("b")) is Liveness.LEFT
 
 
-def test_a_link_that_opens_is_told_everything_and_later_only_what_changed() -> None:
+def test_a_peer_that_differs_is_told_all_heads_and_later_only_what_changed() -> None:
     a = node("a", "a", "b")
     a.add(b"x", 1)
     commit(a)
-    greeting = sent(a.opened(1, hello("b"), None, 0.0), 1)
-    assert [m.whole for m in greeting if isinstance(m, RosterMessage | Digest)] == [True, True]
+    (greeting,) = sent(a.opened(1, hello("b"), "b:1", 0.0), 1)
+    assert greeting.asks
+    answer = StateHash(a.roster.hash(), b"other heads 1234", asks=False)
+    (digest,) = sent(a.received(1, answer, 0.0), 1)
+    assert digest == Digest({a.config.column: 1}, whole=True)
 
     assert [m for m in sent(a.wake(2.0), 1) if isinstance(m, Digest)] == []
     a.add(b"x", 1)
@@ -163,11 +166,16 @@ def test_a_link_that_opens_is_told_everything_and_later_only_what_changed() -> N
 
 def test_equal_states_exchange_hashes_and_nothing_else() -> None:
     a = node("a", "a", "b")
-    a.opened(1, hello("b"), None, 0.0)
+    (greeting,) = sent(a.opened(1, hello("b"), "b:1", 0.0), 1)
     (check,) = [m for m in sent(a.wake(40.0), 1) if isinstance(m, StateHash)]
-    assert a.received(1, check, 40.0) == []
-    answer = sent(a.received(1, StateHash(b"\0" * 16), 40.0), 1)
-    assert any(isinstance(m, Digest) and m.whole for m in answer)
+    assert check == greeting
+    equal = StateHash(check.roster, check.heads, asks=False)
+    assert a.received(1, equal, 40.0) == []
+    assert sent(a.received(1, check, 40.0), 1) == [equal]
+    assert sent(a.received(1, StateHash(check.roster, b"\0" * 16, asks=True), 40.0), 1) == [
+        equal,
+        Digest({}, whole=True),
+    ]
 
 
 def test_a_newcomer_counts_only_when_a_majority_holds_its_entry() -> None:
@@ -180,12 +188,13 @@ def test_a_newcomer_counts_only_when_a_majority_holds_its_entry() -> None:
     others = (entry("b"), entry("c"), entry("d"))
     joining = a.roster.get(node_id("a"))
 
-    a.received(1, RosterMessage(others, whole=True), 0.0)
+    a.received(1, RosterMessage(others), 0.0)
     commit(a)
-    a.received(1, RosterMessage((*others, joining), whole=True), 0.0)
+    same = StateHash(Roster((*others, joining)).hash(), bytes(16), asks=False)
+    a.received(1, same, 0.0)
     commit(a)
     assert not a.joining.counting  # one of three
-    a.received(2, RosterMessage((joining,), whole=False), 0.0)
+    a.received(2, same, 0.0)
     commit(a)
 
     assert a.joining.counting
@@ -196,9 +205,9 @@ def test_a_newcomer_is_ready_only_when_it_has_what_its_confirmers_had() -> None:
     a = node("a", seeds=("b:1",))
     a.opened(1, hello("b"), "b:1", 0.0)
     (push,) = batches_of("b", {b"x": 1})
-    a.received(1, RosterMessage((entry("b"), a.roster.get(node_id("a"))), whole=True), 0.0)
+    a.received(1, RosterMessage((entry("b"),)), 0.0)
     commit(a)
-    a.received(1, RosterMessage((a.roster.get(node_id("a")),), whole=False), 0.0)
+    a.received(1, StateHash(a.roster.hash(), bytes(16), asks=False), 0.0)
     commit(a)
     assert a.joining.counting
     assert a.joining.reasons() == ["waiting for the state of a majority of the members"]
@@ -278,18 +287,6 @@ def test_members_are_dialled_when_a_node_starts_and_when_a_link_is_gone() -> Non
     assert Dial("b:1", Channel.CONTROL) in a.closed(1, 1.0)
 
 
-def test_rosters_merge_both_ways_when_islands_meet() -> None:
-    a = node("a", "a", "b")
-    a.opened(1, hello("c"), None, 0.0)
-    effects = a.received(1, RosterMessage((entry("c"), entry("d")), whole=True), 0.0)
-    (told,) = sent(effects, 1)
-    assert {e.name for e in told.entries} == {"a", "b"}
-    commit(a)
-    assert {e.name for e in a.roster} == {"a", "b", "c", "d"}
-    assert Roster(a.roster).hash() == a.roster.hash()
-    assert config("a").address == "a:1"
-
-
 def test_of_two_newcomers_with_one_name_the_larger_id_exits_and_the_smaller_stays() -> None:
     small, large = node("a", seeds=("x:1",)), node("b", seeds=("x:1",))
     of_large = hello("b", Channel.CONTROL, name="a", joining=True)
@@ -328,8 +325,8 @@ def test_invented_columns_and_members_are_bounded() -> None:
     assert len(a.exchange._ahead) <= AHEAD_MAX
 
     many = [attrs.evolve(entry("c"), node=n.to_bytes(16, "big")) for n in range(MEMBERS_MAX + 1)]
-    effects = a.received(1, RosterMessage(tuple(many[:3000]), whole=False), 0.0)
-    effects += a.received(1, RosterMessage(tuple(many[3000:]), whole=False), 0.0)
+    effects = a.received(1, RosterMessage(tuple(many[:3000])), 0.0)
+    effects += a.received(1, RosterMessage(tuple(many[3000:])), 0.0)
     assert Drop(1, "roster_full") in effects
     commit(a)
     assert len(a.roster) <= MEMBERS_MAX

@@ -135,9 +135,9 @@ def test_more_than_a_peer_would_take_is_not_encoded() -> None:
     with pytest.raises(ValueError, match="1025 heads"):
         encode(Digest(heads, whole=True))
     with pytest.raises(ValueError, match="1025 entries"):
-        encode(Roster(entries, whole=True))
+        encode(Roster(entries))
     with pytest.raises(ValueError, match="Roster of 3"):
-        encode(Roster(entries[:-1], whole=True))
+        encode(Roster(entries[:-1]))
 
 
 def reason_of(body: bytes) -> str:
@@ -168,12 +168,24 @@ def changed(name: str, field: int, value: object) -> bytes:
         ("ping", 1, 2**63),
         ("ping", 1, 1.0),
         ("ping", 1, None),
-        ("roster", 2, 1),
         ("digest", 1, b"x" * 63),
         ("digest", 1, "x" * 64),
         ("digest", 2, [5, -1]),
         ("digest", 3, 0),
         ("state_hash", 1, b"x" * 15),
+        ("state_hash", 2, b"x" * 17),
+        ("state_hash", 3, 0),
+        ("roster_digest", 1, -1),
+        ("roster_digest", 2, b"x" * 511),
+        ("roster_list", 1, 2**63),
+        ("roster_list", 2, b"x" * 7),
+        ("roster_list", 3, 1),
+        ("roster_list", 4, None),
+        ("roster_list", 5, -1),
+        ("holders", 1, b""),
+        ("holders", 2, b"x" * 513),
+        ("holders", 2, 5),
+        ("holders", 3, 1),
         ("push", 1, b"x" * 31),
         ("push", 2, 5),
         ("push", 3, 4),
@@ -198,6 +210,7 @@ def test_a_field_of_the_wrong_type_or_range_is_refused(
         ("roster", 1, "entries"),
         ("roster", 1, [1]),
         ("roster", 1, [[1, 2]]),
+        ("roster_list", 6, [[1, 2]]),
         ("digest", 1, b"x" * 64),
         ("digest", 2, 7),
     ],
