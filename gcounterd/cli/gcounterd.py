@@ -23,6 +23,7 @@ import click
 from gcounterd import __version__
 from gcounterd.cli.reports import describe_report
 from gcounterd.daemon import logs
+from gcounterd.daemon.join_token import read_join_token
 from gcounterd.daemon.options import OPTIONS, Option, Shape
 from gcounterd.daemon.places import data_directory
 from gcounterd.daemon.printable import escape
@@ -93,6 +94,8 @@ def run(check_config: bool, print_config: bool, **flags: object) -> None:
             host_name=socket.gethostname(),
             terminal=sys.stderr.isatty(),
         )
+        if check_config:
+            read_join_token(settings)
     except ConfigError as error:
         context.exit(complain(error, EXIT_USAGE))
     if print_config:

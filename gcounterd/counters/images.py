@@ -22,6 +22,7 @@ class Kind(enum.StrEnum):
     SEGMENT = "segment"  # one segment of one column
     COLUMN = "column"  # head, size and state of one column; number is 0
     ROSTER = "roster"  # all roster entries; column is b"", number is 0
+    APPROVALS = "approvals"  # all approvals of newcomers, likewise
 
 
 @attrs.frozen

@@ -62,6 +62,9 @@ class Wishes:
     salvage: bool = False
     joins: bool = False
     profile: str = "lan"
+    approved_only: bool = False
+    join_token: bytes = b""
+    take_over: bool = False
 
 
 @attrs.frozen(eq=False)
@@ -81,7 +84,7 @@ class Booted:
 
     def node(self, address: str, seeds: tuple[str, ...], now: float) -> Node:
         """Make the node of this process, reachable at `address`."""
-        identity = self.identity
+        identity, wishes = self.identity, self.wishes
         config = Config(
             cluster=identity.cluster,
             node=NodeId(identity.node_id),
@@ -90,7 +93,11 @@ class Booted:
             nonce=secrets.token_bytes(8),
             address=address,
             seeds=seeds,
-            timing=PROFILES[self.wishes.profile],
+            timing=PROFILES[wishes.profile],
+            wall_ms=_wall_ms,
+            approved_only=wishes.approved_only,
+            join_token=wishes.join_token,
+            take_over=wishes.take_over,
         )
         rng = Random(secrets.randbits(128))
         restored = self.restored
@@ -122,7 +129,7 @@ def _boot(store: Store, wishes: Wishes) -> Booted:
 def _start(store: Store, wishes: Wishes, aside: list[Damage], *, with_images: bool) -> Booted:
     """Recover what is sound, and write down who this process is.
 
-    `with_images` False takes the roster and the journal only: the last resort of a salvage.
+    `with_images` False takes roster, approvals and journal only: the last resort of a salvage.
     """
     recovered = store.recover()
     with contextlib.closing(recovered.groups):  # else a failed start could not close the store
@@ -181,7 +188,8 @@ def _sound(images: list[Image], left_out: dict[ColumnId, None], with_images: boo
     return [
         image
         for image in images
-        if image.kind is Kind.ROSTER or (with_images and ColumnId(image.column) not in left_out)
+        if image.kind in (Kind.ROSTER, Kind.APPROVALS)
+        or (with_images and ColumnId(image.column) not in left_out)
     ]
 
 
@@ -192,8 +200,12 @@ def _restore(own: ColumnId, images: list[Image], recovered: Recovered, wishes: W
         raise StorageError(f"{error}. {_ways_out(wishes.data_dir)}") from None
 
 
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 def _identity(before: Settings | None, wishes: Wishes) -> Settings:
-    now_ms, bits = time.time_ns() // 1_000_000, secrets.randbits(80)
+    now_ms, bits = _wall_ms(), secrets.randbits(80)
     if before is None:
         return Settings(
             store_id=secrets.token_bytes(16),

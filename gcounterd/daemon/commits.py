@@ -26,9 +26,9 @@ from gcounterd.daemon.longest import Longest
 from gcounterd.errors import ClientError, StorageError
 from gcounterd.node.effects import Effect
 from gcounterd.node.node import Node
-from gcounterd.node.records import Group, TakeBatch, TakeEntries
+from gcounterd.node.records import Group, TakeBatch
 from gcounterd.storage.records import encode_group
-from gcounterd.storage.recovery import roster_image
+from gcounterd.storage.recovery import roster_images
 from gcounterd.storage.schema import Durability
 from gcounterd.storage.store import Store
 
@@ -171,7 +171,7 @@ class Commits:
 
     async def _write(self, group: Group) -> None:
         if self._durability is Durability.MEMORY:
-            facts = tuple(r for r in group.records if isinstance(r, TakeEntries))
+            facts = tuple(r for r in group.records if not isinstance(r, TakeBatch))
             group = attrs.evolve(group, records=facts)
         if group.records:
             durable = group.facts or self._durability is Durability.COMMIT
@@ -234,7 +234,7 @@ class Commits:
         await self._between_applies()
         upto = self._applied
         round_ = Checkpoint(self._node.counters, self._names_on_disk)
-        roster = roster_image(self._node.roster)
+        roster = roster_images(self._node.roster)
         try:
             images = round_.images()
             while True:
@@ -243,7 +243,7 @@ class Commits:
                 if image is None:
                     break
                 await self._store.put_images([image])
-            await self._store.finish_checkpoint([*round_.columns(), roster], upto)
+            await self._store.finish_checkpoint([*round_.columns(), *roster], upto)
         except BaseException:
             round_.undo()
             raise

@@ -147,7 +147,7 @@ class Driver:
 
     def judge(self, hello: Hello) -> Refusal | None:
         """Return why a peer's hello is refused, or None."""
-        return self.node.judge(hello)
+        return self.node.judge(hello, trio.current_time())
 
     def opened(self, link: int, hello: Hello, dialled: str | None) -> None:
         """Take note of a link."""

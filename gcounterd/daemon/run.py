@@ -25,6 +25,7 @@ from gcounterd.daemon.addresses import Address
 from gcounterd.daemon.boot import CAUGHT_UP, Booted, Wishes, boot, is_caught_up
 from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.driver import Driver
+from gcounterd.daemon.join_token import read_join_token
 from gcounterd.daemon.logs import get_logger
 from gcounterd.daemon.longest import Turns
 from gcounterd.daemon.metrics import Metrics
@@ -57,6 +58,9 @@ def main(settings: Settings) -> int:
         salvage=settings.salvage,
         joins=bool(settings.join),
         profile=settings.profile,
+        approved_only=settings.admission == "approved",
+        join_token=read_join_token(settings),
+        take_over=settings.take_over,
     )
     booted = _boot_uncollected(wishes)
     trio.run(_run, settings, booted)

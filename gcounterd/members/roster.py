@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import attrs
 
 from gcounterd.ids import Epoch, NodeId, show
+from gcounterd.members.approvals import Approvals
 from gcounterd.members.buckets import HASH_BYTES, Buckets
 
 # Named so that an operator who meets it knows it: far above any cluster with a full mesh of
@@ -69,7 +70,7 @@ def _written(entry: Entry) -> tuple[bytes, int, str, str]:
 
 
 class Roster:
-    """The entries this node holds.
+    """The entries this node holds, and the approvals of those to come.
 
     What is asked often (who belongs, in which order, the hash) is kept and not worked out anew:
     entries change rarely, and a thousand of them are looked at on many occasions.
@@ -83,6 +84,7 @@ class Roster:
         self._belonging: tuple[Entry, ...] | None = None
         self._members_hash: bytes | None = None
         self._joining = 0
+        self.approvals = Approvals()
         self.merge(entries)
 
     def __iter__(self) -> Iterator[Entry]:

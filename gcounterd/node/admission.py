@@ -1,25 +1,31 @@
 """Admission: which hellos are accepted, and what a refusal means for us.
 
 Theory. Nothing of a peer is parsed, let alone merged, before its hello is accepted: cluster and
-version first, since merging a foreign cluster's counters could not be undone; then identity. A
-newcomer whose name belongs to another member is refused with that member's address; two islands
-that both have an active member of one name keep both. Of two newcomers of one name the smaller
-node id stays. A hello of our own node id from another process is a twin and refused; whether the
+version first, since merging a foreign cluster's counters could not be undone; then identity; then,
+of newcomers, what `newcomers` asks. Two islands that both have an active member of one name keep
+both. A hello of our own node id from another process is a twin and refused; whether the
 established or the starting one must go is decided by who is established.
+
+Refusals that time may cure do not end a process: too many newcomers at once, a judge that is
+still joining itself, and for a while a token that the judge has not heard of yet.
 """
 
 from __future__ import annotations
 
-from gcounterd.counters.counters import OPEN_COLUMNS_MAX, Counters
-from gcounterd.ids import show
-from gcounterd.members.roster import Roster, State
 from gcounterd.node.config import Config
+from gcounterd.node.effects import Effect, Exit, Notice
 from gcounterd.node.messages import PROTOCOL_VERSION, Channel, Hello, Refusal, Refused
+from gcounterd.node.newcomers import Newcomers
 from gcounterd.node.peers import Peers
+
+EXIT_REFUSED = 4
+# An approval is told to every member at once, and found by the next comparison of hashes (30 s)
+# where that was lost. Whoever is refused for longer has the wrong token.
+APPROVAL_PATIENCE_S = 60.0
 
 
 def introduce(config: Config, channel: Channel, *, joining: bool, provisional: bool) -> Hello:
-    """Return our first frame for a link on `channel`."""
+    """Return our first frame for a link on `channel`; the token is shown while we are `joining`."""
     return Hello(
         PROTOCOL_VERSION,
         config.cluster,
@@ -31,11 +37,12 @@ def introduce(config: Config, channel: Channel, *, joining: bool, provisional: b
         config.address,
         joining,
         provisional,
+        token=config.join_token if joining else b"",
     )
 
 
 def judge(
-    hello: Hello, config: Config, roster: Roster, counters: Counters, peers: Peers
+    hello: Hello, config: Config, peers: Peers, newcomers: Newcomers, now: float
 ) -> Refusal | None:
     """Return why a peer's hello is refused, or None if it is accepted."""
     if hello.version != PROTOCOL_VERSION:
@@ -52,7 +59,7 @@ def judge(
     if known is not None and known > hello.epoch:
         return _twin(hello.address)
     if hello.joining:
-        return _newcomer(hello, config, roster, counters)
+        return newcomers.judge(hello, now)
     return None
 
 
@@ -65,28 +72,6 @@ def _twin(address: str) -> Refusal:
     )
 
 
-def _newcomer(hello: Hello, config: Config, roster: Roster, counters: Counters) -> Refusal | None:
-    mine = roster.get(config.node)
-    if mine is None and hello.name == config.name and config.node < hello.node:
-        return _taken(hello.name, show(config.node), config.address)  # ours, but not durable yet
-    for holder in roster.named(hello.name):
-        if holder.node == hello.node:
-            continue
-        both_new = holder.state is State.JOINING and hello.node < holder.node
-        if not both_new:
-            return _taken(hello.name, show(holder.node), holder.address)
-    crowded = hello.node not in roster and len(counters.columns) >= OPEN_COLUMNS_MAX
-    if crowded and mine is not None:
-        text = f"this cluster has its {OPEN_COLUMNS_MAX} open columns"
-        return Refusal(Refused.CROWDED, text, config.address)
-    return None
-
-
-def _taken(name: str, holder: str, address: str) -> Refusal:
-    text = f"the name '{name}' belongs to node {holder[:12]} at {address}"
-    return Refusal(Refused.NAME, f"{text}; start with another --name", address)
-
-
 def is_final(refusal: Refusal, *, joining: bool, established: bool) -> bool:
     """Say whether being refused so ends this process.
 
@@ -94,11 +79,52 @@ def is_final(refusal: Refusal, *, joining: bool, established: bool) -> bool:
     established  we have committed or been accepted before in this life
     """
     match refusal.reason:
-        case Refused.NAME | Refused.CROWDED:
+        case Refused.NAME | Refused.CROWDED | Refused.FULL:
             return joining
-        case Refused.CLUSTER | Refused.VERSION:
+        case Refused.CLUSTER | Refused.VERSION | Refused.UNAPPROVED | Refused.UNKNOWN:
             return joining and not established
         case Refused.TWIN:
             return not established
         case Refused.UNREACHABLE | Refused.SELF | Refused.REMOVED | Refused.ASKING:
             return False
+        case Refused.BUSY | Refused.YOUNG:
+            return False
+
+
+def yields_name(config: Config, hello: Hello) -> bool:
+    """Say whether we, while joining, must leave our name to the sender of `hello`."""
+    return hello.joining and hello.name == config.name and hello.node < config.node
+
+
+def leave_name(hello: Hello) -> Exit:
+    """Return our end for having the name of another newcomer."""
+    text = f"the name '{hello.name}' is taken by another newcomer at {hello.address}"
+    return Exit(EXIT_REFUSED, f"{text}; start with another --name")
+
+
+class Refusals:
+    """What refusals mean to a process that was refused; one per node."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._unknown_since = float("inf")
+
+    def take(
+        self, address: str, refusal: Refusal, joining: bool, established: bool, now: float
+    ) -> Effect:
+        """Return the end of this process, or a notice where it goes on; see `is_final`.
+
+        joining      we are not yet an active member
+        established  we have committed or been accepted before in this life
+        """
+        final = is_final(refusal, joining=joining, established=established)
+        if refusal.reason is Refused.UNKNOWN:
+            self._unknown_since = min(self._unknown_since, now)
+            final = final and now >= self._unknown_since + APPROVAL_PATIENCE_S
+        if not final:
+            fields = {"address": address, "reason": str(refusal.reason), "text": refusal.text}
+            return Notice("refused", {**fields})
+        text = f"refused by {address}: {refusal.text}"
+        if refusal.reason is Refused.NAME and self._config.take_over:
+            text += ". Taking over (--take-over) is not in this version yet"
+        return Exit(EXIT_REFUSED, text)

@@ -16,6 +16,7 @@ from random import Random
 
 from gcounterd.ids import NodeId
 from gcounterd.members.roster import Roster, State
+from gcounterd.node.approving import Approving
 from gcounterd.node.config import Config
 from gcounterd.node.dialling import WARM_LINKS_MAX
 from gcounterd.node.effects import Effect, Send
@@ -42,6 +43,7 @@ class Checks:
         roster: Roster,
         peers: Peers,
         exchange: Exchange,
+        approving: Approving,
         joining: Joining,
         levelling: Levelling,
         rng: Random,
@@ -50,6 +52,7 @@ class Checks:
         self._roster = roster
         self._peers = peers
         self._exchange = exchange
+        self._approving = approving
         self._joining = joining
         self._levelling = levelling
         self._rng = rng
@@ -72,12 +75,15 @@ class Checks:
         return self._config.hash_every * self._rng.uniform(0.8, 1.2)
 
     def _say(self, *links: Link, asks: bool) -> Send:
-        hashes = self._roster.hash(), self._exchange.heads_hash()
-        return Send(tuple([link.id for link in links]), StateHash(*hashes, asks))
+        roster, heads = self._roster.hash(), self._exchange.heads_hash()
+        message = StateHash(roster, heads, asks, self._approving.hash())
+        return Send(tuple([link.id for link in links]), message)
 
     def take(self, link: Link, message: StateHash, now: float) -> list[Effect]:
         """Compare with a peer's hashes, and follow up what differs."""
         effects: list[Effect] = [self._say(link, asks=False)] if message.asks else []
+        if message.approvals != self._approving.hash():
+            effects += self._approving.tell_all(link)
         if message.roster == self._roster.hash():
             if self._config.node in self._roster:
                 self._joining.confirm(link.peer)

@@ -5,6 +5,8 @@ Every time is in seconds. The defaults suit a local network; a simulation may ch
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 
 from gcounterd.ids import ColumnId, Epoch, NodeId, column_id
@@ -13,11 +15,16 @@ from gcounterd.members.timing import LAN, Timing
 
 @attrs.frozen
 class Config:
-    """Identity and timing of a node.
+    """Identity and timing of a node, and its one clock of the wall.
 
     seeds            addresses to meet until each has been a member's once
     address          where peers reach us, "host:port"
     timing           how members are probed and suspected
+    wall_ms          returns milliseconds since 1970, which may be wrong and may jump: it is asked
+                     whether a token has expired, and never when to do something
+    approved_only    newcomers need an approval and its token
+    join_token       the token that we show while we are joining, or b""
+    take_over        we were told to replace a dead member of our name
     digest_every     one random peer is told which heads changed; the repair of lost pushes
     hash_every       each link compares hashes of everything; catches what the rest missed
     want_patience    a delta without progress for so long is asked for again
@@ -32,6 +39,10 @@ class Config:
     address: str
     seeds: tuple[str, ...] = ()
     timing: Timing = LAN
+    wall_ms: Callable[[], int] = attrs.field(kw_only=True, eq=False, repr=False)
+    approved_only: bool = False
+    join_token: bytes = attrs.field(default=b"", repr=False)
+    take_over: bool = False
     digest_every: float = 1.0
     hash_every: float = 30.0
     want_patience: float = 2.0

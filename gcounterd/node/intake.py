@@ -4,7 +4,7 @@ Theory. What a peer sends goes through the same commits as our own increments be
 or counted as held. Between receipt and commit the node must still judge what follows (the next
 batch of a column usually arrives in the same chunk), so the intake keeps the head and size that
 each column *will* have. If a commit fails, everything that rested on it is dropped; counts come
-again by anti-entropy, roster entries are kept and tried again.
+again by anti-entropy, roster entries and approvals are kept and tried again.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from __future__ import annotations
 from gcounterd.counters.batches import Batch
 from gcounterd.counters.counters import Counters, check_batch
 from gcounterd.ids import ColumnId, NodeId
+from gcounterd.members.approvals import Approval, Key, keep_last, merge_approvals
 from gcounterd.members.roster import Entry, merge_entries
-from gcounterd.node.records import Group, Record, TakeBatch, TakeEntries
+from gcounterd.node.records import Group, Record, TakeApprovals, TakeBatch, TakeEntries
 
 # More than this and readers of links pause until a commit is through.
 INTAKE_BYTES_MAX = 4 * 1024 * 1024
@@ -29,11 +30,12 @@ class Intake:
         self._batches: list[Batch] = []
         self._entries: dict[NodeId, Entry] = {}
         self._committing: dict[NodeId, None] = {}
+        self._approvals: dict[Key, Approval] = {}
         self._expected: dict[ColumnId, tuple[int, int]] = {}
         self.size_bytes = 0
 
     def __bool__(self) -> bool:
-        return bool(self._batches or self._entries)
+        return bool(self._batches or self._entries or self._approvals)
 
     @property
     def full(self) -> bool:
@@ -70,14 +72,24 @@ class Intake:
             queued = self._entries.get(entry.node)
             self._entries[entry.node] = merge_entries(queued, entry) if queued else entry
 
+    def take_approvals(self, approvals: tuple[Approval, ...]) -> None:
+        """Queue approvals; one that is queued already is merged, so stands once."""
+        for approval in approvals:
+            queued = self._approvals.get(approval.key)
+            merged = merge_approvals(queued, approval) if queued else approval
+            self._approvals[approval.key] = merged
+        self._approvals = keep_last(self._approvals)  # the others would not be kept either
+
     def cut(self, own: list[Batch]) -> Group:
         """Make one group of all that waits and of our own batches."""
         records: list[Record] = [TakeBatch(batch) for batch in (*self._batches, *own)]
-        facts = bool(self._entries)
-        if facts:
+        if self._approvals:
+            records.append(TakeApprovals(tuple(self._approvals.values())))
+        if self._entries:
             records.append(TakeEntries(tuple(self._entries.values())))
+        facts = bool(self._approvals or self._entries)
         self._committing = dict.fromkeys(self._entries)
-        self._batches, self._entries = [], {}
+        self._batches, self._entries, self._approvals = [], {}, {}
         self.size_bytes = 0
         return Group(tuple(records), facts, bool(own))
 
@@ -90,11 +102,14 @@ class Intake:
         }
 
     def abandoned(self, group: Group) -> None:
-        """Drop what rested on a group that failed, but try its roster entries again."""
+        """Drop what rested on a group that failed, but try its facts again."""
         self._batches = []
         self._committing = {}
         self._expected = {}
         self.size_bytes = 0
         for record in group.records:
-            if isinstance(record, TakeEntries):
-                self.take_entries(record.entries)
+            match record:
+                case TakeEntries(entries):
+                    self.take_entries(entries)
+                case TakeApprovals(approvals):
+                    self.take_approvals(approvals)

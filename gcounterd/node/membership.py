@@ -18,6 +18,7 @@ import attrs
 
 from gcounterd.ids import show
 from gcounterd.members.roster import Entry, Roster, State
+from gcounterd.node.approving import Approving
 from gcounterd.node.checks import Checks
 from gcounterd.node.config import Config
 from gcounterd.node.effects import Effect, Notice
@@ -49,6 +50,7 @@ class Membership:
         peers: Peers,
         joining: Joining,
         exchange: Exchange,
+        approving: Approving,
         rng: Random,
     ) -> None:
         self._config = config
@@ -57,7 +59,9 @@ class Membership:
         self._joining = joining
         self._spreading = Spreading(roster, intake, peers, rng)
         self._levelling = Levelling(roster, intake, self._spreading, joining)
-        self._checks = Checks(config, roster, peers, exchange, joining, self._levelling, rng)
+        self._checks = Checks(
+            config, roster, peers, exchange, approving, joining, self._levelling, rng
+        )
         self._holding = Holding(config, roster, peers, joining, self._checks, rng)
         self._self_seeds: dict[str, None] = {}
         intake.take_entries((self._own_entry(),))

@@ -14,6 +14,7 @@ import attrs
 
 from gcounterd.counters.batches import Batch, Block
 from gcounterd.ids import ColumnId, Epoch, NodeId
+from gcounterd.members.approvals import Approval
 from gcounterd.members.claims import Claim
 from gcounterd.members.roster import Entry
 
@@ -37,6 +38,11 @@ class Refused(enum.StrEnum):
     ASKING = "asking"
     SELF = "self"
     CROWDED = "too_many_columns"
+    FULL = "too_many_members"
+    BUSY = "too_many_joins"
+    UNAPPROVED = "not_approved"
+    UNKNOWN = "unknown_token"
+    YOUNG = "not_a_member"
     REMOVED = "removed"
     UNREACHABLE = "unreachable"
 
@@ -50,6 +56,7 @@ class Hello:
     joining      the sender is not yet an active member
     provisional  the sender has counted nothing and been accepted nowhere in this life
     yielding     the sender gives way to its twin, and only hands over what it holds
+    token        what a joining sender was given to show, 32 bytes, or b""
     """
 
     version: int
@@ -63,6 +70,7 @@ class Hello:
     joining: bool
     provisional: bool = False
     yielding: bool = False
+    token: bytes = b""
 
 
 @attrs.frozen
@@ -160,6 +168,13 @@ class Roster:
 
 
 @attrs.frozen
+class Approvals:
+    """Bulk: approvals that the sender holds durably."""
+
+    approvals: tuple[Approval, ...]
+
+
+@attrs.frozen
 class Digest:
     """Bulk: heads of open columns; `whole` says that no other column is held."""
 
@@ -169,11 +184,15 @@ class Digest:
 
 @attrs.frozen
 class StateHash:
-    """Bulk: hashes of my roster and of all my heads, 16 bytes each; `asks` for yours."""
+    """Bulk: hashes of my roster and of all my heads, 16 bytes each; `asks` for yours.
+
+    approvals   the hash of my approvals, b"" if I have none
+    """
 
     roster: bytes
     heads: bytes
     asks: bool
+    approvals: bytes = b""
 
 
 @attrs.frozen
@@ -277,7 +296,7 @@ class Answer:
 ProbeMessage = Ping | Ack | PingFor | Nack | Gossip | Survey | Bye
 ControlMessage = ProbeMessage | Who | Here
 MembershipMessage = Roster | StateHash | RosterDigest | RosterList | Holders
-BulkMessage = MembershipMessage | Digest | Push | Want | Part | Ask | Answer
+BulkMessage = MembershipMessage | Approvals | Digest | Push | Want | Part | Ask | Answer
 Message = ControlMessage | BulkMessage
 PROBE_MESSAGES = (Ping, Ack, PingFor, Nack, Gossip, Survey, Bye)
 CONTROL_MESSAGES = (*PROBE_MESSAGES, Who, Here)

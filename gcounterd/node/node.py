@@ -23,10 +23,11 @@ from gcounterd.errors import ClientError, PeerError
 from gcounterd.ids import NodeId
 from gcounterd.members.roster import Roster, State
 from gcounterd.node import admission
+from gcounterd.node.approving import Approving
 from gcounterd.node.config import Config
 from gcounterd.node.dialbacks import DialBacks
 from gcounterd.node.dialling import Dialler
-from gcounterd.node.effects import Dial, Drop, Effect, Exit, Notice, Send
+from gcounterd.node.effects import Dial, Drop, Effect, Notice, Send
 from gcounterd.node.exchange import Exchange
 from gcounterd.node.grades import Grade
 from gcounterd.node.intake import Intake
@@ -37,6 +38,7 @@ from gcounterd.node.messages import (
     MEMBERSHIP_MESSAGES,
     PROBE_MESSAGES,
     Answer,
+    Approvals,
     Ask,
     Bye,
     Channel,
@@ -51,11 +53,12 @@ from gcounterd.node.messages import (
     Want,
     Who,
 )
+from gcounterd.node.newcomers import Newcomers
 from gcounterd.node.peers import Link, Peers
 from gcounterd.node.probing import Probing
 from gcounterd.node.pushes import Pushes
 from gcounterd.node.reading import READS_MAX, Reading
-from gcounterd.node.records import Group, TakeBatch, TakeEntries
+from gcounterd.node.records import Group, TakeApprovals, TakeBatch, TakeEntries
 
 # Small batches taken in between two pauses; about 10 us each.
 RECORDS_PER_SLICE = 128
@@ -93,9 +96,12 @@ class Node:
         self.detector = self.probing.detector
         self.dialbacks = DialBacks(config.address, self.peers)
         self._established = False
+        self.approving = Approving(config, roster, intake, peers, self.joining)
         self.membership = Membership(
-            config, roster, intake, peers, self.joining, self.exchange, rng
+            config, roster, intake, peers, self.joining, self.exchange, self.approving, rng
         )
+        self.newcomers = Newcomers(config, roster, counters, intake, peers, now)
+        self.refusals = admission.Refusals(config)
         self.pushes = Pushes(config, roster, self.peers, rng, now)
         self._digest_due = now + config.digest_every * rng.random()
         self._tell_all_due = False
@@ -147,9 +153,12 @@ class Node:
         self.pushes.queue(batches)
         effects = self.pushes.send(now)
         for record in group.records:
-            if isinstance(record, TakeEntries):
-                effects += self.membership.merge(record.entries, now)
-                effects += self._probed(self.probing.roster_changed(record.entries, now), now)
+            match record:
+                case TakeEntries(entries):
+                    effects += self.membership.merge(entries, now)
+                    effects += self._probed(self.probing.roster_changed(entries, now), now)
+                case TakeApprovals(approvals):
+                    effects += self.approving.merge(approvals)
         self.membership.activate()
         return [*effects, *self.exchange.ask(now), *self.reading.finish(now)]
 
@@ -166,9 +175,9 @@ class Node:
         joining, provisional = not self.joining.counting, not self._established
         return admission.introduce(self.config, channel, joining=joining, provisional=provisional)
 
-    def judge(self, hello: Hello) -> Refusal | None:
+    def judge(self, hello: Hello, now: float) -> Refusal | None:
         """Return why a peer's hello is refused, or None if it is accepted."""
-        refusal = admission.judge(hello, self.config, self.roster, self.counters, self.peers)
+        refusal = admission.judge(hello, self.config, self.peers, self.newcomers, now)
         return refusal or self.dialbacks.judge(hello)
 
     def opened(self, link: int, hello: Hello, dialled: str | None, now: float) -> list[Effect]:
@@ -185,17 +194,13 @@ class Node:
         if new in losers:
             return effects
         self._established = True
-        if hello.joining and not self.joining.counting and self._yields_name_to(hello):
-            text = f"the name '{hello.name}' is taken by another newcomer at {hello.address}"
-            return [*effects, Exit(4, f"{text}; start with another --name")]
+        if not self.joining.counting and admission.yields_name(self.config, hello):
+            return [*effects, admission.leave_name(hello)]
         if hello.channel is Channel.BULK:
             effects += [*self.membership.greet(new, now), *self.reading.ask_missing()]
         else:
             effects += self._probed(self.probing.opened(new, now), now)
         return [*effects, *self._dial(now)]
-
-    def _yields_name_to(self, hello: Hello) -> bool:
-        return hello.name == self.config.name and hello.node < self.config.node
 
     def _forget(self, link: int) -> None:
         """Let go of what was under way on a link that is gone."""
@@ -223,20 +228,18 @@ class Node:
             effects = self._probed(self.probing.dial_failed(address, grade, now), now)
         else:
             effects = self._probed(self.dialbacks.failed(address, grade), now)
-        return effects + self._refused(address, refusal)
+        return effects + self._refused(address, refusal, now)
 
-    def _refused(self, address: str, refusal: Refusal | None) -> list[Effect]:
+    def _refused(self, address: str, refusal: Refusal | None, now: float) -> list[Effect]:
         if refusal is None:
             return []
         if refusal.reason is Refused.SELF:
             self.dialler.met(address)
             self.membership.is_self(address)
             return []
-        counting = self.joining.counting
-        if admission.is_final(refusal, joining=not counting, established=self._established):
-            return [Exit(4, f"refused by {address}: {refusal.text}")]
+        joining = not self.joining.counting
         self.joining.last_refusal = f"{address} refuses: {refusal.text}"
-        return [Notice("refused", {"address": address, "reason": str(refusal.reason)})]
+        return [self.refusals.take(address, refusal, joining, self._established, now)]
 
     def _dial(self, now: float) -> list[Effect]:
         members, lives = self.roster.belonging(), self.detector.lives
@@ -295,6 +298,8 @@ class Node:
                 return [Send((link.id,), here)] if self._established else []
             case Here():
                 return []
+            case Approvals():
+                return self.approving.take(message)
             case Ask(number, heads):
                 return self.reading.answer(link, number, heads)
             case Answer():

@@ -11,6 +11,7 @@ from __future__ import annotations
 import attrs
 
 from gcounterd.counters.batches import Batch
+from gcounterd.members.approvals import Approval
 from gcounterd.members.roster import Entry
 
 
@@ -28,7 +29,14 @@ class TakeEntries:
     entries: tuple[Entry, ...]
 
 
-Record = TakeBatch | TakeEntries
+@attrs.frozen
+class TakeApprovals:
+    """Merge approvals of newcomers."""
+
+    approvals: tuple[Approval, ...]
+
+
+Record = TakeBatch | TakeEntries | TakeApprovals
 
 
 @attrs.frozen(eq=False)

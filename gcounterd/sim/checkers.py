@@ -186,6 +186,8 @@ def find_disagreement(nodes: Iterable[Node]) -> str:
         first = first or node
         if node.roster.hash() != first.roster.hash():
             return f"the rosters of {first.config.name} and {node.config.name}"
+        if node.approving.hash() != first.approving.hash():
+            return f"the approvals of {first.config.name} and {node.config.name}"
         if node.counters.heads() != first.counters.heads():
             return f"the heads of {first.config.name} and {node.config.name}"
     return ""

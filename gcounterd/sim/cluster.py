@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 import attrs
 
@@ -39,6 +40,7 @@ class Host:
     """A machine: its name, where it is reached, its node id and its disk.
 
     seeds     what `--join` names; skew_ms  how far its clock is ahead
+    approved_only, token  what `--admission` says, and what is in its `--join-token-file`
     process   the life that runs now; exits  how earlier ones ended by themselves
     answered  the last own column and the version up to which it was answered
     """
@@ -50,6 +52,8 @@ class Host:
     seeds: tuple[str, ...] = ()
     cluster: str = "local"
     skew_ms: int = 0
+    approved_only: bool = False
+    token: bytes = b""
     max_counters: int = MAX_COUNTERS
     rows_per_checkpoint: int = 40
     process: Process | None = None
@@ -106,8 +110,7 @@ class Cluster:
         return host.process
 
     def _boot(self, host: Host) -> tuple[Node, int]:
-        wall = WALL_START_MS + host.skew_ms + int(self.world.now * 1000)
-        epoch = draw_epoch(wall, self._rng.getrandbits(80), host.disk.content.epoch)
+        epoch = draw_epoch(self._wall_ms(host), self._rng.getrandbits(80), host.disk.content.epoch)
         host.disk.content.epoch = epoch
         restored = host.disk.recover(column_id(host.node, epoch), host.max_counters)
         check(not restored.gaps, "I7 honest answers", f"{host.name}'s journal has gaps")
@@ -125,6 +128,9 @@ class Cluster:
         )
         return node, restored.names_on_disk
 
+    def _wall_ms(self, host: Host) -> int:
+        return WALL_START_MS + host.skew_ms + int(self.world.now * 1000)
+
     def _config(self, host: Host, epoch: Epoch) -> Config:
         return Config(
             host.cluster,
@@ -134,6 +140,9 @@ class Cluster:
             self._rng.randbytes(8),
             host.address,
             host.seeds,
+            wall_ms=partial(self._wall_ms, host),
+            approved_only=host.approved_only,
+            join_token=host.token,
         )
 
     def kill(self, name: str, *, power: bool = False) -> None:

@@ -23,7 +23,7 @@ from gcounterd.sim.disk import Disk
 from gcounterd.sim.witness import Witness
 from gcounterd.sim.world import World
 from gcounterd.storage.records import encode_group
-from gcounterd.storage.recovery import roster_image
+from gcounterd.storage.recovery import roster_images
 
 if TYPE_CHECKING:
     from gcounterd.sim.process import Process
@@ -62,7 +62,7 @@ class Commits:
         self._committing = False
         self._retry_at = 0.0
         self._applied_row = disk.last_row
-        self._round: tuple[Checkpoint, Iterator[Image], int, Image] | None = None
+        self._round: tuple[Checkpoint, Iterator[Image], int, tuple[Image, ...]] | None = None
         self._imaging = False
         self.adds: list[tuple[bytes, int]] = []
         self.applying = False
@@ -132,7 +132,7 @@ class Commits:
                 return
             counters, roster = self._node.counters, self._node.roster
             turn = Checkpoint(counters, self._names_on_disk)
-            self._round = turn, turn.images(), self._applied_row, roster_image(roster)
+            self._round = turn, turn.images(), self._applied_row, roster_images(roster)
         turn, images, upto, roster_now = self._round
         self._imaging = True
         image = next(images, None)
@@ -140,7 +140,7 @@ class Commits:
         if image is not None:
             self._disk.put_images([image], None, done)
         else:
-            self._disk.put_images([*turn.columns(), roster_now], upto, done)
+            self._disk.put_images([*turn.columns(), *roster_now], upto, done)
 
     def _imaged(self, last: bool, error: StorageError | None) -> None:
         assert self._round is not None

@@ -238,7 +238,7 @@ class Process:
             end.refusal = hello
             network.close(end, "refused")
             return
-        refusal = self.node.judge(hello)
+        refusal = self.node.judge(hello, self.now)
         if refusal is not None:
             network.send(end, encode_refusal(refusal))
             network.close(end, "refused by us")

@@ -1,6 +1,7 @@
 """Records as bytes: the body of a journal row.
 
-    group = msgpack [[kind, payload], …]      kind 1: a batch, 2: roster entries
+    group = msgpack [[kind, payload], …]      kind 1: a batch, 2: roster entries,
+                                              3: approvals
 
 The payloads are the wire's own encodings, so a batch is encoded once in its life. This module is
 pure; it refuses to know where the bytes are kept.
@@ -14,7 +15,8 @@ import msgpack
 
 from gcounterd.counters.batches import Batch
 from gcounterd.errors import PeerError, StorageError
-from gcounterd.node.records import Group, Record, TakeBatch, TakeEntries
+from gcounterd.node.records import Group, Record, TakeApprovals, TakeBatch, TakeEntries
+from gcounterd.wire.approvals import decode_approvals, encode_approvals
 from gcounterd.wire.batches import (
     array_header,
     bin_header,
@@ -26,6 +28,7 @@ from gcounterd.wire.entries import decode_entries, encode_entries
 
 _BATCH = 1
 _ENTRIES = 2
+_APPROVALS = 3
 _PAIR = b"\x92"  # msgpack's header of an array of two
 
 
@@ -44,6 +47,8 @@ def encode_group(group: Group) -> bytes:
                 body += msgpack.packb((_BATCH, encode_batch(batch)))
             case TakeEntries(entries):
                 body += msgpack.packb((_ENTRIES, encode_entries(entries)))
+            case TakeApprovals(approvals):
+                body += msgpack.packb((_APPROVALS, encode_approvals(approvals)))
             case _:
                 assert_never(record)
     return bytes(body)
@@ -73,4 +78,6 @@ def _decode(kind: int, payload: bytes) -> Record:
         return TakeBatch(decode_batch(payload))
     if kind == _ENTRIES:
         return TakeEntries(decode_entries(payload))
+    if kind == _APPROVALS:
+        return TakeApprovals(decode_approvals(payload))
     raise StorageError(f"a journal row holds a record of unknown kind {kind!r}")

@@ -19,10 +19,14 @@ from gcounterd.counters.counters import Counters, check_batch
 from gcounterd.counters.images import Image, Kind
 from gcounterd.errors import PeerError, StorageError
 from gcounterd.ids import ColumnId
-from gcounterd.members.roster import Entry, Roster
-from gcounterd.node.records import TakeBatch, TakeEntries
+from gcounterd.members.roster import Roster
+from gcounterd.node.records import TakeApprovals, TakeBatch, TakeEntries
 from gcounterd.storage.records import decode_group
+from gcounterd.wire.approvals import decode_approvals, encode_approvals
 from gcounterd.wire.entries import decode_entries, encode_entries
+
+# What has expired by now is for the node to say, which has a clock: nothing is old in 1970.
+_NO_CLOCK = 0
 
 
 @attrs.define(eq=False)
@@ -64,17 +68,16 @@ def restore(
 
 def _without_roster(images: Iterable[Image], restored: Restored) -> Iterator[Image]:
     for image in images:
-        if image.kind is Kind.ROSTER:
-            restored.roster = Roster(_entries(image))
-        else:
-            yield image
-
-
-def _entries(image: Image) -> tuple[Entry, ...]:
-    try:
-        return decode_entries(image.body)
-    except PeerError as error:
-        raise StorageError(f"the roster's image cannot be read: {error}") from None
+        try:
+            match image.kind:
+                case Kind.ROSTER:
+                    restored.roster.merge(decode_entries(image.body))
+                case Kind.APPROVALS:
+                    restored.roster.approvals.merge(decode_approvals(image.body), _NO_CLOCK)
+                case _:
+                    yield image
+        except PeerError as error:
+            raise StorageError(f"the image of the {image.kind} cannot be read: {error}") from None
 
 
 def _replay(restored: Restored, seq: int, body: bytes) -> None:
@@ -83,6 +86,8 @@ def _replay(restored: Restored, seq: int, body: bytes) -> None:
         match record:
             case TakeEntries(entries):
                 restored.roster.merge(entries)
+            case TakeApprovals(approvals):
+                restored.roster.approvals.merge(approvals, _NO_CLOCK)
             case TakeBatch(batch) if batch.since > counters.head(batch.column):
                 restored.gaps[batch.column] = restored.gaps.get(batch.column, 0) + 1
             case TakeBatch(batch):
@@ -95,6 +100,9 @@ def _replay(restored: Restored, seq: int, body: bytes) -> None:
     restored.last_seq = seq
 
 
-def roster_image(roster: Roster) -> Image:
-    """Encode all roster entries as their one image."""
-    return Image(Kind.ROSTER, b"", 0, encode_entries(roster))
+def roster_images(roster: Roster) -> tuple[Image, Image]:
+    """Encode all roster entries, and all approvals, as their images."""
+    return (
+        Image(Kind.ROSTER, b"", 0, encode_entries(roster)),
+        Image(Kind.APPROVALS, b"", 0, encode_approvals(roster.approvals)),
+    )

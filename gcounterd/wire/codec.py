@@ -21,6 +21,7 @@ from typing import Any, assert_never
 
 from gcounterd.errors import PeerError
 from gcounterd.ids import COLUMN_ID_BYTES, ColumnId
+from gcounterd.members.approvals import TOKEN_BYTES
 from gcounterd.members.claims import Claim
 from gcounterd.members.table import BUCKETS, SUM_BYTES
 from gcounterd.node.messages import (
@@ -28,6 +29,7 @@ from gcounterd.node.messages import (
     PROTOCOL_VERSION,
     Ack,
     Answer,
+    Approvals,
     Ask,
     Bye,
     Channel,
@@ -48,6 +50,7 @@ from gcounterd.node.messages import (
     Who,
 )
 from gcounterd.wire import fields, frames
+from gcounterd.wire.approvals import read_approvals, write_approvals
 from gcounterd.wire.batches import read_batch, read_part
 from gcounterd.wire.claims import read_claims, write_claims
 from gcounterd.wire.entries import read_entries
@@ -65,9 +68,10 @@ GATHERING_BYTES = 8
 _HELLO, _REFUSAL, _PING, _ACK, _DIGEST = 1, 2, 3, 4, 6
 _PUSH, _WANT, _PART, _ASK, _ANSWER = range(8, 13)
 _PING_FOR, _NACK, _GOSSIP, _WHO, _HERE = range(13, 18)
+_APPROVALS = 20
 _SURVEY, _BYE = 22, 23
 
-_HELLO_FIELDS = 11
+_HELLO_FIELDS = 12
 _REFUSAL_FIELDS = 4
 _CHANNELS = {int(channel): channel for channel in Channel}
 _REFUSALS = {reason.value: reason for reason in Refused}
@@ -118,6 +122,8 @@ def _fields_of(message: Message) -> _Fields:
             return (_WANT, column, head, size, gathering, part)
         case Part(column, gathering, number, since, version, block):
             return (_PART, column, gathering, number, since, version, block.encoded)
+        case Approvals(approvals):
+            return (_APPROVALS, write_approvals(approvals))
         case Ask(number, heads):
             return (_ASK, number, *_write_heads(heads))
         case Answer(number, heads, entries):
@@ -142,6 +148,7 @@ def encode_hello(hello: Hello) -> bytes:
             hello.joining,
             hello.provisional,
             hello.yielding,
+            hello.token,
         )
     )
     assert len(body) <= frames.HELLO_BYTES_MAX, "settings allow a hello that does not fit"
@@ -177,7 +184,7 @@ def _read_hello(rest: list[Any]) -> Hello:
     if len(rest) < _HELLO_FIELDS:
         raise PeerError("bad_shape", "not a hello")
     version, cluster, node, name, epoch, nonce, *more = rest[:_HELLO_FIELDS]
-    channel, address, joining, provisional, yielding = more
+    channel, address, joining, provisional, yielding, token = more
     if fields.number(version) == PROTOCOL_VERSION and len(rest) != _HELLO_FIELDS:
         raise PeerError("bad_shape", "not a hello of this version")
     if type(channel) is not int or channel not in _CHANNELS:
@@ -194,6 +201,7 @@ def _read_hello(rest: list[Any]) -> Hello:
         fields.flag(joining),
         fields.flag(provisional),
         fields.flag(yielding),
+        b"" if token == b"" else fields.exact(token, TOKEN_BYTES),
     )
 
 
@@ -292,6 +300,10 @@ def _read_here(found: _Fields) -> Message:
     return Here(fields.number(found[1]), fields.epoch_id(found[2]))
 
 
+def _read_approvals(found: _Fields) -> Message:
+    return Approvals(read_approvals(found[1]))
+
+
 def _read_digest(found: _Fields) -> Message:
     return Digest(_read_heads(found[1], found[2]), fields.flag(found[3]))
 
@@ -363,4 +375,5 @@ _READERS: dict[int, tuple[Callable[[_Fields], Message], int]] = {
     _SURVEY: (_read_survey, 3),
     _BYE: (_read_bye, 1),
     **MEMBERSHIP_READERS,
+    _APPROVALS: (_read_approvals, 2),
 }

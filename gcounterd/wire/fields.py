@@ -23,8 +23,9 @@ NUMBER_END = 2**63
 # Longest host name that DNS allows is 253; with a port it would be 259, but no such name is in use
 # and one byte then holds the length.
 ADDRESS_CHARS_MAX = 255
-# With the longest name and address a hello still fits HELLO_BYTES_MAX.
-CLUSTER_BYTES_MAX = 120
+# As long as a node's name may be: with the longest of both, the longest address and a token, a
+# hello still fits HELLO_BYTES_MAX.
+CLUSTER_BYTES_MAX = 64
 
 _BROKEN = (ValueError, TypeError, OverflowError, RecursionError, MemoryError)
 

@@ -1,5 +1,7 @@
 """The laws that exactness rests on: columns and rosters are lattices, applying is idempotent."""
 
+from unittest import mock
+
 from counting import column, contents, counters
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from gcounterd.counters.counters import Counters
 from gcounterd.counters.deltas import Stage
 from gcounterd.ids import Epoch, NodeId, draw_epoch
+from gcounterd.members.approvals import Approval, Approvals, merge_approvals
 from gcounterd.members.roster import Entry, Roster, State, merge_entries
 
 A = column("a")
@@ -122,6 +125,36 @@ def test_rosters_agree_whatever_the_order(found, rng) -> None:
         two.merge([entry])
     assert list(one) == list(two)
     assert one.hash() == two.hash()
+
+
+tokens = st.sampled_from([bytes([n]) * 32 for n in range(3)])
+moments = st.sampled_from([1, 2, 3])
+approvals = st.builds(Approval, st.sampled_from(["web", "db"]), tokens, moments, st.none() | ids)
+same_key = st.builds(Approval, st.just("web"), st.just(b"t" * 32), st.just(1), st.none() | ids)
+tables = st.lists(approvals, max_size=12)
+
+
+@given(same_key, same_key, same_key)
+def test_merging_approvals_is_idempotent_commutative_associative(x, y, z) -> None:
+    assert merge_approvals(x, x) == x
+    assert merge_approvals(x, y) == merge_approvals(y, x)
+    assert merge_approvals(merge_approvals(x, y), z) == merge_approvals(x, merge_approvals(y, z))
+
+
+@given(tables, tables, tables, st.integers(1, 4))
+def test_full_tables_of_approvals_merge_in_any_grouping(x, y, z, most) -> None:
+    def merged(*parts):
+        table = Approvals()
+        for part in parts:
+            table.merge(list(part), 0)
+            assert len(table) <= most
+        return table
+
+    with mock.patch("gcounterd.members.approvals.APPROVALS_MAX", most):
+        left = merged(merged(x, y), z)
+        right = merged(x, merged(z, y, y))
+    assert list(left) == list(right)
+    assert left.hash() == right.hash()
 
 
 @given(st.integers(0, 2**48 - 2), st.integers(0, 2**90), st.integers(0, 2**48 - 2))

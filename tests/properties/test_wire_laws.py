@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from gcounterd.counters.batches import COUNT_MAX, Batch, Block, make_block
 from gcounterd.errors import PeerError
 from gcounterd.ids import ColumnId
+from gcounterd.members.approvals import Approval
 from gcounterd.members.claims import INCARNATION_MAX, Claim, Evidence, Liveness
 from gcounterd.members.roster import NAME_PATTERN, Entry, State
 from gcounterd.node import messages
 from gcounterd.wire import codec
+from gcounterd.wire.approvals import decode_approvals, encode_approvals
 from gcounterd.wire.batches import decode_batch, encode_batch
 from gcounterd.wire.entries import decode_entries, encode_entries
 from gcounterd.wire.frames import FRAME_BYTES_MAX, LENGTH_BYTES, Framer, wrap
@@ -33,6 +35,9 @@ heads = st.dictionaries(columns, numbers, max_size=20)
 entries = st.builds(
     Entry, ids, ids, numbers, names, addresses, st.sampled_from(State), st.none() | ids
 )
+tokens = st.binary(min_size=32, max_size=32)
+approvals = st.builds(Approval, names, tokens, numbers, st.none() | ids)
+approval_tables = st.lists(approvals, max_size=8, unique_by=lambda each: each.key).map(tuple)
 rosters = st.lists(entries, max_size=8, unique_by=lambda entry: entry.node).map(tuple)
 
 
@@ -90,8 +95,9 @@ any_message = st.one_of(
     st.builds(messages.Who, numbers),
     st.builds(messages.Here, numbers, ids),
     st.builds(messages.Roster, rosters),
+    st.builds(messages.Approvals, approval_tables),
     st.builds(messages.Digest, heads, st.booleans()),
-    st.builds(messages.StateHash, ids, ids, st.booleans()),
+    st.builds(messages.StateHash, ids, ids, st.booleans(), st.just(b"") | ids),
     st.builds(messages.Push, batches(most=1)),
     st.builds(messages.Want, columns, numbers, numbers, st.just(b"") | gatherings, numbers),
     parts(),
@@ -122,6 +128,7 @@ hellos = st.builds(
     st.booleans(),
     st.booleans(),
     st.booleans(),
+    st.just(b"") | tokens,
 )
 refusals = st.builds(
     messages.Refusal, st.sampled_from(messages.Refused), words, addresses, st.none() | ids
@@ -203,6 +210,11 @@ def test_entries_come_back_from_their_payload(roster: tuple[Entry, ...]) -> None
     assert decode_entries(encode_entries(roster)) == roster
 
 
+@given(approval_tables)
+def test_approvals_come_back_from_their_payload(table: tuple[Approval, ...]) -> None:
+    assert decode_approvals(encode_approvals(table)) == table
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_message_or_a_peer_error(body: bytes) -> None:
     is_total(body)
@@ -214,8 +226,8 @@ def test_any_fields_are_a_message_or_a_peer_error(body: bytes) -> None:
 
 
 @given(st.binary(max_size=100) | shaped)
-def test_any_payload_is_a_batch_or_entries_or_a_peer_error(payload: bytes) -> None:
-    for read in (decode_batch, decode_entries):
+def test_any_payload_is_what_it_says_or_a_peer_error(payload: bytes) -> None:
+    for read in (decode_batch, decode_entries, decode_approvals):
         try:
             read(payload)
         except PeerError:

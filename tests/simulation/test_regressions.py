@@ -41,7 +41,8 @@ A, B, C = (NodeId(letter * 16) for letter in (b"a", b"b", b"c"))
 
 def config_of(node: NodeId, *, seeds: tuple[str, ...] = (), name: str = "") -> Config:
     name = name or node[:1].decode()
-    return Config("local", node, name, EPOCH, bytes(8), f"{name}:7700", seeds)
+    address = f"{name}:7700"
+    return Config("local", node, name, EPOCH, bytes(8), address, seeds, wall_ms=lambda: 0)
 
 
 def entry_of(node: NodeId, *, address: str = "", state: State = State.ACTIVE) -> Entry:
@@ -207,10 +208,10 @@ def test_parts_kept_to_be_resumed_are_not_kept_for_ever() -> None:
 def test_of_two_newcomers_of_one_name_one_is_refused_before_anything_is_durable() -> None:
     small = node_of(config_of(A, seeds=("x:1",), name="twin"))
     large = node_of(config_of(B, seeds=("x:1",), name="twin"))
-    refusal = small.judge(large.hello(Channel.CONTROL))
+    refusal = small.judge(large.hello(Channel.CONTROL), 0.0)
     assert refusal is not None
     assert refusal.reason is Refused.NAME
-    assert large.judge(small.hello(Channel.CONTROL)) is None
+    assert large.judge(small.hello(Channel.CONTROL), 0.0) is None
 
 
 def test_a_link_of_a_replaced_process_does_not_take_the_place_of_the_new_ones() -> None:

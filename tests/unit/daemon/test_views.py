@@ -106,7 +106,7 @@ async def test_a_removed_member_is_shown_although_nobody_looks_after_it(tmp_path
 async def test_a_node_without_company_says_so_and_is_ready_all_the_same(tmp_path: Path) -> None:
     async with seeing(tmp_path / "d") as seen:
         assert (seen.views.cluster()["alone"], seen.views.warnings()) == (False, [])
-        seen.tell(N2, Liveness.DEAD, by=N3)
+        seen.tell(N2, Liveness.LEFT)
         seen.tell(N3, Liveness.LEFT)
         assert (seen.views.cluster()["alone"], seen.views.status()["alone"]) == (True, True)
         assert seen.views.warnings() == ["alone: no other member answers this node"]

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from random import Random
 
+import attrs
+
 from gcounterd.counters.counters import Counters
 from gcounterd.ids import Epoch, NodeId
+from gcounterd.members.approvals import Approval
 from gcounterd.members.roster import Entry, Roster, State
 from gcounterd.node.config import Config
 from gcounterd.node.effects import Effect, Send
 from gcounterd.node.messages import PROTOCOL_VERSION, Channel, Hello, Message
 from gcounterd.node.node import Node
+
+# What every clock of the wall shows.
+WALL_MS = 1_800_000_000_000
 
 
 def node_id(letter: str) -> NodeId:
@@ -22,7 +28,10 @@ def config(letter: str, *, life: int = 1, seeds: tuple[str, ...] = ()) -> Config
     """Return the identity of node `letter`, which listens at `letter:1`."""
     epoch = Epoch(bytes([life]) * 16)
     nonce = letter.encode() * 7 + bytes([life])
-    return Config("test", node_id(letter), letter, epoch, nonce, f"{letter}:1", seeds)
+    address = f"{letter}:1"
+    return Config(
+        "test", node_id(letter), letter, epoch, nonce, address, seeds, wall_ms=lambda: WALL_MS
+    )
 
 
 def entry(letter: str, *, state: State = State.ACTIVE, life: int = 1) -> Entry:
@@ -31,10 +40,22 @@ def entry(letter: str, *, state: State = State.ACTIVE, life: int = 1) -> Entry:
     return Entry(mine.node, mine.epoch, 0, mine.name, mine.address, state)
 
 
-def node(letter: str, *members: str, life: int = 1, seeds: tuple[str, ...] = ()) -> Node:
-    """Return a node whose disk holds a roster of `members`; its first commit is done."""
-    mine = config(letter, life=life, seeds=seeds)
-    made = Node(mine, Counters(mine.column, 1000), Roster(map(entry, members)), Random(1), 0.0)
+def node(
+    letter: str,
+    *members: str,
+    life: int = 1,
+    seeds: tuple[str, ...] = (),
+    approvals: tuple[Approval, ...] = (),
+    **changes: object,
+) -> Node:
+    """Return a node whose disk holds a roster of `members`; its first commit is done.
+
+    `changes` are made to its `config`.
+    """
+    mine = attrs.evolve(config(letter, life=life, seeds=seeds), **changes)
+    roster = Roster(map(entry, members))
+    roster.approvals.merge(approvals, mine.wall_ms())
+    made = Node(mine, Counters(mine.column, 1000), roster, Random(1), 0.0)
     commit(made)
     return made
 

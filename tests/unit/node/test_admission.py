@@ -5,8 +5,10 @@ from nodes import hello, node, node_id
 
 from gcounterd.counters.counters import OPEN_COLUMNS_MAX
 from gcounterd.ids import ColumnId, Epoch
-from gcounterd.node.admission import is_final
-from gcounterd.node.messages import PROTOCOL_VERSION, Refusal, Refused
+from gcounterd.node.admission import APPROVAL_PATIENCE_S, is_final
+from gcounterd.node.effects import Exit, Notice
+from gcounterd.node.grades import Grade
+from gcounterd.node.messages import PROTOCOL_VERSION, Channel, Refusal, Refused
 
 
 @pytest.mark.parametrize(
@@ -22,14 +24,14 @@ from gcounterd.node.messages import PROTOCOL_VERSION, Refusal, Refused
     ],
 )
 def test_a_hello_is_refused_with_its_reason(changes: dict, reason: Refused) -> None:
-    refusal = node("a", "a", "b").judge(hello("c", **changes))
+    refusal = node("a", "a", "b").judge(hello("c", **changes), 0.0)
     assert refusal is not None
     assert refusal.reason is reason
     assert refusal.text
 
 
 def test_a_name_in_use_is_refused_with_the_address_of_its_holder() -> None:
-    refusal = node("a", "a", "b").judge(hello("c", joining=True, name="b"))
+    refusal = node("a", "a", "b").judge(hello("c", joining=True, name="b"), 0.0)
     assert refusal.address == "b:1"
     assert "b:1" in refusal.text
 
@@ -38,28 +40,28 @@ def test_a_name_in_use_is_refused_with_the_address_of_its_holder() -> None:
     "changes", [{}, {"joining": True}, {"name": "b"}, {"node": node_id("b"), "name": "b"}]
 )
 def test_members_newcomers_and_active_islands_are_let_in(changes: dict) -> None:
-    assert node("a", "a", "b").judge(hello("c", **changes)) is None
+    assert node("a", "a", "b").judge(hello("c", **changes), 0.0) is None
 
 
 def test_of_two_newcomers_with_one_name_the_smaller_id_stays() -> None:
     newcomer = node("b", seeds=("x:1",))
-    assert newcomer.judge(hello("c", joining=True, name="b")).reason is Refused.NAME
-    assert newcomer.judge(hello("a", joining=True, name="b")) is None
+    assert newcomer.judge(hello("c", joining=True, name="b"), 0.0).reason is Refused.NAME
+    assert newcomer.judge(hello("a", joining=True, name="b"), 0.0) is None
 
 
 def test_an_older_life_is_refused_while_the_newer_is_connected() -> None:
     a = node("a", "a", "b")
     a.opened(1, hello("b", epoch=Epoch(b"\5" * 16)), None, 0.0)
-    assert a.judge(hello("b")).reason is Refused.TWIN
-    assert a.judge(hello("b", epoch=Epoch(b"\6" * 16))) is None
+    assert a.judge(hello("b"), 0.0).reason is Refused.TWIN
+    assert a.judge(hello("b", epoch=Epoch(b"\6" * 16)), 0.0) is None
 
 
 def test_a_newcomer_is_refused_when_the_open_columns_are_all_taken() -> None:
     a = node("a", "a")
     for number in range(OPEN_COLUMNS_MAX):
         a.counters.columns[ColumnId(number.to_bytes(32, "big"))] = None
-    assert a.judge(hello("c", joining=True)).reason is Refused.CROWDED
-    assert a.judge(hello("c")) is None  # an island is merged, and said
+    assert a.judge(hello("c", joining=True), 0.0).reason is Refused.CROWDED
+    assert a.judge(hello("c"), 0.0) is None  # an island is merged, and said
 
 
 @pytest.mark.parametrize(
@@ -70,6 +72,13 @@ def test_a_newcomer_is_refused_when_the_open_columns_are_all_taken() -> None:
         (Refused.CLUSTER, True, False, True),
         (Refused.CLUSTER, True, True, False),
         (Refused.CLUSTER, False, False, False),
+        (Refused.FULL, True, True, True),
+        (Refused.FULL, False, False, False),
+        (Refused.UNAPPROVED, True, False, True),
+        (Refused.UNAPPROVED, True, True, False),
+        (Refused.UNKNOWN, True, False, True),
+        (Refused.BUSY, True, False, False),
+        (Refused.YOUNG, True, False, False),
         (Refused.TWIN, False, False, True),
         (Refused.TWIN, False, True, False),
         (Refused.SELF, True, False, False),
@@ -80,3 +89,33 @@ def test_no_lone_healthy_process_is_made_to_exit(
 ) -> None:
     refusal = Refusal(reason, "no")
     assert is_final(refusal, joining=joining, established=established) is final
+
+
+def test_a_token_that_a_member_has_not_heard_of_yet_ends_a_newcomer_only_after_a_while() -> None:
+    newcomer = node("b", seeds=("a:1",), join_token=b"t" * 32)
+    unknown = Refusal(Refused.UNKNOWN, "your token is not known here")
+    for at in (1.0, 1.0 + APPROVAL_PATIENCE_S / 2):
+        (notice,) = newcomer.dial_failed("a:1", Channel.CONTROL, Grade.REJECTED, unknown, at)
+        assert isinstance(notice, Notice)
+        assert notice.fields["text"] == unknown.text
+    (end,) = newcomer.dial_failed(
+        "a:1", Channel.CONTROL, Grade.REJECTED, unknown, 1.0 + APPROVAL_PATIENCE_S
+    )
+    assert end == Exit(4, "refused by a:1: your token is not known here")
+
+
+def test_a_token_is_shown_while_joining_and_never_after() -> None:
+    token = b"t" * 32
+    assert node("b", seeds=("a:1",), join_token=token).hello(Channel.CONTROL).token == token
+    assert node("b", "a", "b", join_token=token).hello(Channel.CONTROL).token == b""
+
+
+def test_who_was_to_take_a_name_over_is_told_its_holder_and_that_it_cannot_yet() -> None:
+    taken = node("a", "a", "b").judge(hello("c", joining=True, name="b"), 0.0)
+    for take_over in (False, True):
+        newcomer = node("c", seeds=("a:1",), take_over=take_over)
+        (end,) = newcomer.dial_failed("a:1", Channel.CONTROL, Grade.REJECTED, taken, 0.0)
+        assert isinstance(end, Exit)
+        assert end.code == 4
+        assert "at b:1" in end.text
+        assert ("Taking over (--take-over) is not in this version" in end.text) is take_over

@@ -25,12 +25,12 @@ def test_a_newcomer_that_cannot_be_reached_is_let_go_told_why_and_tried_again(gr
     member.opened(1, wrong, None, 0.0)
     effects = member.dial_failed("10.0.0.9:1", BULK, grade, None, 0.1)
     assert Drop(1, "unreachable") in effects
-    refusal = member.judge(wrong)
+    refusal = member.judge(wrong, 0.2)
     assert refusal is not None
     assert refusal.reason is Refused.UNREACHABLE
     assert "10.0.0.9:1" in refusal.text
     assert "--advertise" in refusal.text
-    assert member.judge(wrong) is None
+    assert member.judge(wrong, 0.2) is None
 
 
 def test_trouble_of_our_own_is_not_held_against_a_newcomer() -> None:
@@ -38,7 +38,7 @@ def test_trouble_of_our_own_is_not_held_against_a_newcomer() -> None:
     member.opened(1, hello("b", CONTROL, joining=True), None, 0.0)
     effects = member.dial_failed("b:1", BULK, Grade.LOCAL, None, 0.1)
     assert not [effect for effect in effects if isinstance(effect, Drop)]
-    assert member.judge(hello("b", CONTROL, joining=True)) is None
+    assert member.judge(hello("b", CONTROL, joining=True), 0.2) is None
 
 
 def test_a_newcomer_goes_on_and_says_why_it_is_not_let_in() -> None:
@@ -46,5 +46,6 @@ def test_a_newcomer_goes_on_and_says_why_it_is_not_let_in() -> None:
     refusal = Refusal(Refused.UNREACHABLE, "you cannot be reached at b:1")
     effects = newcomer.dial_failed("a:1", CONTROL, Grade.REJECTED, refusal, 0.0)
     assert not [effect for effect in effects if isinstance(effect, Exit)]
-    assert Notice("refused", {"address": "a:1", "reason": "unreachable"}) in effects
+    told = {"address": "a:1", "reason": "unreachable", "text": refusal.text}
+    assert Notice("refused", told) in effects
     assert "you cannot be reached at b:1" in newcomer.joining.reasons()[0]

@@ -2,11 +2,12 @@
 
 import pytest
 from counting import column, count, counters
-from nodes import entry
+from nodes import entry, node_id
 
 from gcounterd.counters.batches import Batch
 from gcounterd.errors import StorageError
-from gcounterd.node.records import Group, TakeBatch, TakeEntries
+from gcounterd.members.approvals import Approval
+from gcounterd.node.records import Group, TakeApprovals, TakeBatch, TakeEntries
 from gcounterd.storage.records import decode_group, encode_group
 
 
@@ -14,12 +15,16 @@ def batches(number: int) -> list[Batch]:
     return count(counters("a"), {b"key-%d" % n: n + 1 for n in range(number)})
 
 
-def test_small_and_large_batches_and_entries_come_back() -> None:
+APPROVAL = Approval("n4", b"h" * 32, 1_800_000_000_000, node_id("a"))
+
+
+def test_small_and_large_batches_and_facts_come_back() -> None:
     several = batches(40_000)
     merged = Batch(column("a"), 0, len(several), tuple(b.blocks[0] for b in several))
-    records = (TakeBatch(several[0]), TakeBatch(merged), TakeEntries((entry("a"), entry("b"))))
+    facts = (TakeApprovals((APPROVAL,)), TakeEntries((entry("a"), entry("b"))))
+    records = (TakeBatch(several[0]), TakeBatch(merged), *facts)
 
-    one, many, entries = decode_group(encode_group(Group(records, True, True)))
+    one, many, *others = decode_group(encode_group(Group(records, True, True)))
 
     assert one.batch.blocks[0].encoded == several[0].blocks[0].encoded
     assert (many.batch.column, many.batch.since, many.batch.version) == (
@@ -28,7 +33,7 @@ def test_small_and_large_batches_and_entries_come_back() -> None:
         merged.version,
     )
     assert [b.encoded for b in many.batch.blocks] == [b.encoded for b in merged.blocks]
-    assert entries == records[2]
+    assert tuple(others) == facts
 
 
 @pytest.mark.parametrize("body", [b"", b"\xc1", b"\x91\x92\x07\xc4\x00", b"\x91\x01", b"\x93"])

@@ -10,12 +10,14 @@ import numpy as np
 
 from gcounterd.counters.batches import Batch, Block, make_block
 from gcounterd.ids import ColumnId, Epoch, NodeId
+from gcounterd.members.approvals import Approval
 from gcounterd.members.claims import Claim, Evidence, Liveness
 from gcounterd.members.roster import Entry, State
 from gcounterd.node.messages import (
     PROTOCOL_VERSION,
     Ack,
     Answer,
+    Approvals,
     Ask,
     Bye,
     Channel,
@@ -53,6 +55,9 @@ BLOCK = make_block(
 )
 ENTRY = Entry(NODE, EPOCH, 3, "n1", "10.0.0.1:7700", State.ACTIVE)
 HEIRED = Entry(OTHER, EPOCH, 2**40, "n-2.example", "[::1]:7700", State.REMOVED, NODE)
+TOKEN = bytes(range(48, 80))
+APPROVED = Approval("n2", bytes(range(80, 112)), 1_800_000_000_000)
+USED = attrs.evolve(APPROVED, name="n3", used_by=NODE)
 HELLO = Hello(
     PROTOCOL_VERSION,
     "local",
@@ -65,6 +70,7 @@ HELLO = Hello(
     joining=True,
     provisional=True,
     yielding=False,
+    token=TOKEN,
 )
 REFUSAL = Refusal(Refused.TWIN, "this id answers elsewhere", "10.0.0.2:7700", EPOCH)
 ALIVE = Claim(NODE, EPOCH, 1, Liveness.ALIVE)
@@ -80,6 +86,7 @@ MESSAGES: dict[str, Message] = {
     "here": Here(7, EPOCH),
     "survey": Survey(bytes(range(256)) * 2, reply=True),
     "bye": Bye(),
+    "approvals": Approvals((APPROVED, USED)),
     "roster": Roster((ENTRY, HEIRED)),
     "digest": Digest({COLUMN: 5, OTHER_COLUMN: 0}, whole=False),
     "state_hash": StateHash(b"0123456789abcdef", b"fedcba9876543210", asks=True),
