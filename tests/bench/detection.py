@@ -42,7 +42,7 @@ KNOW_WAIT_S = 60.0
 LINGER_S = 2.0
 # Others' work, seen over a second, above which a repeat is put off, and for how long at most.
 BUSY_MAX = 0.25
-QUIET_WAIT_S = 120.0
+QUIET_WAIT_S = 30.0
 
 
 @attrs.frozen
@@ -142,7 +142,7 @@ def compare(
 ) -> None:
     """Measure how soon all of ten nodes know that one failed, beside serf and kinship.
 
-    A repeat takes some 20 s. Systems that cannot be run here are left out, and why is said.
+    A repeat takes 20 to 30 s. Systems that cannot be run here are left out, and why is said.
     """
     facts, chosen, rows = describe(), [], []
     for name in systems:
