@@ -154,6 +154,6 @@ def _rows_of(
             f"SIG{fault.name}, {system}: false deaths",
             figures.false_deaths,
             at_most=0 if rivals is not None else None,
-            remark=f"{silent} repeats in which somebody never knew" if silent else "",
+            remark=f"in {silent} of {len(figures.outcomes)} somebody never knew" if silent else "",
         ),
     ]

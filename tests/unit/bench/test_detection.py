@@ -176,7 +176,7 @@ def test_ours_alone_has_no_rival_and_those_who_never_knew_are_named() -> None:
     )
     assert (median.verdict, p99.verdict, false.verdict) == ("measured", "measured", "pass")
     assert (median.measured, p99.measured) == ("inf s", "inf s")
-    assert false.remark == "1 repeats in which somebody never knew"
+    assert false.remark == "in 1 of 2 somebody never knew"
 
 
 def test_an_outcome_is_kept_whole() -> None:
