@@ -36,6 +36,7 @@ DETECTOR_TALLIES = (
     "refuted_self",
     "claims_unknown",
     "claims_leaping",
+    "surveys_excess",
 )
 
 

@@ -92,11 +92,12 @@ class Beliefs:
         self.table.put(Member(claim, now, met=joined))
         return [*([Happened("joined", claim)] if joined else []), *self._look_around()]
 
-    def forget(self, node: NodeId) -> None:
+    def forget(self, node: NodeId) -> list[Action]:
         """Take note that a member does not belong any more."""
         self.table.remove(node)
         self.rumours.forget(node)
         self.suspects.pop(node, None)
+        return self._look_around()
 
     def met(self, node: NodeId, epoch: Epoch, now: float) -> list[Action]:
         """Take note of a member's own hello; tell it what is said of it."""
@@ -204,6 +205,12 @@ class Beliefs:
                 actions += self.believe(member, claim, now)
         return actions
 
+    def wait_until(self, t: float) -> None:
+        """Bury nobody before `t`, in the detector's time, of those suspected now."""
+        for member in self.suspects.values():
+            if member.suspicion is not None:
+                member.suspicion.wait_until(t)
+
     def confirm(self, member: Member, claim: Claim, now: float, path: str = "told") -> None:
         """Take another accusation in; it is told on if it matters."""
         assert member.suspicion is not None
@@ -224,8 +231,10 @@ class Beliefs:
         self.table.put(member)
         if tell:
             self.rumours.put(claim)
+        else:
+            self.rumours.forget(claim.node)  # what was told of its last life
         actions: list[Action] = []
-        if self._timing.buddy and after in (Liveness.SUSPECT, Liveness.DEAD):
+        if self._timing.buddy and after is not Liveness.ALIVE:
             actions.append(Tell((claim.node,), (claim,)))
         event = _event(before, after)
         if event:

@@ -34,6 +34,8 @@ PIGGYBACK_MAX = 6
 TELL_MAX = 64
 # Probes at a time, above which hurried ones wait: as when a rack loses its power.
 PROBES_MAX = 8
+# Direct attempts of one probe; after so many connections that broke, others are asked instead.
+TRIES_MAX = 2
 
 
 class Detector:
@@ -113,13 +115,14 @@ class Detector:
             self._order.add(node)
         return self._beliefs.know(node, epoch, now, joined=joined)
 
-    def forget(self, node: NodeId) -> None:
+    def forget(self, node: NodeId) -> list[Action]:
         """Take note that a member does not belong any more."""
-        if self._beliefs.table.get(node) is not None:
-            self._beliefs.forget(node)
-            self._order.remove(node)
-            self._hurried.pop(node, None)
-            self._end(self._targets.get(node))
+        if self._beliefs.table.get(node) is None:
+            return []
+        self._order.remove(node)
+        self._hurried.pop(node, None)
+        self._end(self._targets.get(node))
+        return self._beliefs.forget(node)
 
     def met(self, node: NodeId, epoch: Epoch, now: float) -> list[Action]:
         """Take note of a member's own hello; tell it what is said of it."""
@@ -184,6 +187,7 @@ class Detector:
         actions = self._notice(now)
         probe = self._probes.get(number)
         if probe is None or relay not in probe.relays:
+            self.tally["late"] += 1
             return actions
         probe.relays[relay] = Reply.REFUSED if refused else Reply.NO
         return [*actions, *(self._judge(probe, now) if probe.is_hopeless else [])]
@@ -197,12 +201,14 @@ class Detector:
         """
         actions = self._notice(now)
         probe = self._probes.get(number)
-        if probe is None or probe.asked:
+        if probe is None:
             return actions
         if local:
             self.tally["local"] += 1
             self._health.change(1)
             self._end(probe)
+            return actions
+        if probe.asked:
             return actions
         probe.direct = Evidence.REFUSED if refused else Evidence.SILENT
         return [*actions, *self._ask(probe, now)]
@@ -214,10 +220,19 @@ class Detector:
     def hint(self, node: NodeId, now: float) -> list[Action]:
         """Take in that a connection to a member broke: look at once whether it is there."""
         actions = self._notice(now)
+        if node not in self._targets:
+            return [*actions, *self._hurry(node, now, refused=False)]
+        return [*actions, *self.try_again(node, now)]
+
+    def try_again(self, node: NodeId, now: float) -> list[Action]:
+        """Contact the target of a probe once more, if its ping may have gone with a connection."""
         probe = self._targets.get(node)
-        if probe is not None:
-            return [*actions, *([] if probe.asked else [Contact(probe.number, node)])]
-        return [*actions, *self._hurry(node, now, refused=False)]
+        if probe is None or probe.asked:
+            return []
+        if probe.tries >= TRIES_MAX:
+            return self._ask(probe, now)
+        probe.tries += 1
+        return [Contact(probe.number, node)]
 
     # -- probing ----------------------------------------------------------------------------
 
@@ -293,10 +308,15 @@ class Detector:
     # -- time -------------------------------------------------------------------------------
 
     def _notice(self, now: float) -> list[Action]:
+        """Find out whether this process stood still; judge nobody before it has read its mail."""
         late = self._clock.notice(now)
         if not late:
             return []
         self._health.change(1)
+        heard_by = self._clock.time(now) + min(late, self.timing.interval)
+        for probe in self._probes.values():
+            probe.wait_until(heard_by)
+        self._beliefs.wait_until(heard_by)
         return [Happened("slow", seconds=late)]
 
     def wake(self, now: float) -> list[Action]:
@@ -337,4 +357,4 @@ class Detector:
                 due = min(due, member.suspicion.due)
         if self._beliefs.rumours:
             due = min(due, self._gossip_due)
-        return self._clock.ask_for(max(due, self._clock.time(now)))
+        return self._clock.ask_for(due, now)

@@ -41,8 +41,8 @@ class Order:
             self._next -= 1
 
     def next(self, wanted: Callable[[NodeId], bool]) -> NodeId | None:
-        """Return the next member that is wanted; None if there is none in a whole pass."""
-        for _ in range(len(self._members)):
+        """Return the next member that is wanted; None if there is none."""
+        for _ in range(2 * len(self._members)):  # what is left of this pass, and all of the next
             if self._next >= len(self._members):
                 self._rng.shuffle(self._members)
                 self._next = 0
@@ -65,8 +65,10 @@ class Reply(enum.Enum):
 class Probe:
     """One probe under way; times are the detector's.
 
-    direct   what became of the direct attempt, None while it may still be answered
-    asked    others are asked by now; relays  who, with what they said
+    direct      what became of the direct attempt, None while it may still be answered
+    tries       how often the target was contacted
+    asked       others are asked by now; relays  who, with what they said
+    not_before  until when its end was put off
     """
 
     number: int
@@ -74,8 +76,10 @@ class Probe:
     timeout_at: float
     ends_at: float
     direct: Evidence | None = None
+    tries: int = 1
     asked: bool = False
     relays: dict[NodeId, Reply] = attrs.Factory(dict)
+    not_before: float = 0.0
 
     @property
     def is_hopeless(self) -> bool:
@@ -88,6 +92,12 @@ class Probe:
     def missing(self) -> int:
         """Return how many relays gave no word at all."""
         return sum(reply is Reply.NOTHING for reply in self.relays.values())
+
+    def wait_until(self, t: float) -> None:
+        """Let nothing end this before `t`, once: its answer may have come, and not been read."""
+        if self.ends_at > self.not_before:
+            self.not_before = t
+            self.ends_at = max(self.ends_at, t)
 
     def describe(self, label: Callable[[NodeId], str]) -> str:
         """Say over which paths the target was tried, in words."""

@@ -5,7 +5,8 @@ a suspicion starts long and gets shorter with each *independent* accusation, log
 same accuser heard again, by whatever way, confirms nothing. Beyond Lifeguard, evidence is graded:
 a port that refuses says that the host is up and the process is not there, which neither loss nor a
 slow accuser can look like; seen by enough members, it shortens the suspicion to what a restart
-needs. Time here is the detector's.
+needs. A deadline never moves away, however the cluster grows meanwhile, but for a time in which
+this node itself heard nobody. Time here is the detector's.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Suspicion:
         self.accusations: dict[NodeId, Accusation] = {}
         self._started = t
         self._refused_at: list[float] = []
+        self._not_before = 0.0
         self.due = float("inf")
         self.confirm(first, t, timing, members)
 
@@ -59,7 +61,7 @@ class Suspicion:
         refused = accusation.evidence is Evidence.REFUSED
         if refused:
             self._refused_at.append(t)
-        before, self.due = self.due, self._deadline(timing, members)
+        before, self.due = self.due, min(self.due, self._deadline(timing, members))
         return self.due < before or (refused and len(self._refused_at) <= timing.refused_needed)
 
     def _deadline(self, timing: Timing, members: int) -> float:
@@ -68,4 +70,13 @@ class Suspicion:
         needed = max(1, min(timing.refused_needed, members - 1))
         if len(self._refused_at) >= needed:
             due = min(due, self._refused_at[0] + timing.refused_after)
-        return due
+        return max(due, self._not_before)
+
+    def wait_until(self, t: float) -> None:
+        """Let nothing end this before `t`: its member may have refuted, and we not heard it.
+
+        An end that was put off once is not put off again, or a slow process would never judge.
+        """
+        if self.due > self._not_before:
+            self._not_before = t
+            self.due = max(self.due, t)

@@ -20,6 +20,7 @@ class Link:
 
     dialled    the address that we dialled, or None if the peer dialled us
     parting    its peer said that it will end: that is no sign of trouble then
+    surveying  we sent a survey on it and have no answer yet; survey_due  when its peer may again
     told       change number up to which heads were told on it, or None before that (bulk)
     hash_due   when the next hash is due on it (bulk)
     """
@@ -29,6 +30,8 @@ class Link:
     dialled: str | None
     opened: float
     parting: bool = False
+    surveying: bool = False
+    survey_due: float = 0.0
     told: int | None = None
     hash_due: float = 0.0
 

@@ -39,6 +39,10 @@ from gcounterd.node.messages import (
 from gcounterd.node.peers import Link, Peers
 from gcounterd.node.relays import Relays
 
+# One peer's surveys, each answered with up to the whole table, come no faster than this by any
+# profile; more are passed over and counted. Tables that still differ are compared again.
+SURVEY_EVERY_S = 0.25
+
 
 class Probing:
     """The detector's hands; one per node."""
@@ -82,7 +86,7 @@ class Probing:
         for node in [entry.node for entry in changed]:
             entry = self._roster.get(node)
             if entry is None or entry.state is State.REMOVED:
-                self.detector.forget(node)
+                actions += self.detector.forget(node)
             else:
                 actions += self.detector.know(node, entry.epoch, now, joined=True)
         return self._perform(actions, now)
@@ -99,10 +103,12 @@ class Probing:
         for numbers in self._waiting.values():
             for number in waiting:
                 numbers.pop(number, None)
+        if not waiting:  # a ping of ours may have gone with the link that this one replaces
+            actions += self.detector.try_again(link.peer, now)
+        effects = [self._ping(link, number) for number in waiting]
         if link.dialled is not None:
             strangers = self._waiting.pop(link.dialled, {})
-            actions += self._unreached(strangers, Grade.TIMEOUT, now)
-        effects = [self._ping(link, number) for number in waiting]
+            effects += self._unreached(strangers, Grade.TIMEOUT, now)
         return effects + self._perform(actions, now)
 
     def closed(self, link: Link, now: float) -> list[Effect]:
@@ -113,24 +119,25 @@ class Probing:
 
     def dial_failed(self, address: str, grade: Grade, now: float) -> list[Effect]:
         """Take note that a dial of control came to nothing."""
-        effects: list[Effect] = []
-        waiting = self._waiting.pop(address, {})
-        actions = self._unreached(waiting, grade, now)
-        for number in waiting:
-            effects += self._relays.unreached(number, refused=grade is Grade.REFUSED) or []
+        effects = self._unreached(self._waiting.pop(address, {}), grade, now)
+        actions: list[Action] = []
         if grade is Grade.REFUSED:
             for entry in self._roster.belonging():
                 if entry.address == address and not self._is_linked(entry.node):
                     actions += self.detector.refused(entry.node, now)
         return effects + self._perform(actions, now)
 
-    def _unreached(self, numbers: Iterable[int], grade: Grade, now: float) -> list[Action]:
+    def _unreached(self, numbers: Iterable[int], grade: Grade, now: float) -> list[Effect]:
+        """Take note that no connection came about for pings of these numbers."""
         refused, local = grade is Grade.REFUSED, grade is Grade.LOCAL
-        return [
-            action
-            for number in numbers
-            for action in self.detector.unreached(number, now, refused=refused, local=local)
-        ]
+        effects: list[Effect] = []
+        for number in numbers:
+            nack = self._relays.unreached(number, refused=refused)
+            if nack is None:
+                actions = self.detector.unreached(number, now, refused=refused, local=local)
+                nack = self._perform(actions, now)
+            effects += nack
+        return effects
 
     # -- messages ---------------------------------------------------------------------------
 
@@ -155,7 +162,7 @@ class Probing:
             case Gossip(claims):
                 return self._perform(self._heard(link, claims, now), now)
             case Survey(sums, reply):
-                return self._answer(link, sums, reply=reply)
+                return self._answer(link, sums, now, reply=reply)
             case Bye():
                 link.parting = True
                 return []
@@ -182,9 +189,18 @@ class Probing:
         if digest == detector.digest() or detector.telling or now < self._survey_due:
             return []
         self._survey_due = now + self._timing.interval
+        link.surveying = True
         return [Send((link.id,), Survey(detector.survey(), reply=False))]
 
-    def _answer(self, link: Link, sums: bytes, *, reply: bool) -> list[Effect]:
+    def _answer(self, link: Link, sums: bytes, now: float, *, reply: bool) -> list[Effect]:
+        """Tell what a peer's table lacks; as often as a correct peer asks, and no more."""
+        if not (link.surveying if reply else now >= link.survey_due):
+            self.detector.tally["surveys_excess"] += 1
+            return []
+        if reply:
+            link.surveying = False
+        else:
+            link.survey_due = now + SURVEY_EVERY_S
         claims = self.detector.differing(sums)
         effects: list[Effect] = [
             Send((link.id,), Gossip(claims[at : at + TELL_MAX]))
@@ -229,8 +245,7 @@ class Probing:
         if entry is None:
             return []
         if entry.address in self._peers.addresses():  # another process answers there
-            nack = self._relays.unreached(number, refused=False) or []
-            return nack + self._perform(self.detector.unreached(number, now), now)
+            return self._unreached([number], Grade.TIMEOUT, now)
         self._waiting.setdefault(entry.address, {})[number] = target
         started = self._dialler.hurry(entry.address, target)
         return [Dial(entry.address, Channel.CONTROL)] if started else []

@@ -92,7 +92,8 @@ def test_every_event_stands_there() -> None:
 
 def tallied() -> Iterator[str]:
     """Yield the constant names under which the detector tallies something."""
-    for path in sorted((ROOT / "gcounterd/members").rglob("*.py")):
+    rooms = [ROOT / "gcounterd/members", ROOT / "gcounterd/node"]
+    for path in sorted(path for room in rooms for path in room.rglob("*.py")):
         for part in ast.walk(ast.parse(path.read_text())):
             match part:
                 case ast.Subscript(ast.Attribute(attr="tally" | "_tally"), key):
