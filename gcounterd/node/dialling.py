@@ -32,6 +32,8 @@ BULK_PATIENCE_S = 2.0
 # How often one of the members that are dead or gone is tried: often enough that a healed split
 # merges in seconds, seldom enough that half a cluster does not spend its time on the other half.
 GONE_EVERY_S = 0.25
+# How often all members of a crowd are looked at for some that are gone: it costs as many steps.
+LOOK_EVERY_S = 1.0
 # Addresses that an operator or a client may hand us to try; more are passed over.
 SEEDS_MAX = 1024
 
@@ -115,31 +117,43 @@ class Dialler:
         While we are `joining` we leave bulk to the members (see `dialbacks`).
         """
         self._crowded = len(members) - 1 > WARM_LINKS_MAX
-        # Where one member answers no other can: an address handed on would be dialled for ever.
-        linked = peers.addresses()
-        absent = {
-            entry.address: entry.node
-            for entry in members
-            if self._absent(entry, peers) and entry.address not in linked
-        }
+        under_way = sum(a.under_way and t[1] is Channel.CONTROL for t, a in self._attempts.items())
+        room = WARM_LINKS_MAX - len(peers.on(Channel.CONTROL)) - under_way
+        looks = room > 0 or not self._crowded or now >= self._gone_due
+        absent = self._find_absent(members, peers) if looks else {}
         targets = [(address, Channel.CONTROL) for address in (*self._unmet, *absent)]
         targets += [(address, Channel.BULK) for address in self._bulk(peers, now, joining)]
         wanted = {target: self._attempts.get(target) or _Attempt() for target in targets}
-        kept = {t: a for t, a in self._attempts.items() if a.under_way or a.due > now}
-        self._attempts = kept | wanted
+        if looks:
+            kept = {t: a for t, a in self._attempts.items() if a.under_way or a.due > now}
+            self._attempts = kept
+        self._attempts |= wanted
         ready = [t for t, a in wanted.items() if not a.under_way and a.due <= now]
         gone = [t for t in ready if t[0] in absent and not lives(absent[t[0]])]
         gone = [t for t in gone if t[1] is Channel.CONTROL and t[0] not in self._unmet]
-        room = WARM_LINKS_MAX - len(peers.on(Channel.CONTROL))
         started = self._choose([t for t in ready if t not in gone], room)
         started += self._choose_gone(gone, now)
         for target in started:
             self._attempts[target].under_way = True
             self._passing.pop(absent.get(target[0], self._config.node), None)
+        if looks and self._crowded and now >= self._gone_due:
+            self._gone_due = now + LOOK_EVERY_S
         later = [a.due for a in wanted.values() if not a.under_way and a.due > now]
-        later += [self._gone_due] if gone else []
+        later += [self._gone_due] if gone or self._crowded else []
         self._next_due = min(later, default=now + EXCHANGE_EVERY_S)
         return started
+
+    def _find_absent(self, members: Sequence[Entry], peers: Peers) -> dict[str, NodeId]:
+        """Return the members that we are not connected to, by address.
+
+        Where one member answers no other can: an address handed on would be dialled for ever.
+        """
+        linked = peers.addresses()
+        return {
+            entry.address: entry.node
+            for entry in members
+            if self._absent(entry, peers) and entry.address not in linked
+        }
 
     def _choose_gone(
         self, gone: list[tuple[str, Channel]], now: float

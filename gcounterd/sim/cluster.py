@@ -18,6 +18,7 @@ import attrs
 
 from gcounterd.errors import ClientError
 from gcounterd.ids import COLUMN_ID_BYTES, ColumnId, Epoch, NodeId, column_id, draw_epoch
+from gcounterd.members.timing import LAN, Timing
 from gcounterd.node.config import Config
 from gcounterd.node.effects import Notice
 from gcounterd.node.messages import Channel
@@ -43,6 +44,7 @@ class Host:
     approved_only, token  what `--admission` says, and what is in its `--join-token-file`
     process   the life that runs now; exits  how earlier ones ended by themselves
     answered  the last own column and the version up to which it was answered
+    drawn     the epoch of the next life, where it is known beforehand
     """
 
     name: str
@@ -59,13 +61,15 @@ class Host:
     process: Process | None = None
     exits: list[tuple[int, str]] = attrs.Factory(list)
     answered: tuple[ColumnId, int] | None = None
+    drawn: Epoch | None = None
     rolled_back: bool = False
 
 
 class Cluster:
-    """Hosts, and everything that can be done to them by name."""
+    """Hosts, and everything that can be done to them by name; `timing` is every node's."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, timing: Timing = LAN) -> None:
+        self.timing = timing
         self.world = World(seed)
         self.tally: Counter[str] = Counter()
         self.network = Network(self.world, self.tally)
@@ -110,7 +114,8 @@ class Cluster:
         return host.process
 
     def _boot(self, host: Host) -> tuple[Node, int]:
-        epoch = draw_epoch(self._wall_ms(host), self._rng.getrandbits(80), host.disk.content.epoch)
+        fresh = draw_epoch(self._wall_ms(host), self._rng.getrandbits(80), host.disk.content.epoch)
+        epoch, host.drawn = host.drawn or fresh, None
         host.disk.content.epoch = epoch
         restored = host.disk.recover(column_id(host.node, epoch), host.max_counters)
         check(not restored.gaps, "I7 honest answers", f"{host.name}'s journal has gaps")
@@ -140,6 +145,7 @@ class Cluster:
             self._rng.randbytes(8),
             host.address,
             host.seeds,
+            timing=self.timing,
             wall_ms=partial(self._wall_ms, host),
             approved_only=host.approved_only,
             join_token=host.token,

@@ -90,6 +90,12 @@ def test_in_a_crowd_only_so_many_links_are_kept_warm() -> None:
     assert len(started) == WARM_LINKS_MAX
 
 
+def test_in_a_crowd_dials_under_way_take_room_too() -> None:
+    d, members = dialler(), crowd(100)
+    assert len(dials(d, members, Peers(node_id("a")), 0.0)) == WARM_LINKS_MAX
+    assert dials(d, members, Peers(node_id("a")), 0.0) == []
+
+
 def test_in_a_crowd_a_peer_is_let_go_now_and_then_so_that_others_get_their_turn() -> None:
     d = dialler()
     letters = [chr(65 + n) for n in range(WARM_LINKS_MAX)]

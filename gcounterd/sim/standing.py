@@ -1,0 +1,33 @@
+"""A cluster that stands already: nodes that know each other from their disks.
+
+Theory. Joining is a story of its own and its traffic grows with the square of the nodes; whoever
+wants to look at something else begins after it. Every disk gets the same roster, in which each
+node has the epoch that it is about to start with, so that nobody has anything new to say. What is
+left of the beginning is that all dial each other at once.
+"""
+
+from __future__ import annotations
+
+from gcounterd.ids import draw_epoch
+from gcounterd.members.roster import Entry, Roster, State
+from gcounterd.sim.cluster import Cluster
+from gcounterd.sim.world import WALL_START_MS
+from gcounterd.storage.recovery import roster_image
+
+
+def stand(cluster: Cluster, nodes: int) -> list[str]:
+    """Put up and start `n1`, `n2`, …, each an active member to all; return their names."""
+    names = [f"n{number}" for number in range(1, nodes + 1)]
+    rng = cluster.world.derive("standing")
+    entries = []
+    for name in names:
+        host = cluster.add_host(name)
+        host.drawn = draw_epoch(WALL_START_MS, rng.getrandbits(80))
+        entries.append(Entry(host.node, host.drawn, 0, name, host.address, State.ACTIVE))
+    image = roster_image(Roster(entries))
+    for name in names:
+        content = cluster.hosts[name].disk.content
+        content.images[image.kind.value, image.column, image.number] = image
+    for name in names:
+        cluster.start(name)
+    return names
