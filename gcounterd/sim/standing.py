@@ -12,7 +12,7 @@ from gcounterd.ids import draw_epoch
 from gcounterd.members.roster import Entry, Roster, State
 from gcounterd.sim.cluster import Cluster
 from gcounterd.sim.world import WALL_START_MS
-from gcounterd.storage.recovery import roster_image
+from gcounterd.storage.recovery import roster_images
 
 
 def stand(cluster: Cluster, nodes: int) -> list[str]:
@@ -24,10 +24,9 @@ def stand(cluster: Cluster, nodes: int) -> list[str]:
         host = cluster.add_host(name)
         host.drawn = draw_epoch(WALL_START_MS, rng.getrandbits(80))
         entries.append(Entry(host.node, host.drawn, 0, name, host.address, State.ACTIVE))
-    image = roster_image(Roster(entries))
+    images = {(i.kind.value, i.column, i.number): i for i in roster_images(Roster(entries))}
     for name in names:
-        content = cluster.hosts[name].disk.content
-        content.images[image.kind.value, image.column, image.number] = image
+        cluster.hosts[name].disk.content.images.update(images)
     for name in names:
         cluster.start(name)
     return names
