@@ -54,7 +54,7 @@ class Dialler:
         self._attempts: dict[tuple[str, Channel], _Attempt] = {}
         self._unmet: dict[str, None] = dict.fromkeys(config.seeds)
         self._passing: dict[NodeId, None] = {}
-        self._crowded = False
+        self._crowded = self._news = False
         self._gone_due = now
         self._exchange_due = now + EXCHANGE_EVERY_S
         self._next_due = now
@@ -90,6 +90,7 @@ class Dialler:
     def met(self, address: str) -> None:
         """Note that a member (or we ourselves) answered at `address`."""
         self._unmet.pop(address, None)
+        self._news = True
 
     def ended(self, address: str, channel: Channel, now: float) -> None:
         """Note that a dial ended, in a link or without: how long before the next, if it is needed.
@@ -120,21 +121,28 @@ class Dialler:
         under_way = sum(a.under_way and t[1] is Channel.CONTROL for t, a in self._attempts.items())
         room = WARM_LINKS_MAX - len(peers.on(Channel.CONTROL)) - under_way
         looks = room > 0 or not self._crowded or now >= self._gone_due
-        absent = self._find_absent(members, peers) if looks else {}
+        if not (looks or self._news or self._unmet):
+            self._next_due = self._gone_due
+            return []
+        self._news = False
+        if self._crowded and room <= 0:
+            members = [entry for entry in members if looks and not lives(entry.node)]
+        absent = self._find_absent(members, peers)
         targets = [(address, Channel.CONTROL) for address in (*self._unmet, *absent)]
         targets += [(address, Channel.BULK) for address in self._bulk(peers, now, joining)]
         wanted = {target: self._attempts.get(target) or _Attempt() for target in targets}
         if looks:
-            kept = {t: a for t, a in self._attempts.items() if a.under_way or a.due > now}
-            self._attempts = kept
-        self._attempts |= wanted
+            self._attempts = {
+                t: a for t, a in self._attempts.items() if a.under_way or a.due > now or t in wanted
+            }
         ready = [t for t, a in wanted.items() if not a.under_way and a.due <= now]
         gone = [t for t in ready if t[0] in absent and not lives(absent[t[0]])]
         gone = [t for t in gone if t[1] is Channel.CONTROL and t[0] not in self._unmet]
         started = self._choose([t for t in ready if t not in gone], room)
-        started += self._choose_gone(gone, now)
+        started += self._choose_gone({target: wanted[target].due for target in gone}, now)
         for target in started:
-            self._attempts[target].under_way = True
+            self._attempts[target] = wanted[target]
+            wanted[target].under_way = True
             self._passing.pop(absent.get(target[0], self._config.node), None)
         if looks and self._crowded and now >= self._gone_due:
             self._gone_due = now + LOOK_EVERY_S
@@ -148,7 +156,7 @@ class Dialler:
 
         Where one member answers no other can: an address handed on would be dialled for ever.
         """
-        linked = peers.addresses()
+        linked = peers.addresses() if members else {}
         return {
             entry.address: entry.node
             for entry in members
@@ -156,13 +164,13 @@ class Dialler:
         }
 
     def _choose_gone(
-        self, gone: list[tuple[str, Channel]], now: float
+        self, gone: dict[tuple[str, Channel], float], now: float
     ) -> list[tuple[str, Channel]]:
         """Pick one of the members that do not live, whoever has waited longest."""
         if not gone or now < self._gone_due:
             return []
         self._gone_due = now + GONE_EVERY_S
-        return [min(gone, key=lambda target: self._attempts[target].due)]
+        return [min(gone, key=lambda target: gone[target])]
 
     def _choose(self, ready: list[tuple[str, Channel]], room: int) -> list[tuple[str, Channel]]:
         """Leave out control links to members that would pass the limit of warm links."""
