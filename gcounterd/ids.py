@@ -20,7 +20,8 @@ ColumnId = NewType("ColumnId", bytes)
 ID_BYTES = 16
 COLUMN_ID_BYTES = 2 * ID_BYTES
 _RANDOM_BITS = 80
-_MS_MAX = 2**48 - 1
+# The last millisecond that fits an epoch; nobody can go above an epoch of it.
+LAST_MS = 2**48 - 1
 
 
 def column_id(node: NodeId, epoch: Epoch) -> ColumnId:
@@ -38,6 +39,11 @@ def epoch_of(column: ColumnId) -> Epoch:
     return Epoch(column[ID_BYTES:])
 
 
+def ms_of(epoch: Epoch) -> int:
+    """Return the milliseconds in an epoch: when it was drawn, or one above another's."""
+    return int.from_bytes(epoch[: ID_BYTES - _RANDOM_BITS // 8], "big")
+
+
 def draw_epoch(now_ms: int, random_bits: int, above: Epoch | None = None) -> Epoch:
     """Make an epoch from wall milliseconds and at least 80 random bits, above `above` if given.
 
@@ -46,8 +52,8 @@ def draw_epoch(now_ms: int, random_bits: int, above: Epoch | None = None) -> Epo
     """
     ms = now_ms
     if above is not None:
-        ms = max(ms, int.from_bytes(above[:6], "big") + 1)
-    if not 0 <= ms <= _MS_MAX:
+        ms = max(ms, ms_of(above) + 1)
+    if not 0 <= ms <= LAST_MS:
         raise ValueError(f"{ms} ms does not fit an epoch's 48 bits")
     low = random_bits & ((1 << _RANDOM_BITS) - 1)
     return Epoch((ms << _RANDOM_BITS | low).to_bytes(ID_BYTES, "big"))

@@ -68,6 +68,10 @@ class Counters:
         row = self.keys.find(key)
         return 0 if row is None else self._totals.item(row)
 
+    def reopen(self, own: ColumnId) -> None:
+        """Write the new column `own` from the next cut on; the one before stays as it is."""
+        self.writer.reopen(own)
+
     def cut(self) -> list[Batch]:
         """Turn what was added into batches of the own column (see `Writer.cut`)."""
         return self.writer.cut(self.columns.get(self.writer.own))

@@ -58,6 +58,17 @@ class Writer:
         """Return the number of keys that wait for the next cut."""
         return len(self._pending)
 
+    @property
+    def idle(self) -> bool:
+        """Say whether nothing waits and nothing is in flight."""
+        return not (self._pending or self._in_flight)
+
+    def reopen(self, own: ColumnId) -> None:
+        """Write the new column `own` from the next cut on; what waits goes there."""
+        assert not self._in_flight, "the last cut was neither applied nor abandoned"
+        self.own = own
+        self._places = reserve(self._max_counters, np.uint32)
+
     def add(self, key: bytes, amount: int, totals: Totals, most: int = AMOUNT_MAX) -> None:
         """Gather one increment of 1 to `most`; raise `ClientError` if it cannot be counted."""
         if not 1 <= amount <= most:

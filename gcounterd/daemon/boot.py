@@ -12,16 +12,16 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import time
 from pathlib import Path
 from random import Random
 
 import attrs
 
 from gcounterd.counters.images import Image, Kind
+from gcounterd.daemon.identity import CATCHING_UP, CAUGHT_UP, draw, is_caught_up, wall_ms
 from gcounterd.daemon.logs import get_logger
 from gcounterd.errors import ConfigError, StorageError
-from gcounterd.ids import ColumnId, Epoch, NodeId, column_id, draw_epoch, node_of, show
+from gcounterd.ids import ColumnId, Epoch, NodeId, column_id, node_of, show
 from gcounterd.members.timing import PROFILES
 from gcounterd.node.config import Config
 from gcounterd.node.node import Node
@@ -37,17 +37,6 @@ _LISTED_MAX = 5
 _DURABILITY = "durability"
 # Setting damage aside can uncover more behind it, but not for ever.
 _ASIDE_ROUNDS_MAX = 10
-
-
-# How far an identity has come. A newcomer that stops before it has caught up has not done so yet
-# when it starts again, although its disk is whole.
-CATCHING_UP = "catching up"
-CAUGHT_UP = "caught up"
-
-
-def is_caught_up(identity: Settings) -> bool:
-    """Say whether this identity has ever been ready."""
-    return identity.identity_state != CATCHING_UP
 
 
 @attrs.frozen
@@ -94,7 +83,7 @@ class Booted:
             address=address,
             seeds=seeds,
             timing=PROFILES[wishes.profile],
-            wall_ms=_wall_ms,
+            wall_ms=wall_ms,
             approved_only=wishes.approved_only,
             join_token=wishes.join_token,
             take_over=wishes.take_over,
@@ -200,19 +189,14 @@ def _restore(own: ColumnId, images: list[Image], recovered: Recovered, wishes: W
         raise StorageError(f"{error}. {_ways_out(wishes.data_dir)}") from None
 
 
-def _wall_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 def _identity(before: Settings | None, wishes: Wishes) -> Settings:
-    now_ms, bits = _wall_ms(), secrets.randbits(80)
     if before is None:
         return Settings(
             store_id=secrets.token_bytes(16),
             node_id=secrets.token_bytes(16),
             name=wishes.name,
             cluster=wishes.cluster,
-            epoch=draw_epoch(now_ms, bits),
+            epoch=draw(None),
             identity_state=CATCHING_UP if wishes.joins else CAUGHT_UP,
         )
     if before.cluster != wishes.cluster:
@@ -220,8 +204,7 @@ def _identity(before: Settings | None, wishes: Wishes) -> Settings:
             f"{wishes.data_dir} belongs to cluster '{before.cluster}', not '{wishes.cluster}': "
             "give that --cluster, or another --data-dir"
         )
-    epoch = draw_epoch(now_ms, bits, above=Epoch(before.epoch))
-    return attrs.evolve(before, name=wishes.name, epoch=epoch)
+    return attrs.evolve(before, name=wishes.name, epoch=draw(Epoch(before.epoch)))
 
 
 def _left_out(damage: list[Damage], own: ColumnId, wishes: Wishes) -> dict[ColumnId, None]:

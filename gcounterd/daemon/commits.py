@@ -14,7 +14,7 @@ Checkpoints run beside it, one image at a time; an image is made only between ap
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import attrs
 import trio
@@ -83,6 +83,7 @@ class Commits:
         self._seq = store.last_seq
         self._applied = self._seq  # the newest journal row whose records are applied
         self._work = trio.Event()
+        self._between: Callable[[], Awaitable[None]] | None = None
         self._gathering = _Outcome()
         self._ended: ClientError | None = None  # why nothing is committed any more
         self._idle = trio.Event()  # set while nothing is being applied
@@ -95,6 +96,14 @@ class Commits:
 
     def request(self) -> None:
         """See to it that what waits is committed soon."""
+        self._work.set()
+
+    def between(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Let `act` run once between two commits, soon; in place of one that has not run yet.
+
+        What waits and nothing else of ours is then in flight. Its errors are those of a commit.
+        """
+        self._between = act
         self._work.set()
 
     async def wait(self) -> None:
@@ -127,9 +136,11 @@ class Commits:
         while True:
             await self._work.wait()
             self._work = trio.Event()
-            outcome, self._gathering = self._gathering, _Outcome()
-            group = self._node.cut()
+            outcome, group = self._gathering, None
             try:
+                await self._act_between()
+                outcome, self._gathering = self._gathering, _Outcome()
+                group = self._node.cut()
                 if group is not None:
                     await self._commit(group, outcome)
             except BaseException as error:
@@ -140,6 +151,11 @@ class Commits:
                 blocks = _blocks_of(group)
                 group = None
                 await _free(blocks)
+
+    async def _act_between(self) -> None:
+        act, self._between = self._between, None
+        if act is not None:
+            await act()
 
     def longest_wait(self) -> float:
         """Return the longest wait of a group for other work of the disk's thread, of late."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import collections
 import gc
 from collections.abc import Sequence
+from functools import partial
 from typing import assert_never
 
 import attrs
@@ -18,12 +19,13 @@ import trio
 
 from gcounterd.daemon.commits import Commits
 from gcounterd.daemon.events import ALARMS, History
+from gcounterd.daemon.identity import Identity
 from gcounterd.daemon.logs import get_logger
-from gcounterd.errors import RefusedError
-from gcounterd.ids import show
+from gcounterd.errors import RefusedError, StorageError
+from gcounterd.ids import Epoch, show
 from gcounterd.links.limits import Limits
 from gcounterd.links.transport import Transport
-from gcounterd.node.effects import Dial, Drop, Effect, Exit, Notice, ReadDone, Send
+from gcounterd.node.effects import Dial, Drop, Effect, Exit, Notice, ReadDone, Redraw, Send
 from gcounterd.node.grades import Grade
 from gcounterd.node.messages import Channel, Hello, Message, Part, Refusal
 from gcounterd.node.node import Node
@@ -55,9 +57,15 @@ class Driver:
     """
 
     def __init__(
-        self, node: Node, store: Store, durability: Durability, names_on_disk: int
+        self,
+        node: Node,
+        store: Store,
+        durability: Durability,
+        names_on_disk: int,
+        identity: Identity,
     ) -> None:
         self.node = node
+        self._identity = identity
         self.store = store
         timing = node.config.timing
         limits = Limits.patient(timing.interval, timing.timeout)
@@ -92,6 +100,8 @@ class Driver:
                     if waiting is not None:
                         waiting.missing = missing
                         waiting.done.set()
+                case Redraw(above):
+                    self.commits.between(partial(self._redraw, above))
                 case Exit():
                     self._ended = effect
                     self._nudge.set()
@@ -99,6 +109,18 @@ class Driver:
                     assert_never(effect)
         if self.node.intake:
             self.commits.request()
+
+    async def _redraw(self, above: Epoch) -> None:
+        """Go on in an epoch above this one; between two commits."""
+        try:
+            epoch = await self._identity.redraw(above)
+        except StorageError as error:
+            if not error.full:
+                raise
+            log.warning("redraw_refused", reason=error)  # the node asks for it again
+            return
+        log.warning("epoch_redrawn", epoch=show(epoch))
+        self.carry_out(self.node.reopen(epoch, trio.current_time()))
 
     def _note(self, notice: Notice) -> None:
         self.events[notice.name] += 1
@@ -147,7 +169,10 @@ class Driver:
 
     def judge(self, hello: Hello) -> Refusal | None:
         """Return why a peer's hello is refused, or None."""
-        return self.node.judge(hello, trio.current_time())
+        now = trio.current_time()
+        refusal, effects = self.node.judge(hello, now)
+        self._input(effects, now)
+        return refusal
 
     def opened(self, link: int, hello: Hello, dialled: str | None) -> None:
         """Take note of a link."""
@@ -177,7 +202,8 @@ class Driver:
         self.events[f"dial_{grade.name.lower()}"] += 1
         log.debug("dial_failed", address=address, grade=grade.name.lower())
         now = trio.current_time()
-        self._input(self.node.dial_failed(address, channel, grade, refusal, now), now)
+        theirs = refusal if grade is Grade.REJECTED else None
+        self._input(self.node.dial_failed(address, channel, grade, theirs, now), now)
 
     async def room(self) -> None:
         """Hold a reader back while too much waits for the disk."""

@@ -32,8 +32,8 @@ EVENTS_KEPT_MAX = 1024
 WATCHERS_MAX = 64
 
 # What an operator should look at, although the node goes on.
-ALARMS = ("suspect", "dead", "alone", "slow")
-MEMBERSHIP = ("member", "joined", "refuted", "back", "left", "company", *ALARMS)
+ALARMS = ("suspect", "dead", "alone", "slow", "twin", "gives_way")
+MEMBERSHIP = ("member", "joined", "refuted", "back", "left", "company", "goes_on", *ALARMS)
 
 _OWN_FIELDS = ("number", "time", "event")
 

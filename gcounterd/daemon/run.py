@@ -22,9 +22,10 @@ from gcounterd.api.limits import Limits
 from gcounterd.api.listeners import Listener, listen_tcp, listen_unix
 from gcounterd.api.server import serve
 from gcounterd.daemon.addresses import Address
-from gcounterd.daemon.boot import CAUGHT_UP, Booted, Wishes, boot, is_caught_up
+from gcounterd.daemon.boot import Booted, Wishes, boot
 from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.driver import Driver
+from gcounterd.daemon.identity import Identity, is_caught_up
 from gcounterd.daemon.join_token import read_join_token
 from gcounterd.daemon.logs import get_logger
 from gcounterd.daemon.longest import Turns
@@ -107,7 +108,9 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
     peers = await listen_peers(settings.peer.host, settings.peer.port)
     address = _advertised(settings, peers)
     node = booted.node(str(address), seeds, trio.current_time())
-    driver = Driver(node, booted.store, durability, booted.restored.names_on_disk)
+    identity = Identity(booted.identity, booted.store)
+    names_on_disk = booted.restored.names_on_disk
+    driver = Driver(node, booted.store, durability, names_on_disk, identity)
     views = Views(driver, condition, durability)
     turns = Turns()
     trio.lowlevel.add_instrument(turns)
@@ -134,17 +137,16 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
         _announce(settings, node.config.address, listeners)
         condition.not_ready.pop("starting")
         if not is_caught_up(booted.identity):
-            nursery.start_soon(_note_caught_up, booted, node)
+            nursery.start_soon(_note_caught_up, identity, node)
 
 
-async def _note_caught_up(booted: Booted, node: Node) -> None:
+async def _note_caught_up(identity: Identity, node: Node) -> None:
     """Write down that this identity was ready once, when it is."""
     while node.joining.reasons():  # noqa: ASYNC110 - worked out when asked, so it has no event
         await trio.sleep(_CAUGHT_UP_POLL_S)
-    caught_up = attrs.evolve(booted.identity, identity_state=CAUGHT_UP)
     while True:
         try:
-            return await booted.store.save_settings(caught_up)
+            return await identity.note_caught_up()
         except StorageError as error:
             if not error.full:
                 raise

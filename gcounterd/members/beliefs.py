@@ -171,6 +171,11 @@ class Beliefs:
         self.rumours.put(self.me)
         return [Tell((source,), (self.me,))]
 
+    def renew(self, epoch: Epoch) -> None:
+        """Go on in a new life of our own."""
+        self.me = Claim(self.me.node, epoch, 0, self.me.liveness)
+        self.table.count(self.me)
+
     def leave(self) -> None:
         """Say goodbye: from now on nothing is refuted."""
         self.me = attrs.evolve(self.me, liveness=Liveness.LEFT)

@@ -135,6 +135,10 @@ class Detector:
             actions += self._beliefs.take(claim, source, now)
         return actions
 
+    def renew(self, epoch: Epoch) -> None:
+        """Take note that this process goes on in a new epoch."""
+        self._beliefs.renew(epoch)
+
     def leave(self) -> Claim:
         """Say goodbye: return what to tell; from now on nothing is refuted."""
         self._beliefs.leave()

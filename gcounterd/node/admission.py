@@ -1,10 +1,9 @@
 """Admission: which hellos are accepted, and what a refusal means for us.
 
 Theory. Nothing of a peer is parsed, let alone merged, before its hello is accepted: cluster and
-version first, since merging a foreign cluster's counters could not be undone; then identity; then,
-of newcomers, what `newcomers` asks. Two islands that both have an active member of one name keep
-both. A hello of our own node id from another process is a twin and refused; whether the
-established or the starting one must go is decided by who is established.
+version first, since merging a foreign cluster's counters could not be undone; then identity: which
+of two processes with one node id may stay is decided by `twins`; then, of newcomers, what
+`newcomers` asks. Two islands that both have an active member of one name keep both.
 
 Refusals that time may cure do not end a process: too many newcomers at once, a judge that is
 still joining itself, and for a while a token that the judge has not heard of yet.
@@ -12,11 +11,13 @@ still joining itself, and for a while a token that the judge has not heard of ye
 
 from __future__ import annotations
 
+from gcounterd.node.asking import Verdict
 from gcounterd.node.config import Config
 from gcounterd.node.effects import Effect, Exit, Notice
+from gcounterd.node.joining import Joining
 from gcounterd.node.messages import PROTOCOL_VERSION, Channel, Hello, Refusal, Refused
 from gcounterd.node.newcomers import Newcomers
-from gcounterd.node.peers import Peers
+from gcounterd.node.twins import Twins
 
 EXIT_REFUSED = 4
 # An approval is told to every member at once, and found by the next comparison of hashes (30 s)
@@ -24,8 +25,8 @@ EXIT_REFUSED = 4
 APPROVAL_PATIENCE_S = 60.0
 
 
-def introduce(config: Config, channel: Channel, *, joining: bool, provisional: bool) -> Hello:
-    """Return our first frame for a link on `channel`; the token is shown while we are `joining`."""
+def introduce(config: Config, channel: Channel, joining: Joining, twins: Twins) -> Hello:
+    """Return our first frame for a link on `channel`; the token is shown while we are joining."""
     return Hello(
         PROTOCOL_VERSION,
         config.cluster,
@@ -35,41 +36,25 @@ def introduce(config: Config, channel: Channel, *, joining: bool, provisional: b
         config.nonce,
         channel,
         config.address,
-        joining,
-        provisional,
-        token=config.join_token if joining else b"",
+        not joining.counting,
+        provisional=not twins.established,
+        yielding=twins.yielding,
+        token=b"" if joining.counting else config.join_token,
     )
 
 
-def judge(
-    hello: Hello, config: Config, peers: Peers, newcomers: Newcomers, now: float
-) -> Refusal | None:
-    """Return why a peer's hello is refused, or None if it is accepted."""
+def judge(hello: Hello, config: Config, twins: Twins, newcomers: Newcomers, now: float) -> Verdict:
+    """Return why a peer's hello is refused, or None if it is accepted; and what to do at once."""
     if hello.version != PROTOCOL_VERSION:
         text = f"this node speaks protocol {PROTOCOL_VERSION}, you speak {hello.version}"
-        return Refusal(Refused.VERSION, text, config.address)
+        return Refusal(Refused.VERSION, text, config.address), []
     if hello.cluster != config.cluster:
         text = f"this is cluster '{config.cluster}', you are in '{hello.cluster}'"
-        return Refusal(Refused.CLUSTER, text, config.address)
-    if hello.node == config.node:
-        if hello.nonce == config.nonce:
-            return Refusal(Refused.SELF, "you have dialled yourself", config.address)
-        return _twin(config.address)
-    known = peers.epoch_of(hello.node)
-    if known is not None and known > hello.epoch:
-        return _twin(hello.address)
-    if hello.joining:
-        return newcomers.judge(hello, now)
-    return None
-
-
-def _twin(address: str) -> Refusal:
-    return Refusal(
-        Refused.TWIN,
-        "another process runs with your node id: a copied data directory, or an old life of "
-        "yours; stop it, or start on a directory of its own",
-        address,
-    )
+        return Refusal(Refused.CLUSTER, text, config.address), []
+    refusal, effects = twins.judge(hello, now)
+    if refusal is None and hello.joining:
+        refusal = newcomers.judge(hello, now)  # which may use its token up
+    return refusal, effects
 
 
 def is_final(refusal: Refusal, *, joining: bool, established: bool) -> bool:
@@ -83,12 +68,10 @@ def is_final(refusal: Refusal, *, joining: bool, established: bool) -> bool:
             return joining
         case Refused.CLUSTER | Refused.VERSION | Refused.UNAPPROVED | Refused.UNKNOWN:
             return joining and not established
-        case Refused.TWIN:
-            return not established
-        case Refused.UNREACHABLE | Refused.SELF | Refused.REMOVED | Refused.ASKING:
+        case Refused.UNREACHABLE | Refused.SELF | Refused.REMOVED | Refused.BUSY | Refused.YOUNG:
             return False
-        case Refused.BUSY | Refused.YOUNG:
-            return False
+        case Refused.ASKING | Refused.TWIN:
+            return False  # `twins` decides
 
 
 def yields_name(config: Config, hello: Hello) -> bool:

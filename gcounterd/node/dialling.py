@@ -20,7 +20,7 @@ import attrs
 from gcounterd.ids import NodeId
 from gcounterd.members.roster import Entry
 from gcounterd.node.config import Config
-from gcounterd.node.messages import Channel
+from gcounterd.node.messages import Channel, Refusal, Refused
 from gcounterd.node.peers import Link, Peers
 
 # A full mesh up to here; beyond, idle connections would cost O(N^2) sockets.
@@ -41,6 +41,7 @@ SEEDS_MAX = 1024
 @attrs.define(eq=False)
 class _Attempt:
     under_way: bool = False
+    began: float = 0.0
     due: float = 0.0
     delay: float = 0.0
 
@@ -75,13 +76,19 @@ class Dialler:
         """Try the seeds again, although they were met once: nobody else answers."""
         self.add_seeds(seed for seed in self._config.seeds if seed != self._config.address)
 
-    def hurry(self, address: str, node: NodeId) -> bool:
+    def hurry(self, address: str, node: NodeId, now: float) -> bool:
         """Say whether to dial a member for a probe: not if that is under way already."""
-        attempt = self._attempts.setdefault((address, Channel.CONTROL), _Attempt())
         if self._crowded:
             self._passing[node] = None
-        started, attempt.under_way = not attempt.under_way, True
-        return started
+        return self.start(address, now)
+
+    def start(self, address: str, now: float) -> bool:
+        """Say whether to dial control out of turn: not if that is under way already."""
+        attempt = self._attempts.setdefault((address, Channel.CONTROL), _Attempt())
+        if attempt.under_way:
+            return False
+        attempt.under_way, attempt.began = True, now
+        return True
 
     def is_passing(self, node: NodeId) -> bool:
         """Say whether a connection to a member was opened for a probe only."""
@@ -92,17 +99,25 @@ class Dialler:
         self._unmet.pop(address, None)
         self._news = True
 
-    def ended(self, address: str, channel: Channel, now: float) -> None:
-        """Note that a dial ended, in a link or without: how long before the next, if it is needed.
+    def ended(
+        self, address: str, channel: Channel, now: float, refusal: Refusal | None = None
+    ) -> float:
+        """Note that a dial ended, in a link or without; return how long it took.
 
-        Twice as long as the last time, give or take. A link that outlives this time clears the
-        memory of it; one that is closed at once (a peer that hangs up on us) does not.
+        The next, if it is needed, comes after twice the time of the last, give or take. A link
+        that outlives this time clears the memory of it; one that is closed at once (a peer that
+        hangs up on us) does not. Whoever is asked to try again does so soon.
         """
         attempt = self._attempts.setdefault((address, channel), _Attempt())
         first, most = self._config.redial_first, self._config.redial_most
-        attempt.delay = min(most, max(first, 2 * attempt.delay))
-        attempt.due = now + attempt.delay * self._rng.uniform(0.5, 1.0)
+        asked_again = refusal is not None and refusal.reason is Refused.ASKING
+        if not asked_again:
+            attempt.delay = min(most, max(first, 2 * attempt.delay))
+        delay = first if asked_again else attempt.delay
+        attempt.due = now + delay * self._rng.uniform(0.5, 1.0)
         attempt.under_way = False
+        self._next_due = min(self._next_due, attempt.due)
+        return now - attempt.began
 
     def dials(
         self,
@@ -142,7 +157,7 @@ class Dialler:
         started += self._choose_gone({target: wanted[target].due for target in gone}, now)
         for target in started:
             self._attempts[target] = wanted[target]
-            wanted[target].under_way = True
+            wanted[target].under_way, wanted[target].began = True, now
             self._passing.pop(absent.get(target[0], self._config.node), None)
         if looks and self._crowded and now >= self._gone_due:
             self._gone_due = now + LOOK_EVERY_S
@@ -181,7 +196,10 @@ class Dialler:
         return [t for t in ready if t in chosen or t not in members]
 
     def _absent(self, entry: Entry, peers: Peers) -> bool:
-        return entry.node != self._config.node and not peers.to(entry.node, Channel.CONTROL)
+        """Say whether to dial a member: it is not linked, or only an earlier life of it is."""
+        link = peers.to(entry.node, Channel.CONTROL)
+        is_past = link is not None and link.hello.epoch < entry.epoch
+        return entry.node != self._config.node and (link is None or is_past)
 
     def _bulk(self, peers: Peers, now: float, joining: bool) -> list[str]:
         return [

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import attrs
 
+from gcounterd.ids import Epoch
 from gcounterd.node.messages import Channel, Message, Refusal
 
 
@@ -48,6 +49,16 @@ class Exit:
 
 
 @attrs.frozen
+class Redraw:
+    """Draw an epoch above this one, write it down, and hand it to `Node.reopen`.
+
+    If it cannot be written down, nothing has happened: it will be asked for again.
+    """
+
+    above: Epoch
+
+
+@attrs.frozen
 class Notice:
     """Something an operator may want to read, count or watch; `name` is stable."""
 
@@ -63,4 +74,4 @@ class ReadDone:
     missing: tuple[str, ...]
 
 
-Effect = Dial | Send | Drop | Exit | Notice | ReadDone
+Effect = Dial | Send | Drop | Exit | Redraw | Notice | ReadDone

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from random import Random
 
 import attrs
 
@@ -83,7 +84,9 @@ class _Serving:
 class Exchange:
     """What is told, asked and served; one per node."""
 
-    def __init__(self, config: Config, counters: Counters, intake: Intake) -> None:
+    def __init__(
+        self, config: Config, counters: Counters, intake: Intake, rng: Random, now: float
+    ) -> None:
         self._config = config
         self._counters = counters
         self._intake = intake
@@ -93,6 +96,9 @@ class Exchange:
         self._serving: deque[_Serving] = deque()
         self._gatherings: dict[tuple[NodeId, ColumnId], tuple[bytes, Gathering]] = {}
         self._gathered = 0
+        self._rng = rng
+        self._gossip_due = now + config.digest_every * rng.random()
+        self._tell_all_due = False
         self._changes: dict[ColumnId, int] = dict.fromkeys(counters.columns, 0)
         self._change = 0
         self._hash: bytes | None = None
@@ -141,6 +147,19 @@ class Exchange:
         link.told = self._change
         return [Send((link.id,), Digest(heads, whole=False))] if heads else []
 
+    def abandoned(self) -> None:
+        """Take note that a commit failed: what peers sent is dropped, and was told us only once."""
+        self._tell_all_due = True
+
+    def gossip(self, links: list[Link], now: float) -> list[Effect]:
+        """Tell one random peer of `links` what changed, if that is due."""
+        if now < self._gossip_due:
+            return []
+        self._gossip_due = now + self._config.digest_every * self._rng.uniform(0.8, 1.2)
+        told_all, self._tell_all_due = self._tell_all_due, False
+        effects = [effect for link in links if told_all for effect in self.tell_all(link)]
+        return effects + (self.tell_changes(self._rng.choice(links)) if links else [])
+
     # -- asking -----------------------------------------------------------------------------
 
     def compare(self, link: Link, digest: Digest, now: float) -> list[Effect]:
@@ -163,7 +182,7 @@ class Exchange:
         if column in self._ahead:
             least = max(least, self._ahead[column][1])
         room = column in self._ahead or len(self._ahead) < AHEAD_MAX
-        if column != self._config.column and head >= least and room:
+        if column != self._counters.writer.own and head >= least and room:
             self._ahead[column] = (link, head)
 
     def ask(self, now: float) -> list[Effect]:
@@ -195,7 +214,7 @@ class Exchange:
 
     def take_push(self, link: Link, batch: Batch, now: float) -> list[Effect]:
         """Hand a pushed batch to the intake, or ask for what lies before it."""
-        if batch.column == self._config.column:
+        if batch.column == self._counters.writer.own:
             raise PeerError("own_column", "a batch of the column that we write")
         if not self._intake.take_batch(batch):
             self.ahead(link, batch.column, batch.version)
@@ -319,8 +338,8 @@ class Exchange:
     # -- time -------------------------------------------------------------------------------
 
     def next_wake(self) -> float:
-        """Return the next deadline of a want (`inf` without one)."""
-        return min((asked.deadline for asked in self._asked.values()), default=float("inf"))
+        """Return when to gossip or to ask again, at the latest."""
+        return min([self._gossip_due, *(asked.deadline for asked in self._asked.values())])
 
     @property
     def gatherings(self) -> int:

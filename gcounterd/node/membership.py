@@ -77,6 +77,11 @@ class Membership:
             state = before.state
         return Entry(config.node, config.epoch, 0, config.name, config.address, state)
 
+    def reopen(self, config: Config) -> None:
+        """Write our entry anew: this process goes on in a new epoch."""
+        self._config = config
+        self._intake.take_entries((self._own_entry(),))
+
     def is_self(self, address: str) -> None:
         """Note that a seed turned out to be this node."""
         self._self_seeds[address] = None

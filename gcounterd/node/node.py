@@ -17,13 +17,16 @@ from collections.abc import Iterable, Iterator
 from random import Random
 from typing import assert_never
 
+import attrs
+
 from gcounterd.counters.batches import COUNT_MAX
 from gcounterd.counters.counters import Counters
 from gcounterd.errors import ClientError, PeerError
-from gcounterd.ids import NodeId
+from gcounterd.ids import Epoch
 from gcounterd.members.roster import Roster, State
 from gcounterd.node import admission
 from gcounterd.node.approving import Approving
+from gcounterd.node.asking import Verdict
 from gcounterd.node.config import Config
 from gcounterd.node.dialbacks import DialBacks
 from gcounterd.node.dialling import Dialler
@@ -59,6 +62,7 @@ from gcounterd.node.probing import Probing
 from gcounterd.node.pushes import Pushes
 from gcounterd.node.reading import READS_MAX, Reading
 from gcounterd.node.records import Group, TakeApprovals, TakeBatch, TakeEntries
+from gcounterd.node.twins import Twins
 
 # Small batches taken in between two pauses; about 10 us each.
 RECORDS_PER_SLICE = 128
@@ -88,23 +92,21 @@ class Node:
         fresh = bool(config.seeds) if mine is None else mine.state is State.JOINING
         intake, peers = self.intake, self.peers
         self.joining = Joining(config, roster, counters, intake, fresh=fresh, damaged=damaged)
-        self.exchange = Exchange(config, counters, self.intake)
+        self.exchange = Exchange(config, counters, self.intake, rng, now)
         self.reading = Reading(config.node, counters, roster, self.peers)
         self.dialler = Dialler(config, rng, now)
         self._rng = rng
         self.probing = Probing(config, roster, self.peers, self.dialler, rng, now)
         self.detector = self.probing.detector
         self.dialbacks = DialBacks(config.address, self.peers)
-        self._established = False
+        self.twins = Twins(config, roster, counters, self.peers, self.dialler)
         self.approving = Approving(config, roster, intake, peers, self.joining)
         self.membership = Membership(
             config, roster, intake, peers, self.joining, self.exchange, self.approving, rng
         )
         self.newcomers = Newcomers(config, roster, counters, intake, peers, now)
         self.refusals = admission.Refusals(config)
-        self.pushes = Pushes(config, roster, self.peers, rng, now)
-        self._digest_due = now + config.digest_every * rng.random()
-        self._tell_all_due = False
+        self.pushes = Pushes(counters, roster, self.peers, rng, now)
 
     # -- the data plane ---------------------------------------------------------------------
 
@@ -119,6 +121,7 @@ class Node:
         self.counters.add_all(counts)
 
     def _check_counting(self) -> None:
+        self.twins.check()
         if not self.joining.counting:
             raise ClientError(503, "not_active", "; ".join(self.joining.reasons()))
 
@@ -149,36 +152,45 @@ class Node:
         self.intake.committed()
         batches = [record.batch for record in group.records if isinstance(record, TakeBatch)]
         self.exchange.changed(dict.fromkeys(batch.column for batch in batches))
-        self._established = self._established or group.own
+        self.twins.established |= group.own
         self.pushes.queue(batches)
         effects = self.pushes.send(now)
         for record in group.records:
             match record:
                 case TakeEntries(entries):
                     effects += self.membership.merge(entries, now)
-                    effects += self._probed(self.probing.roster_changed(entries, now), now)
+                    effects += self._tidied(self.probing.roster_changed(entries, now), now)
                 case TakeApprovals(approvals):
                     effects += self.approving.merge(approvals)
         self.membership.activate()
+        effects += self.twins.look(now)
         return [*effects, *self.exchange.ask(now), *self.reading.finish(now)]
 
     def abandoned(self, group: Group) -> None:
         """Forget a group that is certainly not durable."""
         self.counters.writer.settle()
         self.intake.abandoned(group)
-        self._tell_all_due = True  # what peers sent is dropped, and they were told it only once
+        self.exchange.abandoned()
+
+    def reopen(self, epoch: Epoch, now: float) -> list[Effect]:
+        """Go on in a new column of `epoch`, which is durable; no commit may be under way."""
+        self.config = attrs.evolve(self.config, epoch=epoch)
+        self.counters.reopen(self.config.column)
+        self.detector.renew(epoch)
+        self.membership.reopen(self.config)
+        self.twins.reopened(self.config)
+        return self._part(self.peers.all(), "new_epoch", now)  # a hello names the epoch
 
     # -- links ------------------------------------------------------------------------------
 
     def hello(self, channel: Channel) -> Hello:
         """Return our first frame."""
-        joining, provisional = not self.joining.counting, not self._established
-        return admission.introduce(self.config, channel, joining=joining, provisional=provisional)
+        return admission.introduce(self.config, channel, self.joining, self.twins)
 
-    def judge(self, hello: Hello, now: float) -> Refusal | None:
-        """Return why a peer's hello is refused, or None if it is accepted."""
-        refusal = admission.judge(hello, self.config, self.peers, self.newcomers, now)
-        return refusal or self.dialbacks.judge(hello)
+    def judge(self, hello: Hello, now: float) -> Verdict:
+        """Return why a peer's hello is refused, or None if it is accepted; and what to do."""
+        refusal, effects = admission.judge(hello, self.config, self.twins, self.newcomers, now)
+        return refusal or self.dialbacks.judge(hello), self._tidied(effects, now)
 
     def opened(self, link: int, hello: Hello, dialled: str | None, now: float) -> list[Effect]:
         """Take note of a link whose hellos were accepted on both sides."""
@@ -187,25 +199,29 @@ class Node:
             self.dialler.met(dialled)
         self.dialler.met(hello.address)
         new = Link(link, hello, dialled, now)
+        new.guest = self.twins.is_guest(new)
         losers = self.peers.put(new)
         effects: list[Effect] = [Drop(old.id, "replaced") for old in losers]
         for old in losers:
             self._forget(old.id)
         if new in losers:
             return effects
-        self._established = True
+        effects += self._tidied(self.twins.opened(new, now), now)
+        if new.guest:
+            return effects
         if not self.joining.counting and admission.yields_name(self.config, hello):
             return [*effects, admission.leave_name(hello)]
         if hello.channel is Channel.BULK:
             effects += [*self.membership.greet(new, now), *self.reading.ask_missing()]
         else:
-            effects += self._probed(self.probing.opened(new, now), now)
+            effects += self._tidied(self.probing.opened(new, now), now)
         return [*effects, *self._dial(now)]
 
     def _forget(self, link: int) -> None:
         """Let go of what was under way on a link that is gone."""
         self.exchange.closed(link)
         self.membership.closed(link)
+        self.twins.closed(link)
 
     def closed(self, link: int, now: float) -> list[Effect]:
         """Take note that a link is gone."""
@@ -215,19 +231,20 @@ class Node:
         self._forget(link)
         effects: list[Effect] = []
         if gone.channel is Channel.CONTROL:
-            effects = self._probed(self.probing.closed(gone, now), now)
+            effects = self._tidied(self.probing.closed(gone, now), now)
         return effects + self._dial(now)
 
     def dial_failed(
         self, address: str, channel: Channel, grade: Grade, refusal: Refusal | None, now: float
     ) -> list[Effect]:
         """Take note that a dial ended without a link, with the refusal if there was one."""
-        self.dialler.ended(address, channel, now)
+        lasted = self.dialler.ended(address, channel, now, refusal)
         effects: list[Effect] = []
         if channel is Channel.CONTROL:
-            effects = self._probed(self.probing.dial_failed(address, grade, now), now)
+            effects = self._tidied(self.probing.dial_failed(address, grade, now), now)
+            effects += self.twins.dial_failed(address, refusal, lasted, now)
         else:
-            effects = self._probed(self.dialbacks.failed(address, grade), now)
+            effects = self._tidied(self.dialbacks.failed(address, grade), now)
         return effects + self._refused(address, refusal, now)
 
     def _refused(self, address: str, refusal: Refusal | None, now: float) -> list[Effect]:
@@ -239,7 +256,7 @@ class Node:
             return []
         joining = not self.joining.counting
         self.joining.last_refusal = f"{address} refuses: {refusal.text}"
-        return [self.refusals.take(address, refusal, joining, self._established, now)]
+        return [self.refusals.take(address, refusal, joining, self.twins.established, now)]
 
     def _dial(self, now: float) -> list[Effect]:
         members, lives = self.roster.belonging(), self.detector.lives
@@ -247,8 +264,8 @@ class Node:
         targets = self.dialler.dials(members, self.peers, lives, now, joining=joining)
         return [Dial(address, channel) for address, channel in targets]
 
-    def _probed(self, effects: list[Effect], now: float) -> list[Effect]:
-        """Forget the links that probing drops, so that nothing else is sent on them."""
+    def _tidied(self, effects: list[Effect], now: float) -> list[Effect]:
+        """Forget the links that `effects` drop, so that nothing else is sent on them."""
         dropped = [effect for effect in effects if isinstance(effect, Drop)]
         for effect in dropped:
             self.peers.remove(effect.link)
@@ -269,7 +286,7 @@ class Node:
         if source is None:
             return []
         try:
-            return self._handle(source, message, now)
+            return [*self.twins.heard(source), *self._handle(source, message, now)]
         except PeerError as error:
             fields: dict[str, str | int | float] = {"peer": source.hello.name, "why": str(error)}
             effects = self.closed(link, now)
@@ -278,8 +295,10 @@ class Node:
     def _handle(self, link: Link, message: Message, now: float) -> list[Effect]:
         if isinstance(message, CONTROL_MESSAGES) != (link.channel is Channel.CONTROL):
             raise PeerError("wrong_channel", type(message).__name__)
+        if link.guest:
+            return self.twins.handle(link, message, self.exchange, now)
         if isinstance(message, PROBE_MESSAGES):
-            return self._probed(self.probing.handle(link, message, now), now)
+            return self._tidied(self.probing.handle(link, message, now), now)
         if isinstance(message, MEMBERSHIP_MESSAGES):
             return self.membership.handle(link, message, now)
         match message:
@@ -293,11 +312,8 @@ class Node:
             case Digest():
                 self.joining.hear(link.peer, message.heads)
                 return self.exchange.compare(link, message, now)
-            case Who(number):
-                here = Here(number, self.config.epoch)
-                return [Send((link.id,), here)] if self._established else []
-            case Here():
-                return []
+            case Who() | Here():
+                return self.twins.answer(link, message, now)
             case Approvals():
                 return self.approving.take(message)
             case Ask(number, heads):
@@ -328,53 +344,40 @@ class Node:
 
     def wake(self, now: float) -> list[Effect]:
         """Do what is due; waking late or early is always legal."""
-        effects = self._probed(self.probing.wake(now), now)
+        effects = self._tidied(self.probing.wake(now), now)
+        effects += self._tidied(self.twins.wake(now), now)
         effects += self._exchange_peer(now)
         effects += self.pushes.send(now)
         effects += self.membership.wake(now)
         effects += self._dial(now)
         effects += self.exchange.serve_step()
         effects += self.exchange.retry(now)
-        effects += self._gossip(now)
+        effects += self.exchange.gossip(self.peers.on(Channel.BULK), now)
         effects += self.reading.ask_missing()
         return [*effects, *self.reading.finish(now)]
 
     def _exchange_peer(self, now: float) -> list[Effect]:
         """Let one of many peers go, now and then, so that another takes its place."""
         peer = self.dialler.surplus(self.roster.belonging(), self.peers, now)
+        return self._part(self.peers.of(peer), "exchanged", now) if peer is not None else []
+
+    def _part(self, links: list[Link], reason: str, now: float) -> list[Effect]:
+        """Close links that nothing is wrong with, with a word on those that are probed."""
         effects: list[Effect] = []
-        for link in self.peers.of(peer) if peer is not None else []:
+        for link in links:
             last = [Send((link.id,), Bye())] if link.channel is Channel.CONTROL else []
-            effects += [*last, Drop(link.id, "exchanged", gently=True)]
-        return self._probed(effects, now)
+            effects += [*last, Drop(link.id, reason, gently=True)]
+        return self._tidied(effects, now)
 
     def leave(self) -> list[Effect]:
         """Say goodbye: this process stops, and will come back or not; the roster stays."""
         return self.probing.leave()
 
-    def _gossip(self, now: float) -> list[Effect]:
-        effects: list[Effect] = []
-        bulk = self.peers.on(Channel.BULK)
-        if now >= self._digest_due:
-            self._digest_due = now + self.config.digest_every * self._rng.uniform(0.8, 1.2)
-            told_all, self._tell_all_due = self._tell_all_due, False
-            for link in bulk if told_all else []:
-                effects += self.exchange.tell_all(link)
-            if bulk:
-                effects += self.exchange.tell_changes(self._rng.choice(bulk))
-        return effects
-
     def next_wake(self, now: float) -> float:
         """Return when to wake this node at the latest; `now` if there is something to do."""
         if self.exchange.can_serve:
             return now
-        due = min(self._digest_due, self.dialler.next_wake(), self.pushes.next_wake())
+        due = min(self.dialler.next_wake(), self.pushes.next_wake())
         due = min(due, self.exchange.next_wake(), self.reading.next_wake())
-        due = min(due, self.membership.next_wake())
+        due = min(due, self.membership.next_wake(), self.twins.next_wake())
         return min(due, self.probing.next_wake(now))
-
-    # -- views ------------------------------------------------------------------------------
-
-    def linked(self, node: NodeId) -> bool:
-        """Say whether `node` is this one or connected to it."""
-        return node == self.config.node or self.peers.to(node, Channel.CONTROL) is not None

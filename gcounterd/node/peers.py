@@ -19,6 +19,7 @@ class Link:
     """One accepted connection.
 
     dialled    the address that we dialled, or None if the peer dialled us
+    guest      it carries what a process that gives way hands over, and stands for no peer
     parting    its peer said that it will end: that is no sign of trouble then
     surveying  we sent a survey on it and have no answer yet; survey_due  when its peer may again
     told       change number up to which heads were told on it, or None before that (bulk)
@@ -29,6 +30,7 @@ class Link:
     hello: Hello
     dialled: str | None
     opened: float
+    guest: bool = False
     parting: bool = False
     surveying: bool = False
     survey_due: float = 0.0
@@ -68,6 +70,10 @@ class Peers:
         links = [self._by_peer.get((peer, channel)) for channel in Channel]
         return [link for link in links if link is not None]
 
+    def all(self) -> list[Link]:
+        """Return all open links, oldest first."""
+        return list(self._links.values())
+
     def on(self, channel: Channel) -> list[Link]:
         """Return all open links of `channel`, oldest first."""
         return list(self._on[channel].values())
@@ -89,13 +95,16 @@ class Peers:
                 return link.hello.epoch
         return None
 
+    def rival(self, peer: NodeId, nonce: bytes) -> Link | None:
+        """Return a link to another process of `peer` than that of `nonce`, control first."""
+        return next((link for link in self.of(peer) if link.hello.nonce != nonce), None)
+
     def put(self, link: Link) -> list[Link]:
         """Add a link; return those that must be closed for it, which may be itself."""
-        losers = [
-            old
-            for old in self._links.values()
-            if old.peer == link.peer and old.hello.epoch < link.hello.epoch
-        ]
+        if link.guest:
+            self._links[link.id] = link
+            return []
+        losers = [old for old in self.of(link.peer) if old.hello.epoch < link.hello.epoch]
         for old in losers:
             self.remove(old.id)
         newest = self.epoch_of(link.peer)
@@ -122,7 +131,7 @@ class Peers:
         """Forget a link; return it if it was known."""
         gone = self._links.pop(link, None)
         if gone:
-            del self._on[gone.channel][link]
+            self._on[gone.channel].pop(link, None)
         if gone and self._by_peer.get((gone.peer, gone.channel)) is gone:
             del self._by_peer[gone.peer, gone.channel]
         return gone

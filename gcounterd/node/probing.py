@@ -247,7 +247,7 @@ class Probing:
         if entry.address in self._peers.addresses():  # another process answers there
             return self._unreached([number], Grade.TIMEOUT, now)
         self._waiting.setdefault(entry.address, {})[number] = target
-        started = self._dialler.hurry(entry.address, target)
+        started = self._dialler.hurry(entry.address, target, now)
         return [Dial(entry.address, Channel.CONTROL)] if started else []
 
     def _part(self, link: Link) -> list[Effect]:

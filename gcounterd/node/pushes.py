@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from random import Random
 
 from gcounterd.counters.batches import Batch
+from gcounterd.counters.counters import Counters
 from gcounterd.members.roster import Roster
-from gcounterd.node.config import Config
 from gcounterd.node.dialling import WARM_LINKS_MAX
 from gcounterd.node.effects import Effect, Send
 from gcounterd.node.messages import Channel, Push
@@ -29,9 +29,9 @@ class Pushes:
     """Batches that wait to be pushed; one per node."""
 
     def __init__(
-        self, config: Config, roster: Roster, peers: Peers, rng: Random, now: float
+        self, counters: Counters, roster: Roster, peers: Peers, rng: Random, now: float
     ) -> None:
-        self._own = config.column
+        self._writer = counters.writer
         self._roster = roster
         self._peers = peers
         self._rng = rng
@@ -45,7 +45,7 @@ class Pushes:
             batch
             for batch in batches
             # A delta of several blocks is left to digests: it was asked for, so it is not news.
-            if len(batch.blocks) == 1 and (batch.column == self._own or crowded)
+            if len(batch.blocks) == 1 and (batch.column == self._writer.own or crowded)
         ]
 
     def send(self, now: float) -> list[Effect]:
@@ -57,7 +57,7 @@ class Pushes:
         links = [link.id for link in self._peers.on(Channel.BULK)]
         some = self._rng.sample(links, min(FAN_OUT, len(links)))
         return [
-            Send(tuple(links if batch.column == self._own else some), Push(batch))
+            Send(tuple(links if batch.column == self._writer.own else some), Push(batch))
             for batch in batches
         ]
 

@@ -9,7 +9,7 @@ ledger and the nodes' state; they refuse to know what the weather was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from gcounterd.counters import columns
 from gcounterd.counters.columns import Column
@@ -193,8 +193,12 @@ def find_disagreement(nodes: Iterable[Node]) -> str:
     return ""
 
 
-def find_unrest(node: Node, others: list[NodeId]) -> str:
-    """Return what keeps a node from being at rest; "" where I9 holds for it."""
+def find_unrest(node: Node, others: list[NodeId], listening: Collection[str]) -> str:
+    """Return what keeps a node from being at rest; "" where I9 holds for it.
+
+    listening  where somebody can be met
+    """
+    unmet = [address for address in node.dialler.unmet if address in listening]
     exchange = node.exchange
     fetching = exchange.progress
     links = {(link.peer, channel) for channel in Channel for link in node.peers.on(channel)}
@@ -210,7 +214,8 @@ def find_unrest(node: Node, others: list[NodeId]) -> str:
         (len(node.reading) > 0, "it still reads"),
         (bool(missing), f"it lacks links to {len(missing)} peers"),
         (len(links) > 2 * len(others), "it has too many links"),
-        (bool(node.dialler.unmet), f"it has not met {node.dialler.unmet}"),
+        (bool(unmet), f"it has not met {unmet}"),
+        (node.twins.yielding, "it gives way"),
         (not node.joining.counting, "it does not count"),
         (bool(doubted), f"it believes {len(doubted)} running members not to be alive"),
         (bool(node.joining.reasons()), f"it is not ready: {node.joining.reasons()}"),

@@ -19,6 +19,7 @@ import attrs
 from gcounterd.errors import ClientError
 from gcounterd.ids import COLUMN_ID_BYTES, ColumnId, Epoch, NodeId, column_id, draw_epoch
 from gcounterd.members.timing import LAN, Timing
+from gcounterd.node.asking import ANSWER_GOOD_S
 from gcounterd.node.config import Config
 from gcounterd.node.effects import Notice
 from gcounterd.node.messages import Channel
@@ -34,6 +35,9 @@ from gcounterd.sim.world import WALL_START_MS, World
 
 # Memory of a node is reserved by this; merged counters may pass it.
 MAX_COUNTERS = 4096
+# A process that ends because of a twin may have outlived it by so much: how long the twin may take
+# to answer, how long the answer is good for, and how long a dial may take.
+TWIN_GONE_S_MAX = 1.5 + ANSWER_GOOD_S + 3.0
 
 
 @attrs.define(eq=False)
@@ -79,6 +83,8 @@ class Cluster:
         self.rolled_back: dict[NodeId, None] = {}
         self.notices: Counter[str] = Counter()
         self.chronicle = Chronicle()
+        # When the last established process of a node ended.
+        self._gone_at: dict[NodeId, float] = {}
         self._rng = self.world.derive("cluster")
 
     # -- hosts and processes ----------------------------------------------------------------
@@ -92,12 +98,23 @@ class Cluster:
         self.network.hosts[host.address] = name
         return host
 
+    def clone(self, name: str, copy: str) -> Host:
+        """Put up a machine with a copy of a host's disk as it is now; it does not run yet."""
+        original = self.hosts[name]
+        host = self.add_host(copy, seeds=original.seeds, node=original.node)
+        host.name, host.rows_per_checkpoint = original.name, original.rows_per_checkpoint
+        host.disk.replace(original.disk.content.copy())
+        # Of two processes of one node only one is asked by a consistent read.
+        self.rolled_back[host.node] = None
+        self.tally["disk cloned"] += 1
+        return host
+
     def start(self, name: str) -> Process:
         """Boot the host's daemon."""
         host = self.hosts[name]
         assert host.process is None, f"{name} runs already"
         self.network.switch_on(name)
-        node, names_on_disk = self._boot(host)
+        node, names_on_disk = self._boot(name, host)
         host.process = Process(
             self.world,
             self.network,
@@ -113,15 +130,14 @@ class Cluster:
         host.process.begin()
         return host.process
 
-    def _boot(self, host: Host) -> tuple[Node, int]:
-        fresh = draw_epoch(self._wall_ms(host), self._rng.getrandbits(80), host.disk.content.epoch)
-        epoch, host.drawn = host.drawn or fresh, None
+    def _boot(self, name: str, host: Host) -> tuple[Node, int]:
+        epoch, host.drawn = host.drawn or self._draw(host, host.disk.content.epoch), None
         host.disk.content.epoch = epoch
         restored = host.disk.recover(column_id(host.node, epoch), host.max_counters)
         check(not restored.gaps, "I7 honest answers", f"{host.name}'s journal has gaps")
-        self.checkers.restarted(host.name, restored.counters, undamaged=not host.rolled_back)
+        self.checkers.restarted(name, restored.counters, undamaged=not host.rolled_back)
         if host.answered is not None and not host.rolled_back:
-            self.checkers.check_durable(host.name, restored.counters, *host.answered)
+            self.checkers.check_durable(name, restored.counters, *host.answered)
         host.rolled_back = False
         node = Node(
             self._config(host, epoch),
@@ -135,6 +151,9 @@ class Cluster:
 
     def _wall_ms(self, host: Host) -> int:
         return WALL_START_MS + host.skew_ms + int(self.world.now * 1000)
+
+    def _draw(self, host: Host, above: Epoch | None) -> Epoch:
+        return draw_epoch(self._wall_ms(host), self._rng.getrandbits(80), above)
 
     def _config(self, host: Host, epoch: Epoch) -> Config:
         return Config(
@@ -155,6 +174,7 @@ class Cluster:
         """Kill the process; with `power`, the host is gone too, without a word to its peers."""
         host = self.hosts[name]
         assert host.process is not None, f"{name} does not run"
+        self._note_end(host.process)
         host.process.kill(power=power)
         host.process = None
         self.tally["power cut" if power else "kill"] += 1
@@ -176,9 +196,29 @@ class Cluster:
         """Stop the process as an operator does: it says goodbye first."""
         host = self.hosts[name]
         assert host.process is not None, f"{name} does not run"
+        self._note_end(host.process)
         host.process.stop()
         host.process = None
         self.tally["stop"] += 1
+
+    def _note_end(self, process: Process) -> None:
+        if process.node.twins.established:
+            self._gone_at[process.node.config.node] = self.world.now
+
+    def _check_twin(self, process: Process) -> None:
+        """Check that a process that ends because of a twin was not alone."""
+        node, now = process.node.config.node, self.world.now
+        others = [
+            other
+            for other in self.running
+            if other is not process
+            and other.node.config.node == node
+            and other.node.twins.established
+            and not other.node.twins.yielding
+        ]
+        gone_at = self._gone_at.get(node, -TWIN_GONE_S_MAX)
+        recent = gone_at > max(process.began, now - TWIN_GONE_S_MAX)
+        check(bool(others) or recent, "no lone process ends", f"{process.host} was alone")
 
     def roll_back(self, name: str, content: Content) -> None:
         """Put an older copy of its disk in place of a host's, whose process must not run.
@@ -275,7 +315,7 @@ class Cluster:
         found = find_disagreement(nodes)
         for node in nodes:
             others = [other.config.node for other in nodes if other is not node]
-            found = found or find_unrest(node, others)
+            found = found or find_unrest(node, others, self.network.listening)
         return found
 
     # -- the witness ------------------------------------------------------------------------
@@ -315,6 +355,10 @@ class Cluster:
             self.ledger.acknowledge(process.column, head)
             self.hosts[process.host].answered = process.column, head
 
+    def draw(self, process: Process, above: Epoch) -> Epoch:
+        """Draw an epoch for a process, by its host's clock."""
+        return self._draw(self.hosts[process.host], above)
+
     def noticed(self, process: Process, notice: Notice) -> None:
         """See what an operator would; correct nodes never break the protocol."""
         self.notices[notice.name] += 1
@@ -325,6 +369,10 @@ class Cluster:
     def ended(self, process: Process, code: int, text: str) -> None:
         """See a process end by itself."""
         host = self.hosts[process.host]
+        if "another process with this node's id" in text:
+            self.tally["twin ended"] += 1
+            self._check_twin(process)
+        self._note_end(process)
         host.process = None
         host.exits.append((code, text))
         self.tally[f"exit {code}"] += 1

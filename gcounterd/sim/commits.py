@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from gcounterd.counters.checkpoint import Checkpoint
 from gcounterd.counters.images import Image
 from gcounterd.errors import StorageError
-from gcounterd.ids import ColumnId
+from gcounterd.ids import ColumnId, Epoch
 from gcounterd.node.records import Group, TakeBatch
 from gcounterd.sim.disk import Disk
 from gcounterd.sim.witness import Witness
@@ -61,6 +61,7 @@ class Commits:
         self._names_on_disk = names_on_disk
         self._committing = False
         self._retry_at = 0.0
+        self._above: Epoch | None = None
         self._applied_row = disk.last_row
         self._round: tuple[Checkpoint, Iterator[Image], int, tuple[Image, ...]] | None = None
         self._imaging = False
@@ -76,6 +77,9 @@ class Commits:
 
     def _begin(self) -> None:
         if self._committing or self._world.now < self._retry_at:
+            return
+        if self._above is not None:
+            self._redraw(self._above)
             return
         group = self._node.cut()
         if group is None:
@@ -120,6 +124,26 @@ class Commits:
         process.carry_out(effects)
         if was_deaf:
             process.listen_again()
+
+    # -- epochs -----------------------------------------------------------------------------
+
+    def redraw(self, above: Epoch) -> None:
+        """Go on in an epoch above this one, after the commit under way."""
+        self._above = above
+
+    def _redraw(self, above: Epoch) -> None:
+        self._above = None
+        self._committing = True
+        epoch = self._witness.draw(self._process, above)
+        self._disk.put_epoch(epoch, partial(self._process.call, self._redrawn, epoch))
+
+    def _redrawn(self, epoch: Epoch, error: StorageError | None) -> None:
+        self._committing = False
+        if error is None:
+            self._tally["epoch redrawn"] += 1
+            self._process.carry_out(self._node.reopen(epoch, self._process.now))
+        elif not error.definite:
+            self._process.end(3, str(error))
 
     # -- checkpoints ------------------------------------------------------------------------
 

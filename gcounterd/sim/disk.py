@@ -89,6 +89,13 @@ class Disk:
         self.content.rows[seq] = body
         self.last_row = seq
 
+    def put_epoch(self, epoch: Epoch, done: Done) -> None:
+        """Write down the epoch of the process."""
+        self._submit(_Operation(lambda: self._put_epoch(epoch), done, is_row=False))
+
+    def _put_epoch(self, epoch: Epoch) -> None:
+        self.content.epoch = epoch
+
     def put_images(self, images: Sequence[Image], upto: int | None, done: Done) -> None:
         """Replace images in one transaction; with `upto`, rows up to there are trimmed."""
         self._submit(_Operation(lambda: self._put(images, upto), done, is_row=False))

@@ -17,7 +17,7 @@ from typing import Any, assert_never
 
 from gcounterd.errors import ClientError, PeerError
 from gcounterd.ids import ColumnId
-from gcounterd.node.effects import Dial, Drop, Effect, Exit, Notice, ReadDone, Send
+from gcounterd.node.effects import Dial, Drop, Effect, Exit, Notice, ReadDone, Redraw, Send
 from gcounterd.node.messages import Channel, Refusal
 from gcounterd.node.node import Node
 from gcounterd.sim.commits import Commits
@@ -35,6 +35,7 @@ class Process:
     """One life; `alive` until it is killed or ends.
 
     paused                    it does nothing at all
+    began                     when it did, in the world's time
     sent_frames, sent_bytes   what it said on links, hellos included
     """
 
@@ -61,7 +62,7 @@ class Process:
         self._witness, self._tally = witness, tally
         self._backlog: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._knocks = 0
-        self._slept_s = self._paused_at = self._heard_until = 0.0
+        self.began = self._slept_s = self._paused_at = self._heard_until = 0.0
         self._lag: Callable[[], float] | None = None
         self._wake_at = float("inf")
         self._reads: dict[int, Callable[[tuple[str, ...]], None]] = {}
@@ -91,6 +92,7 @@ class Process:
 
     def begin(self) -> None:
         """Listen and run."""
+        self.began = self._world.now
         self._network.listening[self.node.config.address] = self
         self.carry_out(self.node.wake(self.now))
 
@@ -238,7 +240,8 @@ class Process:
             end.refusal = hello
             network.close(end, "refused")
             return
-        refusal = self.node.judge(hello, self.now)
+        refusal, effects = self.node.judge(hello, self.now)
+        self.carry_out(effects)
         if refusal is not None:
             network.send(end, encode_refusal(refusal))
             network.close(end, "refused by us")
@@ -284,6 +287,8 @@ class Process:
                     self._witness.noticed(self, effect)
                 case ReadDone(number, missing):
                     self._reads.pop(number)(missing)
+                case Redraw(above):
+                    self._commits.redraw(above)
                 case Exit(code, text):
                     self.end(code, text)
                 case _:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from gcounterd.errors import ClientError
-from gcounterd.ids import ColumnId
+from gcounterd.ids import ColumnId, Epoch
 from gcounterd.node.effects import Notice
 from gcounterd.node.records import Group
 
@@ -37,6 +37,9 @@ class Witness(Protocol):
 
     def acknowledged(self, process: Process) -> None:
         """See that all of the own column's versions up to its head are answered."""
+
+    def draw(self, process: Process, above: Epoch) -> Epoch:
+        """Draw an epoch above this one for a process, by its host's clock."""
 
     def noticed(self, process: Process, notice: Notice) -> None:
         """See what an operator would."""

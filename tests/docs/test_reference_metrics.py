@@ -13,6 +13,7 @@ from gcounterd.daemon.boot import Wishes, boot
 from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.driver import Driver
 from gcounterd.daemon.events import MEMBERSHIP
+from gcounterd.daemon.identity import Identity
 from gcounterd.daemon.longest import Turns
 from gcounterd.daemon.metrics import DETECTOR_TALLIES, PROBE_OUTCOMES, Metrics
 from gcounterd.daemon.views import Views
@@ -64,7 +65,8 @@ def dropped() -> set[str]:
 async def test_every_family_stands_with_its_type_and_labels(tmp_path: Path) -> None:
     booted = boot(Wishes(tmp_path / "d", "n1", "test", 1000, Durability.COMMIT, salvage=False))
     node = booted.node("127.0.0.1:1", (), trio.current_time())
-    driver = Driver(node, booted.store, Durability.COMMIT, booted.restored.names_on_disk)
+    identity = Identity(booted.identity, booted.store)
+    driver = Driver(node, booted.store, Durability.COMMIT, 0, identity)
     driver.count("bytes_sent")
     views = Views(driver, Condition(), Durability.COMMIT)
     families = list(Metrics(driver, views, Turns()).collect())

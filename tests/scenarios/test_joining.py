@@ -153,7 +153,7 @@ def test_an_older_life_that_starts_beside_the_present_one_is_refused() -> None:
     cluster.run(5)
     ((code, text),) = clone.exits
     assert code == 4
-    assert "another process runs with your node id" in text
+    assert "another process with this node's id runs at n1:7700" in text
     agree(cluster)
 
 

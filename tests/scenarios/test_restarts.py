@@ -170,7 +170,7 @@ def test_a_paused_node_is_let_go_and_taken_back() -> None:
     missed = read(cluster, "n1", seconds=2)
     cluster.run(10)
     assert missed == [("n2",)]
-    assert not cluster.node("n1").linked(cluster.node("n2").config.node)
+    assert not cluster.node("n1").peers.of(cluster.node("n2").config.node)
     process.resume()
     agree(cluster)
     assert values(cluster, b"hits") == {"n1": 4, "n2": 4, "n3": 4}

@@ -208,10 +208,10 @@ def test_parts_kept_to_be_resumed_are_not_kept_for_ever() -> None:
 def test_of_two_newcomers_of_one_name_one_is_refused_before_anything_is_durable() -> None:
     small = node_of(config_of(A, seeds=("x:1",), name="twin"))
     large = node_of(config_of(B, seeds=("x:1",), name="twin"))
-    refusal = small.judge(large.hello(Channel.CONTROL), 0.0)
+    refusal, _ = small.judge(large.hello(Channel.CONTROL), 0.0)
     assert refusal is not None
     assert refusal.reason is Refused.NAME
-    assert large.judge(small.hello(Channel.CONTROL), 0.0) is None
+    assert large.judge(small.hello(Channel.CONTROL), 0.0) == (None, [])
 
 
 def test_a_link_of_a_replaced_process_does_not_take_the_place_of_the_new_ones() -> None:

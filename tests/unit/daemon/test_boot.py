@@ -11,7 +11,8 @@ import trio
 from nodes import entry, node
 from test_commits import running, wishes
 
-from gcounterd.daemon.boot import CAUGHT_UP, boot, is_caught_up
+from gcounterd.daemon.boot import boot
+from gcounterd.daemon.identity import CAUGHT_UP, is_caught_up
 from gcounterd.errors import ConfigError, StorageError
 from gcounterd.ids import column_id
 from gcounterd.node.records import Group, TakeBatch, TakeEntries

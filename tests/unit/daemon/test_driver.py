@@ -9,6 +9,7 @@ from test_commits import wishes
 
 from gcounterd.daemon.boot import boot
 from gcounterd.daemon.driver import Driver
+from gcounterd.daemon.identity import Identity
 from gcounterd.storage.schema import Durability
 
 
@@ -17,7 +18,8 @@ async def test_a_commit_whose_push_must_wait_wakes_the_node_for_it(tmp_path: Pat
     async with trio.open_nursery() as outer:
         await outer.start(booted.store.run)
         node = booted.node("127.0.0.1:1", (), trio.current_time())
-        driver = Driver(node, booted.store, Durability.COMMIT, 0)
+        identity = Identity(booted.identity, booted.store)
+        driver = Driver(node, booted.store, Durability.COMMIT, 0, identity)
         async with trio.open_nursery() as nursery:
             await nursery.start(driver.commits.run)
             await driver.commits.wait()

@@ -14,6 +14,7 @@ from test_commits import wishes
 from gcounterd.daemon.boot import boot
 from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.driver import Driver
+from gcounterd.daemon.identity import Identity
 from gcounterd.daemon.views import HEALTH_WARNED, Views
 from gcounterd.ids import Epoch, NodeId
 from gcounterd.members.claims import Claim, Evidence, Liveness
@@ -32,7 +33,8 @@ class Seen:
         booted = boot(wishes(folder))
         self.store = booted.store
         self.node = booted.node("127.0.0.1:1", (), trio.current_time())
-        self.driver = Driver(self.node, booted.store, Durability.COMMIT, 0)
+        identity = Identity(booted.identity, booted.store)
+        self.driver = Driver(self.node, booted.store, Durability.COMMIT, 0, identity)
         for node, name in ((N2, "n2"), (N3, "n3")):
             entry = Entry(node, EPOCH, 0, name, "127.0.0.1:2", State.ACTIVE)
             self.node.roster.merge([entry])

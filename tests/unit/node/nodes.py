@@ -12,7 +12,7 @@ from gcounterd.members.approvals import Approval
 from gcounterd.members.roster import Entry, Roster, State
 from gcounterd.node.config import Config
 from gcounterd.node.effects import Effect, Send
-from gcounterd.node.messages import PROTOCOL_VERSION, Channel, Hello, Message
+from gcounterd.node.messages import PROTOCOL_VERSION, Channel, Hello, Message, Refusal
 from gcounterd.node.node import Node
 
 # What every clock of the wall shows.
@@ -85,6 +85,11 @@ def hello(letter: str, channel: Channel = Channel.BULK, **changes: object) -> He
         "joining": False,
     }
     return Hello(**{**values, **changes})
+
+
+def judge(by: Node, said: Hello, now: float = 0.0) -> Refusal | None:
+    """Return why `by` refuses a hello, if it does."""
+    return by.judge(said, now)[0]
 
 
 def sent(effects: list[Effect], link: int) -> list[Message]:

@@ -1,7 +1,7 @@
 """Newcomers are dialled where they say that they can be reached, before anything is exchanged."""
 
 import pytest
-from nodes import hello, node
+from nodes import hello, judge, node
 
 from gcounterd.node.effects import Dial, Drop, Exit, Notice
 from gcounterd.node.grades import Grade
@@ -25,12 +25,12 @@ def test_a_newcomer_that_cannot_be_reached_is_let_go_told_why_and_tried_again(gr
     member.opened(1, wrong, None, 0.0)
     effects = member.dial_failed("10.0.0.9:1", BULK, grade, None, 0.1)
     assert Drop(1, "unreachable") in effects
-    refusal = member.judge(wrong, 0.2)
+    refusal = judge(member, wrong, 0.2)
     assert refusal is not None
     assert refusal.reason is Refused.UNREACHABLE
     assert "10.0.0.9:1" in refusal.text
     assert "--advertise" in refusal.text
-    assert member.judge(wrong, 0.2) is None
+    assert judge(member, wrong, 0.2) is None
 
 
 def test_trouble_of_our_own_is_not_held_against_a_newcomer() -> None:
@@ -38,7 +38,7 @@ def test_trouble_of_our_own_is_not_held_against_a_newcomer() -> None:
     member.opened(1, hello("b", CONTROL, joining=True), None, 0.0)
     effects = member.dial_failed("b:1", BULK, Grade.LOCAL, None, 0.1)
     assert not [effect for effect in effects if isinstance(effect, Drop)]
-    assert member.judge(hello("b", CONTROL, joining=True), 0.2) is None
+    assert judge(member, hello("b", CONTROL, joining=True), 0.2) is None
 
 
 def test_a_newcomer_goes_on_and_says_why_it_is_not_let_in() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 import pytest
-from nodes import WALL_MS, commit, entry, hello, node, node_id
+from nodes import WALL_MS, commit, entry, hello, judge, node, node_id
 
 from gcounterd.ids import Epoch
 from gcounterd.members.approvals import HOUR_MS, Approval, hash_token
@@ -28,7 +28,7 @@ def newcomer(letter: str = "c", **changes: object) -> Hello:
 
 def test_a_newcomer_with_its_token_is_let_in_and_the_token_is_used_with_the_next_commit() -> None:
     a = strict("a", "a", "b")
-    assert a.judge(newcomer(), 0.0) is None
+    assert judge(a, newcomer(), 0.0) is None
     commit(a)
     assert list(a.roster.approvals) == [attrs.evolve(APPROVAL, used_by=node_id("c"))]
 
@@ -36,9 +36,9 @@ def test_a_newcomer_with_its_token_is_let_in_and_the_token_is_used_with_the_next
 def test_the_same_newcomer_may_come_again_and_no_other() -> None:
     a = strict("a", "a", "b")
     for _ in range(2):
-        assert a.judge(newcomer(), 0.0) is None
+        assert judge(a, newcomer(), 0.0) is None
         # The other one is refused before the use is durable as well as after.
-        refusal = a.judge(newcomer("d", name="c"), 0.0)
+        refusal = judge(a, newcomer("d", name="c"), 0.0)
         assert refusal is not None
         assert refusal.reason is Refused.UNAPPROVED
         assert "used by another node" in refusal.text
@@ -57,7 +57,7 @@ def test_who_has_no_good_token_is_told_how_to_get_one(
     changes: dict, reason: Refused, words: str
 ) -> None:
     asking = newcomer(**changes)
-    refusal = strict("a", "a", "b").judge(asking, 0.0)
+    refusal = judge(strict("a", "a", "b"), asking, 0.0)
     assert refusal is not None
     assert refusal.reason is reason
     assert words in refusal.text
@@ -68,7 +68,7 @@ def test_who_has_no_good_token_is_told_how_to_get_one(
 def test_an_expired_token_lets_nobody_in() -> None:
     late = attrs.evolve(APPROVAL, expires_ms=WALL_MS)
     a = node("a", "a", "b", approvals=(late,), approved_only=True)
-    refusal = a.judge(newcomer(), 0.0)
+    refusal = judge(a, newcomer(), 0.0)
     assert refusal is not None
     assert refusal.reason is Refused.UNAPPROVED
     assert "expired" in refusal.text
@@ -76,28 +76,28 @@ def test_an_expired_token_lets_nobody_in() -> None:
 
 def test_members_and_islands_need_no_token() -> None:
     a = strict("a", "a", "b", "c")
-    assert a.judge(newcomer(token=b""), 0.0) is None  # on the roster: it was let in before
-    assert a.judge(hello("d", joining=False), 0.0) is None
+    assert judge(a, newcomer(token=b""), 0.0) is None  # on the roster: it was let in before
+    assert judge(a, hello("d", joining=False), 0.0) is None
 
 
 def test_a_node_that_is_joining_itself_lets_nobody_in_who_needs_an_approval() -> None:
     b = strict("b", seeds=("a:1",))
-    refusal = b.judge(newcomer(), 0.0)
+    refusal = judge(b, newcomer(), 0.0)
     assert refusal is not None
     assert refusal.reason is Refused.YOUNG
 
 
 def test_an_open_member_uses_up_a_good_token_and_does_not_ask_for_one() -> None:
     a = node("a", "a", "b", approvals=(APPROVAL,))
-    assert a.judge(newcomer("d", token=b""), 0.0) is None
-    assert a.judge(newcomer("e", token=b"?" * 32), 0.0) is None
-    assert a.judge(newcomer(), 0.0) is None
+    assert judge(a, newcomer("d", token=b""), 0.0) is None
+    assert judge(a, newcomer("e", token=b"?" * 32), 0.0) is None
+    assert judge(a, newcomer(), 0.0) is None
     commit(a)
     assert [each.used_by for each in a.roster.approvals] == [node_id("c")]
 
 
 def test_the_name_is_looked_at_before_the_token() -> None:
-    refusal = strict("a", "a", "b").judge(newcomer("d", name="b", token=b""), 0.0)
+    refusal = judge(strict("a", "a", "b"), newcomer("d", name="b", token=b""), 0.0)
     assert refusal is not None
     assert refusal.reason is Refused.NAME
     assert refusal.address == "b:1"
@@ -119,7 +119,7 @@ def storm(a: Node, count: int, now: float) -> list[Refused | None]:
             node=(b"s%d " % number).ljust(16, b"."),
             name=f"s{number}",
         )
-        refusal = a.judge(fresh, now)
+        refusal = judge(a, fresh, now)
         outcomes.append(refusal.reason if refusal else None)
     return outcomes
 
@@ -127,7 +127,7 @@ def storm(a: Node, count: int, now: float) -> list[Refused | None]:
 def test_a_newcomer_beyond_the_rate_is_told_to_try_again() -> None:
     a = node("a", "a", "b")
     assert storm(a, JOIN_BURST_MAX + 3, 0.0) == [None] * JOIN_BURST_MAX + [Refused.BUSY] * 3
-    assert a.judge(hello("b"), 0.0) is None  # members are no newcomers
+    assert judge(a, hello("b"), 0.0) is None  # members are no newcomers
     assert storm(a, 2, 0.02) == [None, None]
 
 
@@ -135,9 +135,9 @@ def test_the_second_link_of_a_newcomer_does_not_count_as_another_one() -> None:
     a = node("a", "a", "b")
     storm(a, JOIN_BURST_MAX - 1, 0.0)
     control, bulk = (newcomer(token=b"", channel=channel) for channel in Channel)
-    assert a.judge(control, 0.0) is None
+    assert judge(a, control, 0.0) is None
     a.opened(1, control, None, 0.0)
-    assert a.judge(bulk, 0.0) is None
+    assert judge(a, bulk, 0.0) is None
 
 
 def test_a_full_roster_is_said_to_newcomers_and_lets_members_be() -> None:
@@ -145,9 +145,9 @@ def test_a_full_roster_is_said_to_newcomers_and_lets_members_be() -> None:
     for number in range(MEMBERS_FULL):
         filler = attrs.evolve(entry("z"), node=number.to_bytes(16, "big"), name=f"m{number}")
         a.roster.merge([filler])
-    refusal = a.judge(newcomer(token=b""), 0.0)
+    refusal = judge(a, newcomer(token=b""), 0.0)
     assert refusal is not None
     assert refusal.reason is Refused.FULL
     assert str(MEMBERS_FULL) in refusal.text
-    assert a.judge(hello("b", joining=True, epoch=Epoch(b"\6" * 16)), 0.0) is None
-    assert a.judge(hello("d"), 0.0) is None
+    assert judge(a, hello("b", joining=True, epoch=Epoch(b"\6" * 16)), 0.0) is None
+    assert judge(a, hello("d"), 0.0) is None

@@ -127,7 +127,7 @@ def test_a_member_that_answers_nothing_is_suspected_then_dead_and_its_links_are_
     assert pings[0] == Ping(1, pings[0].digest)
     assert [e.name for e in effects if isinstance(e, Notice)] == ["suspect", "dead", "alone"]
     assert [e for e in effects if isinstance(e, Drop)] == [Drop(1, "dead"), Drop(2, "dead")]
-    assert not a.linked(node_id("b"))
+    assert not a.peers.of(node_id("b"))
 
 
 def test_a_ping_is_answered_with_its_number() -> None:

@@ -143,17 +143,17 @@ def test_members_that_are_gone_are_tried_one_at_a_time_for_ever() -> None:
 
 def test_a_probe_is_dialled_at_once_whatever_the_back_off_but_once_at_a_time() -> None:
     d = dialler()
-    assert d.hurry("b:1", node_id("b"))
-    assert not d.hurry("b:1", node_id("b"))
+    assert d.hurry("b:1", node_id("b"), 0.0)
+    assert not d.hurry("b:1", node_id("b"), 0.0)
     assert dials(d, [entry("b")], linked(), 0.0) == []
     d.ended("b:1", CONTROL, 0.0)
-    assert d.hurry("b:1", node_id("b"))
+    assert d.hurry("b:1", node_id("b"), 0.0)
 
 
 def test_in_a_crowd_a_connection_for_a_probe_passes_and_carries_no_state() -> None:
     d = dialler()
     dials(d, crowd(100), linked(), 0.0)
-    d.hurry("b:1", node_id("b"))
+    d.hurry("b:1", node_id("b"), 0.0)
     assert d.is_passing(node_id("b"))
     assert ("b:1", BULK) not in dials(d, crowd(100), linked("b"), 9.0)
 

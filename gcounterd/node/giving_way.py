@@ -1,0 +1,134 @@
+"""Giving way: how a process ends that has a twin, without losing what it counted.
+
+Theory. Of two processes with one node id one has to go (which one is decided in `twins`). What it
+holds of its node's columns may be nowhere else: it counted while the two were apart, or its disk
+kept what a process before it counted. So it refuses increments at once, commits what waits, and
+hands its columns over: on a bulk link of its own to whoever told it of the twin, which takes its
+columns as it takes any others, and answers with how far it holds them. When all are held it asks
+once more whether the twin is there. Told so, it ends; accepted instead, because the twin has ended
+meanwhile, it goes on as if nothing had been. So counts are never left behind on a disk that nobody
+starts again, and no lone process ends.
+
+This module refuses to know who has to give way.
+"""
+
+from __future__ import annotations
+
+from gcounterd.counters.counters import OPEN_COLUMNS_MAX, Counters
+from gcounterd.ids import ColumnId, NodeId, node_of
+from gcounterd.node.effects import Dial, Effect, Exit, Notice, Send
+from gcounterd.node.messages import Channel, Digest, Refusal
+from gcounterd.node.peers import Link
+
+EXIT_TWIN = 4
+# How often the host is asked how far it has come.
+ASK_HOST_EVERY_S = 0.5
+
+
+class GivingWay:
+    """What a process does that has to go; one per node, idle in nearly all of them.
+
+    since  when it began, `inf` if it does not give way
+    """
+
+    def __init__(self, own: NodeId, counters: Counters) -> None:
+        self._own = own
+        self._counters = counters
+        self._twin: Refusal | None = None
+        self._host: Link | None = None
+        self._held: dict[ColumnId, int] = {}
+        self._due = float("inf")
+        self.since = float("inf")
+
+    @property
+    def active(self) -> bool:
+        """Say whether this process gives way."""
+        return self._twin is not None
+
+    @property
+    def reason(self) -> str:
+        """Return why it refuses increments, in words."""
+        assert self._twin is not None
+        return (
+            f"another process with this node's id answers at {self._twin.address}; this one "
+            "hands over what it counted and ends"
+        )
+
+    def told(self, address: str, refusal: Refusal, now: float) -> list[Effect]:
+        """Give way to the twin that `refusal` names, which came from `address`: begin, or end."""
+        effects: list[Effect] = []
+        if self._twin is None:
+            self.since = now
+            effects.append(Notice("gives_way", {"stays": refusal.address, "told_by": address}))
+        self._twin = refusal
+        if self._is_held():
+            return [*effects, Exit(EXIT_TWIN, self._explain(refusal.address))]
+        return [*effects, *([] if self._host else [Dial(address, Channel.BULK)])]
+
+    def stop(self) -> list[Effect]:
+        """Go on instead: the twin is gone."""
+        self._twin, self.since, self._due = None, float("inf"), float("inf")
+        return [Notice("goes_on", {})]
+
+    # -- the host ---------------------------------------------------------------------------
+
+    def opened(self, link: Link, now: float) -> list[Effect]:
+        """Hand over on a link that was opened for it."""
+        self._host, self._held = link, {}
+        return self._ask_host(now)
+
+    def closed(self, link: int) -> None:
+        """Take note that a link is gone; the next refusal finds another host."""
+        if self._host is not None and self._host.id == link:
+            self._host, self._due = None, float("inf")
+
+    def heard(self, link: Link, heads: dict[ColumnId, int]) -> str:
+        """Take note of how far the host holds our columns.
+
+        Returns the address at which to ask about the twin again, "" for not yet.
+        """
+        if link is not self._host:
+            return ""
+        before = self._is_held()
+        self._held |= heads
+        return link.dialled or "" if self._is_held() and not before else ""
+
+    def _is_held(self) -> bool:
+        """Say whether all that this process holds of its node's columns is held elsewhere."""
+        heads = self._heads()
+        held = all(self._held.get(column, 0) >= head for column, head in heads.items())
+        return held and self._counters.writer.idle
+
+    def _heads(self) -> dict[ColumnId, int]:
+        """Return the heads of our node's columns, of this and of earlier processes."""
+        heads = self._counters.heads().items()
+        return {column: head for column, head in heads if node_of(column) == self._own and head}
+
+    def _ask_host(self, now: float) -> list[Effect]:
+        if self._host is None:
+            return []
+        self._due = now + ASK_HOST_EVERY_S
+        heads = list(self._heads().items())
+        return [
+            Send((self._host.id,), Digest(dict(heads[at : at + OPEN_COLUMNS_MAX]), whole=False))
+            for at in range(0, len(heads), OPEN_COLUMNS_MAX)
+        ]
+
+    def _explain(self, address: str) -> str:
+        host = self._host.hello.name if self._host is not None else ""
+        held = f" What this node counted is held by {host}." if host and self._held else ""
+        return (
+            f"another process with this node's id runs at {address}: a data directory was copied, "
+            f"or a node was moved without being stopped.{held} Run only one of the two; for one "
+            "more node start on an empty --data-dir"
+        )
+
+    # -- time -------------------------------------------------------------------------------
+
+    def wake(self, now: float) -> list[Effect]:
+        """Ask the host again, if that is due."""
+        return self._ask_host(now) if self.active and now >= self._due else []
+
+    def next_wake(self) -> float:
+        """Return when to wake at the latest."""
+        return self._due if self.active else float("inf")

@@ -1,0 +1,249 @@
+"""Twins: what becomes of a process when another one runs with its node id.
+
+Theory. A data directory can be copied (a cloned disk, a backup put in place while its node runs),
+and then two processes show one node id. Each writes a column of its own, so whatever both count
+stays exact; but a node has one place in the cluster. So one must go, decided without anybody's help
+and so that never both go and never one alone:
+
+    A process is *provisional* until it has counted or been accepted by a peer in this life, then
+    *established*. Only an established one says that it is there. A provisional one that is told so
+    goes; of two established ones the lower epoch goes, as it is when the answer arrives. Epochs of
+    a process only rise, so the order of those that went and why has no circle.
+
+Whether a higher epoch is a living process is found out by asking it (`asking`): by whoever it says
+hello to, and by ourselves at the address under which it is known. If nobody answers, it is a past
+life that this disk has forgotten (a backup, a clock that is behind): then this process draws a new
+epoch above and goes on in a new column, so that it is again the highest of its node.
+
+This module refuses to know how a process goes (`giving_way`).
+"""
+
+from __future__ import annotations
+
+from gcounterd.counters.counters import Counters
+from gcounterd.errors import ClientError
+from gcounterd.ids import LAST_MS, Epoch, ms_of
+from gcounterd.members.roster import Roster
+from gcounterd.node.asking import Asking, Verdict, try_again, twin
+from gcounterd.node.config import Config
+from gcounterd.node.dialling import Dialler
+from gcounterd.node.effects import Dial, Drop, Effect, Notice, Redraw, Send
+from gcounterd.node.exchange import Exchange
+from gcounterd.node.giving_way import GivingWay
+from gcounterd.node.messages import (
+    Channel,
+    Digest,
+    Hello,
+    Here,
+    Message,
+    Part,
+    Refusal,
+    Refused,
+    Want,
+    Who,
+)
+from gcounterd.node.peers import Link, Peers
+
+# Links on which processes that give way hand over, at a time; others try again.
+GUESTS_MAX = 16
+# A guest asks twice a second; one that is silent for so long is gone.
+GUEST_SILENT_S = 10.0
+
+
+class Twins:
+    """One process among those of its node id.
+
+    established  it has counted, or was accepted by a peer, in this life
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        roster: Roster,
+        counters: Counters,
+        peers: Peers,
+        dialler: Dialler,
+    ) -> None:
+        self._config = config
+        self._roster = roster
+        self._counters = counters
+        self._peers = peers
+        self._dialler = dialler
+        interval = config.timing.interval
+        patience_s = interval + config.timing.timeout
+        self._asking = Asking(roster, peers, dialler, patience_s)
+        self._dial_good_s = 2 * patience_s
+        self._giving_way = GivingWay(config.node, counters)
+        self._guests: dict[int, float] = {}
+        self._higher: Epoch | None = None
+        self._told_patience_s = 2 * interval
+        self._redraw_due = self._redraw_again = -float("inf")
+        self._redraw_delay = interval
+        self.established = False
+
+    @property
+    def yielding(self) -> bool:
+        """Say whether this process gives way to a twin."""
+        return self._giving_way.active
+
+    def reasons(self) -> list[str]:
+        """Return why this node is not ready, in words; empty where it is not about twins."""
+        return [self._giving_way.reason] if self._giving_way.active else []
+
+    def check(self) -> None:
+        """Raise `ClientError` where a process that gives way is asked to count."""
+        if self._giving_way.active:
+            raise ClientError(503, "twin", self._giving_way.reason)
+
+    # -- hellos -----------------------------------------------------------------------------
+
+    def judge(self, hello: Hello, now: float) -> Verdict:
+        """Say whether the sender of a hello may take its node's place here."""
+        if hello.node != self._config.node:
+            return self._asking.judge(hello, now)
+        if hello.nonce == self._config.nonce:
+            text = "you have dialled yourself"
+            return Refusal(Refused.SELF, text, self._config.address), []
+        if hello.channel is Channel.BULK and (self._giving_way.active or hello.yielding):
+            takes_over = self._giving_way.active or self.established
+            return (None if takes_over else try_again()), []
+        insists = not (hello.provisional or hello.yielding)
+        if not self.established or self._giving_way.active:
+            return try_again(), self._dial(hello.address, now) if insists else []
+        told = self._tell(hello.epoch, hello.address, now) if insists else []
+        return twin(self._config.address, self._config.epoch), told
+
+    def heard(self, link: Link) -> list[Effect]:
+        """Take note of a message: who dialled us and says something has accepted us."""
+        return [] if link.guest else self.accepted(link)
+
+    def accepted(self, link: Link) -> list[Effect]:
+        """Take note that the peer of a link has accepted us."""
+        self.established = True
+        return self._giving_way.stop() if link.opened > self._giving_way.since else []
+
+    def dial_failed(
+        self, address: str, refusal: Refusal | None, lasted: float, now: float
+    ) -> list[Effect]:
+        """Take note that a dial came to nothing, and that perhaps a twin is why.
+
+        What a dial that `lasted` too long says may be past: this process stood still meanwhile.
+        """
+        self._asking.dial_failed(address, refusal)
+        if refusal is None or refusal.reason is not Refused.TWIN or lasted > self._dial_good_s:
+            return []
+        is_lower = refusal.epoch is not None and refusal.epoch > self._config.epoch
+        if not self.established or self._giving_way.active or is_lower:
+            return self._giving_way.told(address, refusal, now)
+        return []
+
+    # -- questions --------------------------------------------------------------------------
+
+    def answer(self, link: Link, message: Who | Here, now: float) -> list[Effect]:
+        """Answer a question about ourselves, or take the answer to one of ours in."""
+        if isinstance(message, Here):
+            self._asking.heard(link, message, now)
+            return []
+        if not self.established or self._giving_way.active:
+            return []
+        return [Send((link.id,), Here(message.number, self._config.epoch))]
+
+    # -- a higher epoch ---------------------------------------------------------------------
+
+    def look(self, now: float) -> list[Effect]:
+        """Look whether the roster knows a later life of this node than ours."""
+        mine = self._roster.get(self._config.node)
+        return [] if mine is None else self._tell(mine.epoch, mine.address, now)
+
+    def _tell(self, epoch: Epoch, address: str, now: float) -> list[Effect]:
+        """Take note of a higher epoch of our node id: ask whether it lives, for a while."""
+        known = self._config.epoch if self._higher is None else self._higher
+        if epoch <= max(known, self._config.epoch) or ms_of(epoch) >= LAST_MS:
+            return []
+        self._higher = epoch
+        self._redraw_due = max(now + self._told_patience_s, self._redraw_again)
+        return [Notice("higher_epoch", {"address": address}), *self._dial(address, now)]
+
+    def _dial(self, address: str, now: float) -> list[Effect]:
+        """Ask a process directly: it refuses us, and says why."""
+        if address == self._config.address or not self._dialler.start(address, now):
+            return []
+        return [Dial(address, Channel.CONTROL)]
+
+    def _redraw(self, now: float) -> list[Effect]:
+        """Go above a higher epoch that did not answer; ever more seldom."""
+        if self._higher is None or now < self._redraw_due or self._giving_way.active:
+            return []
+        self._redraw_again = self._redraw_due = now + self._redraw_delay
+        self._redraw_delay *= 2
+        return [Redraw(self._higher)]
+
+    def reopened(self, config: Config) -> None:
+        """Take note of our new epoch."""
+        self._config = config
+        if self._higher is not None and self._higher < config.epoch:
+            self._higher = None
+
+    # -- handing over -----------------------------------------------------------------------
+
+    def is_guest(self, link: Link) -> bool:
+        """Say whether a link that opens is for handing over only, on either side."""
+        if link.channel is not Channel.BULK:
+            return False
+        # Bulk is dialled where control is, or else by whoever gives way.
+        alone = self._peers.to(link.peer, Channel.CONTROL) is None
+        return link.hello.yielding or (self._giving_way.active and alone)
+
+    def opened(self, link: Link, now: float) -> list[Effect]:
+        """Take note of a link; drops among the effects are of links that the caller has to forget.
+
+        Of a guest: begin to take over what it has, or to hand over as one.
+        """
+        if not link.guest:
+            return self.accepted(link) if link.dialled is not None else []
+        if not link.hello.yielding:
+            return self._giving_way.opened(link, now)
+        if len(self._guests) >= GUESTS_MAX:
+            return [Drop(link.id, "excess_guest")]
+        self._guests[link.id] = now
+        return []
+
+    def handle(self, link: Link, message: Message, exchange: Exchange, now: float) -> list[Effect]:
+        """Handle a message on such a link; what has no business there is passed over."""
+        if link.id in self._guests:
+            self._guests[link.id] = now
+        match message:
+            case Digest(heads) if link.id in self._guests:
+                held = {column: self._counters.head(column) for column in heads}
+                effects = exchange.compare(link, message, now)
+                return [*effects, Send((link.id,), Digest(held, whole=False))]
+            case Digest(heads):
+                told_by = self._giving_way.heard(link, heads)
+                return self._dial(told_by, now) if told_by else []
+            case Want():
+                exchange.serve(link, message)
+                return []
+            case Part():
+                return exchange.take_part(link, message, now)
+            case _:
+                return []
+
+    def closed(self, link: int) -> None:
+        """Take note that a link is gone."""
+        self._guests.pop(link, None)
+        self._giving_way.closed(link)
+
+    # -- time -------------------------------------------------------------------------------
+
+    def wake(self, now: float) -> list[Effect]:
+        """Do what is due. Drops among the effects are of links that the caller has to forget."""
+        silent = [link for link, heard in self._guests.items() if now >= heard + GUEST_SILENT_S]
+        drops: list[Effect] = [Drop(link, "silent_guest") for link in silent]
+        return [*drops, *self._giving_way.wake(now), *self._redraw(now)]
+
+    def next_wake(self) -> float:
+        """Return when to wake at the latest."""
+        due = min(self._guests.values(), default=float("inf")) + GUEST_SILENT_S
+        if self._higher is not None and not self._giving_way.active:
+            due = min(due, self._redraw_due)
+        return min(due, self._giving_way.next_wake())
