@@ -93,6 +93,11 @@ class Detector:
         """Return how many rumours are still being told."""
         return len(self._beliefs.rumours)
 
+    @property
+    def told(self) -> int:
+        """Return how often this node told somebody a rumour."""
+        return self._beliefs.rumours.tellings
+
     def liveness(self, node: NodeId) -> Liveness:
         """Return what is believed of a member; a stranger is dead."""
         return self._beliefs.liveness(node)
@@ -224,19 +229,20 @@ class Detector:
     def hint(self, node: NodeId, now: float) -> list[Action]:
         """Take in that a connection to a member broke: look at once whether it is there."""
         actions = self._notice(now)
-        if node not in self._targets:
-            return [*actions, *self._hurry(node, now, refused=False)]
-        return [*actions, *self.try_again(node, now)]
-
-    def try_again(self, node: NodeId, now: float) -> list[Action]:
-        """Contact the target of a probe once more, if its ping may have gone with a connection."""
         probe = self._targets.get(node)
-        if probe is None or probe.asked:
-            return []
+        if probe is None:
+            return [*actions, *self._hurry(node, now, refused=False)]
+        if probe.asked:
+            return actions
         if probe.tries >= TRIES_MAX:
-            return self._ask(probe, now)
+            return [*actions, *self._ask(probe, now)]
         probe.tries += 1
-        return [Contact(probe.number, node)]
+        return [*actions, Contact(probe.number, node)]
+
+    def reconnected(self, node: NodeId) -> list[Action]:
+        """Contact the target of a probe again: a ping may have gone with an older connection."""
+        probe = self._targets.get(node)
+        return [] if probe is None else [Contact(probe.number, node)]
 
     # -- probing ----------------------------------------------------------------------------
 

@@ -132,6 +132,10 @@ class Dialler:
 
         While we are `joining` we leave bulk to the members (see `dialbacks`).
         """
+        if joining and len(members) <= 1:
+            # Whoever answered hung up before we learnt who belongs: only its seed leads back there.
+            known = {**peers.addresses(), self._config.address: None}
+            self.add_seeds(seed for seed in self._config.seeds if seed not in known)
         self._crowded = len(members) - 1 > WARM_LINKS_MAX
         under_way = sum(a.under_way and t[1] is Channel.CONTROL for t, a in self._attempts.items())
         room = WARM_LINKS_MAX - len(peers.on(Channel.CONTROL)) - under_way

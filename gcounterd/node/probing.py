@@ -104,7 +104,7 @@ class Probing:
             for number in waiting:
                 numbers.pop(number, None)
         if not waiting:  # a ping of ours may have gone with the link that this one replaces
-            actions += self.detector.try_again(link.peer, now)
+            actions += self.detector.reconnected(link.peer)
         effects = [self._ping(link, number) for number in waiting]
         if link.dialled is not None:
             strangers = self._waiting.pop(link.dialled, {})
@@ -176,8 +176,8 @@ class Probing:
         return self.detector.heard(claims, link.peer, now)
 
     def _relay(self, link: Link, asked: int, target: NodeId, now: float) -> list[Effect]:
-        known = target != self._own and self.detector.view(target) is not None
-        if not known or self._relays.full:
+        entry = self._roster.get(target)
+        if entry is None or target == self._own or self._relays.full:
             return [Send((link.id,), Nack(asked, refused=False))]
         number = self.detector.next_number()
         self._relays.take(number, link.id, asked, target, now)

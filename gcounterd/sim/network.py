@@ -136,7 +136,8 @@ class Network(Routes):
             return
         source, target = end.process.host, self.hosts.get(address, "")
         listener = self.listening.get(address)
-        if not self._reaches(source, target) or (listener is not None and listener.is_crowded):
+        reached = self._reaches(source, target, end.channel)
+        if not reached or (listener is not None and listener.is_crowded):
             self._world.after(timeout, self._connect, end, address, 2 * timeout)
         elif listener is None:
             self._tally["dial refused"] += 1
@@ -148,10 +149,10 @@ class Network(Routes):
             self._world.after(HELLO_S_MAX, listener.call, self._give_up_hello, other)
             self.send(end, end.process.hello_frame(end.channel))
 
-    def _reaches(self, source: str, target: str) -> bool:
+    def _reaches(self, source: str, target: str, channel: Channel) -> bool:
         """Say whether a first segment and its answer get through; to no host they do, unheard."""
         ways = ((source, target), (target, source)) if target else ()
-        return all(self.is_open(*way) and not self.is_lost(*way) for way in ways)
+        return all(self.is_open(*way, channel) and not self.is_lost(*way) for way in ways)
 
     def _give_up_hello(self, end: End) -> None:
         if not (end.opened or end.closed):
@@ -202,11 +203,11 @@ class Network(Routes):
             world.at(ready, self._pump, end)
             return
         source, target = end.process.host, peer.process.host
-        if not self.is_open(source, target):
+        if not self.is_open(source, target, end.channel):
             self._waiting[end] = None
             world.after(STUCK_S[end.channel], self._expire, end, end.moved_at)
             return
-        if not self.is_open(target, source):  # it arrives, but the answer does not
+        if not self.is_open(target, source, end.channel):  # it arrives, but the answer does not
             world.after(STUCK_S[end.channel], self._miss_answer, end, target, world.now)
         if peer.process.deaf and not peer.closed:
             self._waiting[end] = None
@@ -231,7 +232,7 @@ class Network(Routes):
             peer.process.hear(peer.process.arrived, peer, frame)
 
     def _reset(self, end: End, source: str) -> None:
-        if self.is_open(source, end.process.host):
+        if self.is_open(source, end.process.host, end.channel):
             end.process.hear(self.close, end, "reset")
 
     # -- patience of senders ------------------------------------------------------------------

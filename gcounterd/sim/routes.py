@@ -17,6 +17,7 @@ from random import Random
 
 import attrs
 
+from gcounterd.node.messages import Channel
 from gcounterd.sim.world import World
 
 # Retransmission timeouts as Linux has them: the least one, and that of a first segment.
@@ -47,6 +48,7 @@ class Routes:
         self._tally = tally
         self._rng: Random = world.derive("network")
         self._blocked: dict[tuple[str, str], float] = {}  # since when
+        self._barred: dict[tuple[str, str, Channel], None] = {}
         self._rates: dict[tuple[str, str], float] = {}
         self._losses: dict[tuple[str, str], float] = {}
         self.conditions = Conditions()
@@ -56,6 +58,10 @@ class Routes:
     def block(self, source: str, target: str) -> None:
         """Let nothing through from one host to another; connections stay open."""
         self._blocked.setdefault((source, target), self._world.now)
+
+    def bar(self, source: str, target: str, channel: Channel) -> None:
+        """Let nothing of one channel through from one host to another, and all of the other."""
+        self._barred[source, target, channel] = None
 
     def thin(self, source: str, target: str, bytes_per_s: float | None) -> None:
         """Let only so much through from one host to another; None for all."""
@@ -88,6 +94,7 @@ class Routes:
     def heal(self) -> None:
         """Make every route good; hosts that are switched off stay so."""
         self._blocked.clear()
+        self._barred.clear()
         self._rates.clear()
         self._losses.clear()
         self.release()
@@ -95,10 +102,15 @@ class Routes:
     def release(self) -> None:
         """Look again at what waited for a route."""
 
-    def is_open(self, source: str, target: str) -> bool:
-        """Say whether anything gets from one host to another."""
+    def is_open(self, source: str, target: str, channel: Channel) -> bool:
+        """Say whether anything of a channel gets from one host to another."""
         down = self.down
-        return (source, target) not in self._blocked and source not in down and target not in down
+        return (
+            (source, target) not in self._blocked
+            and source not in down
+            and target not in down
+            and not (self._barred and (source, target, channel) in self._barred)
+        )
 
     def is_shut_since(self, source: str, target: str, when: float) -> bool:
         """Say whether nothing at all got from one host to another since then."""

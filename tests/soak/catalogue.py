@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from tests.soak import splits
+from tests.soak import leaving, restarts, routes, slowness, splits, suspecting
 from tests.soak.scenario import Scenario
 
 SCENARIOS: dict[str, Scenario] = {
-    scenario.name: scenario for module in (splits,) for scenario in module.SCENARIOS
+    scenario.name: scenario
+    for module in (splits, restarts, leaving, slowness, suspecting, routes)
+    for scenario in module.SCENARIOS
 }

@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterable, Sequence
 from random import Random
 
 from gcounterd.members.claims import Claim, Liveness
-from gcounterd.members.timing import LAN
+from gcounterd.members.timing import LAN, Timing
 from gcounterd.node.dialling import GONE_EVERY_S
 from gcounterd.node.messages import Channel, Message
 from gcounterd.sim.checkers import check, find_disagreement
 from gcounterd.sim.chronicle import Seen
 from gcounterd.sim.cluster import Cluster, Host
 from gcounterd.sim.network import DIAL_S_MAX
+from gcounterd.sim.standing import stand
 from gcounterd.wire.codec import encode
 
 SETTLED_S_MAX = 60.0
@@ -33,18 +34,16 @@ HITS = b"hits"
 class Stage:
     """A cluster of one seed; `names` are its nodes in the order of their starts."""
 
-    def __init__(self, seed: int, nodes: int = 0) -> None:
-        self.cluster = Cluster(seed)
+    def __init__(self, seed: int, nodes: int = 0, timing: Timing = LAN) -> None:
+        self.cluster = Cluster(seed, timing)
         self.rng: Random = self.cluster.world.derive("scenario")
         if nodes:
             self.form(nodes)
 
     def form(self, nodes: int) -> None:
-        """Start n1, n2, … and let them settle; each is told of the first one."""
-        for number in range(1, nodes + 1):
-            self.cluster.add_host(f"n{number}", seeds=("n1:7700",))
-            self.cluster.start(f"n{number}")
-        self.until(self.everyone_sees_everyone, SETTLED_S_MAX, "the start")
+        """Put up n1, n2, …, which know each other from their disks, and let them meet."""
+        stand(self.cluster, nodes)
+        self.until(self.is_formed, SETTLED_S_MAX, "the start")
         self.cluster.run(self.rng.uniform(0, 2))
 
     # -- who ----------------------------------------------------------------------------------
@@ -93,6 +92,11 @@ class Stage:
     def everyone_sees_everyone(self) -> bool:
         """Say whether every host that runs is shown as alive by every other."""
         return self.all_see(Liveness.ALIVE, self.running)
+
+    def is_formed(self) -> bool:
+        """Say whether everyone sees everyone and counts."""
+        counting = all(process.node.joining.counting for process in self.cluster.running)
+        return counting and self.everyone_sees_everyone()
 
     def agrees(self) -> bool:
         """Say whether everyone sees everyone, and rosters and counters are equal."""
@@ -163,12 +167,27 @@ class Stage:
         found = self.cluster.chronicle.find("dead", since=since)
         return [seen for seen in found if seen.member in of and seen.host in by]
 
-    def check_no_deaths(self, of: Iterable[str], scenario: str, *, since: float = 0.0) -> None:
-        """Check that none of these hosts was declared dead anywhere."""
-        found = self.deaths(of, since=since)
+    def check_no_deaths(
+        self,
+        of: Iterable[str],
+        scenario: str,
+        *,
+        by: Iterable[str] | None = None,
+        since: float = 0.0,
+    ) -> None:
+        """Check that none of these hosts was declared dead, at all nodes or these."""
+        found = self.deaths(of, by=by, since=since)
         check(not found, scenario, f"{len(found)} false deaths, first {found[:1]}")
 
     # -- what can be done to them -------------------------------------------------------------
+
+    def start_after(self, seconds: float, name: str) -> None:
+        """Start a host's process in so many seconds."""
+
+        def start() -> None:
+            self.cluster.start(name)
+
+        self.cluster.world.after(seconds, start)
 
     def isolate(self, name: str) -> None:
         """Cut a host off from all others."""
@@ -187,5 +206,6 @@ class Stage:
         """Return a claim about a host as it lives now, at its incarnation or a newer one."""
         node = self.cluster.node(of)
         me = node.detector.me
-        accuser = self.host(by).node
+        accused = liveness in (Liveness.SUSPECT, Liveness.DEAD)
+        accuser = self.host(by).node if accused else None
         return Claim(me.node, me.epoch, me.incarnation + newer, liveness, accuser)
