@@ -12,6 +12,8 @@ A mistake of our own is an assertion, and assertions stay on in production.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class GCounterError(Exception):
     """Root of every error that gcounterd raises on purpose."""
@@ -40,11 +42,20 @@ class ClientError(GCounterError):
     """A request that cannot be done as asked.
 
     `definite` says whether the operation certainly did not take effect. Unless it is set to
-    False, nothing was counted.
+    False, nothing was counted. `details` are fields for programs, beside the error.
     """
 
-    def __init__(self, status: int, code: str, message: str, *, definite: bool = True) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        definite: bool = True,
+        details: Mapping[str, object] | None = None,
+    ) -> None:
         super().__init__(message)
+        self.details = dict(details or {})
         self.status = status
         self.code = code
         self.message = message

@@ -11,6 +11,7 @@ it is scanned pair by pair, in slices. This module refuses to know counters and 
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import math
 import re
@@ -33,11 +34,17 @@ _NUMBER = re.compile(rf"(0|[1-9][0-9]{{0,{_DIGITS_MAX - 1}}})(?=[ \t\r\n,}}])")
 _VALUE_START = re.compile(r'[-0-9"\[{tfnNI]')
 _BETWEEN = re.compile(rf"{_SPACE}([,}}]){_SPACE}")
 _CLOSING = re.compile(rf"{_SPACE}\}}{_SPACE}")
+# Where peers connect when an address names no port: the default of `gcounterd run --peer`.
+PEER_PORT = 7700
+_PORT_MAX = 65_535
+_ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253})(:(?P<port>[0-9]{1,5}))?")
 _ASCII_INTEGER = re.compile(rb"[ \t\r\n]*\+?([0-9]{1,19})[ \t\r\n]*")
 
 
-def read_object(body: bytes, names: Sequence[str]) -> dict[str, object]:
-    """Return the JSON object of a body that has exactly these names.
+def read_object(
+    body: bytes, names: Sequence[str], optional: Sequence[str] = ()
+) -> dict[str, object]:
+    """Return the JSON object of a body that has exactly these names, and maybe the optional ones.
 
     Raises `ClientError` 400 `bad_json` (not JSON, or JSON made to hurt) or `bad_body`.
     """
@@ -54,9 +61,10 @@ def read_object(body: bytes, names: Sequence[str]) -> dict[str, object]:
         raise _bad_json("nested too deeply") from None
     except ValueError as error:
         raise _bad_json(str(error)) from None
-    if not isinstance(value, dict) or sorted(value) != sorted(names):
+    if not isinstance(value, dict) or sorted({*value} - {*optional}) != sorted(names):
         shape = ", ".join(f'"{name}": …' for name in names)
-        raise ClientError(400, "bad_body", f"the body is {{{shape}}} and nothing else")
+        more = f", if you like {', '.join(optional)}," if optional else ""
+        raise ClientError(400, "bad_body", f"the body is {{{shape}}}{more} and nothing else")
     return value
 
 
@@ -91,6 +99,18 @@ def check_amount(value: object, lowest: int = AMOUNT_MIN, highest: int = AMOUNT_
             400, "bad_amount", f"an amount is a whole number from {lowest} to {highest}"
         )
     return value
+
+
+def check_address(value: object, code: str) -> str:
+    """Return a peer address with its port, if `value` is "host" or "host:port", else raise 400."""
+    match = _ADDRESS.fullmatch(value) if isinstance(value, str) else None
+    if match is not None and 1 <= int(match["port"] or PEER_PORT) <= _PORT_MAX:
+        return f"{match['host']}:{match['port'] or PEER_PORT}"
+    try:
+        return f"[{ipaddress.IPv6Address(str(value))}]:{PEER_PORT}"
+    except ValueError:
+        message = 'a peer address is "host" or "host:port"'
+        raise ClientError(400, code, message) from None
 
 
 def read_ascii_amount(body: bytes) -> int:

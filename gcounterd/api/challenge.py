@@ -10,11 +10,8 @@ handed on, and joining them twice is joining them once.
 
 from __future__ import annotations
 
-import ipaddress
-import re
-
 from gcounterd.api.backend import Backend
-from gcounterd.api.bodies import read_ascii_amount, read_object
+from gcounterd.api.bodies import check_address, read_ascii_amount, read_object
 from gcounterd.api.counters import refuse_inexact, refuse_unready
 from gcounterd.api.limits import ACTORS_MAX
 from gcounterd.api.requests import read_timeout
@@ -22,30 +19,15 @@ from gcounterd.api.responses import TEXT_TYPE, Response, answer
 from gcounterd.api.routing import Call
 from gcounterd.errors import ClientError
 
-# Where peers connect when an actor names no port: the default of `gcounterd run --peer`.
-PEER_PORT = 7700
-_ACTOR = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253})(:(?P<port>[0-9]{1,5}))?")
-_PORT_MAX = 65_535
-
 
 async def configure(call: Call, backend: Backend) -> Response:
     """`POST /config {"actors": ["host[:peer port]", …]}`: join them."""
     actors = read_object(call.request.body, ["actors"])["actors"]
     if not isinstance(actors, list) or len(actors) > ACTORS_MAX:
         raise ClientError(400, "bad_actors", f"actors are a list of at most {ACTORS_MAX:,}")
-    addresses = [_address(actor) for actor in actors]
+    addresses = [check_address(actor, "bad_actors") for actor in actors]
     backend.join(addresses)
     return answer({"actors": addresses})
-
-
-def _address(actor: object) -> str:
-    match = _ACTOR.fullmatch(actor) if isinstance(actor, str) else None
-    if match is not None and 1 <= int(match["port"] or PEER_PORT) <= _PORT_MAX:
-        return f"{match['host']}:{match['port'] or PEER_PORT}"
-    try:
-        return f"[{ipaddress.IPv6Address(str(actor))}]:{PEER_PORT}"
-    except ValueError:
-        raise ClientError(400, "bad_actors", 'an actor is "host" or "host:port"') from None
 
 
 async def count(call: Call, backend: Backend) -> Response:

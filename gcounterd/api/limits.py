@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import attrs
 
+from gcounterd.members.approvals import LIFE_MS_MAX
+
 # One read from a socket. The shortest request is 18 bytes, so a chunk holds at most 910 of them:
 # the bound on pipelining, on the answers of one send, and (with a Host) on one step of the loop.
 RECEIVE_BYTES = 16 * 1024
@@ -55,6 +57,11 @@ TIMEOUT_DEFAULT_S = 5.0
 TIMEOUT_MAX_S = 60.0
 # Addresses in one `POST /config`: the size of the largest roster.
 ACTORS_MAX = 4096
+# How long an approval of a newcomer is good, if not told, and what can be told: a minute is what a
+# script needs, a month is for a machine that is still to be delivered.
+TTL_DEFAULT_S = 24 * 3600
+TTL_MIN_S = 60
+TTL_MAX_S = LIFE_MS_MAX // 1000
 # A path of a backup file: Linux' PATH_MAX.
 PATH_BYTES_MAX = 4096
 

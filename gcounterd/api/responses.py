@@ -58,13 +58,12 @@ def refuse(
     details: Mapping[str, object] | None = None,
     headers: tuple[tuple[bytes, bytes], ...] = (),
 ) -> Response:
-    """Answer with an error; `details` stand beside it in the body."""
+    """Answer with an error; `details` and the error's own stand beside it in the body."""
     shape = {"code": error.code, "message": error.message, "definite": error.definite}
     if error.status in _RETRY_STATUSES:
         headers = (*headers, (b"Retry-After", b"%d" % RETRY_AFTER_S))
-    return Response(
-        error.status, dump({"error": shape, **(details or {})}), headers=headers, code=error.code
-    )
+    body = dump({"error": shape, **error.details, **(details or {})})
+    return Response(error.status, body, headers=headers, code=error.code)
 
 
 def blame(error: Exception) -> ClientError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 
-from gcounterd.api import admin, challenge, counters, health, openapi
+from gcounterd.api import admin, challenge, counters, health, nodes, openapi
 from gcounterd.api.backend import Backend
 from gcounterd.api.limits import (
     AMOUNT_MAX,
@@ -21,6 +21,8 @@ from gcounterd.api.limits import (
     LISTING_MAX,
     TIMEOUT_DEFAULT_S,
     TIMEOUT_MAX_S,
+    TTL_MAX_S,
+    TTL_MIN_S,
 )
 from gcounterd.api.responses import Response, dump
 from gcounterd.api.routing import Call, Parameter, Route, Schema
@@ -34,6 +36,7 @@ _NUMBER: Schema = {"type": ["integer", "string"], "description": "a string with 
 _AMOUNT: Schema = {"type": "integer", "minimum": AMOUNT_MIN, "maximum": AMOUNT_MAX}
 _KEY: Schema = {"type": "string", "minLength": 1, "maxLength": KEY_BYTES_MAX}
 _DECIMAL: Schema = {"type": "string", "pattern": "^[0-9]+$"}
+_TTL: Schema = {"type": "integer", "minimum": TTL_MIN_S, "maximum": TTL_MAX_S}
 _ANY: Schema = {"type": "object"}
 
 
@@ -83,6 +86,10 @@ _CLUSTER = _object(
     alone={"type": "boolean"},
 )
 _READINESS = _object(ready={"type": "boolean"}, reasons={"type": "array", "items": _TEXT})
+
+_INVITATION = _object(
+    name=_TEXT, token=_TEXT, expires=_TEXT, command=_TEXT, join={"type": "array", "items": _TEXT}
+)
 
 _IN_PATH = Parameter("key", "percent-encoded, `/` as `%2F`; a plus is a plus", _KEY, "path")
 _NAME = Parameter("name", "the counter", _KEY, "path")
@@ -330,6 +337,16 @@ _CHALLENGE = (
 )
 
 _ADMIN = (
+    Route(
+        "POST",
+        "/v1/cluster/nodes",
+        "Approve a newcomer of this name: a one-time token, and the line to run on its host",
+        handler=nodes.add_node,
+        body={JSON: {**_exactly(name=_TEXT, address=_TEXT, ttl_s=_TTL), "required": ["name"]}},
+        answers={200: ("the line to run, and what it is made of", JSON, _INVITATION)},
+        local=True,
+        tag="admin",
+    ),
     Route(
         "POST",
         "/v1/admin/verify",

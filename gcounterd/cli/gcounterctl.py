@@ -13,13 +13,14 @@ import sys
 import click
 
 from gcounterd import __version__
-from gcounterd.cli import counter_verbs, node_verbs, store_verbs, watching
+from gcounterd.cli import adding, counter_verbs, node_verbs, store_verbs, watching
 from gcounterd.cli.manners import shared_options
 
 VERBS: tuple[click.Command, ...] = (
     node_verbs.status,
     node_verbs.members,
     node_verbs.health,
+    adding.add_node,
     counter_verbs.incr,
     counter_verbs.get,
     counter_verbs.top,

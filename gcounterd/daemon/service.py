@@ -6,6 +6,7 @@ made in slices with a checkpoint of the loop in between. It refuses to know HTTP
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -19,8 +20,10 @@ from gcounterd.counters.listing import Listing as KeyListing
 from gcounterd.counters.writer import PENDING_AMOUNT_MAX
 from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.driver import Driver
+from gcounterd.daemon.invitations import invite
 from gcounterd.errors import ClientError, StorageError
 from gcounterd.ids import node_of
+from gcounterd.members.approvals import TOKEN_BYTES, hash_token
 
 T = TypeVar("T")
 
@@ -165,6 +168,13 @@ class Service:
     def join(self, addresses: Sequence[str]) -> None:
         """Try these peer addresses until each has been a member's once."""
         self._driver.join(addresses)
+
+    async def approve(self, name: str, address: str, ttl_s: int) -> dict[str, object]:
+        """Approve a newcomer, and say how it is started."""
+        token = secrets.token_bytes(TOKEN_BYTES)
+        approval = self._node.approving.approve(name, hash_token(token), ttl_s * 1000)
+        await self._commit()
+        return invite(self._node, approval, token, address)
 
     async def verify(self) -> dict[str, object]:
         """Check the store."""

@@ -12,7 +12,9 @@ import trio
 from gcounterd import __version__
 from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.driver import Driver
+from gcounterd.daemon.invitations import write_time
 from gcounterd.ids import NodeId, node_of, show
+from gcounterd.members.approvals import Approval
 from gcounterd.members.claims import Liveness
 from gcounterd.members.roster import Entry
 from gcounterd.members.suspicions import Accusation
@@ -47,10 +49,17 @@ class Views:
             "self": self._node.config.name,
             "ready": not self.reasons(),
             "nodes": [self._member(entry, columns[entry.node]) for entry in self._node.roster],
+            "approvals": [self._approval(each) for each in self._awaited()],
             "removals": [],
             "health": detector.health,
             "alone": detector.alone,
         }
+
+    def _awaited(self) -> list[Approval]:
+        return self._node.roster.approvals.awaited(self._node.config.wall_ms())
+
+    def _approval(self, approval: Approval) -> dict[str, object]:
+        return {"name": approval.name, "expires": write_time(approval.expires_ms)}
 
     def _member(self, entry: Entry, columns: int) -> dict[str, object]:
         return {

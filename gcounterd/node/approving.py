@@ -41,7 +41,8 @@ class Approving:
         holder = self.holder(name)
         if holder is not None:
             text = f"the name '{name}' belongs to node {show(holder.node)[:12]} at {holder.address}"
-            raise ClientError(409, "name_in_use", text)
+            who = {"id": show(holder.node), "name": holder.name, "address": holder.address}
+            raise ClientError(409, "name_in_use", text, details={"holder": who})
         wall_ms = self._config.wall_ms()
         if len(self._table.awaited(wall_ms)) >= APPROVALS_MAX:
             text = f"{APPROVALS_MAX} approvals wait for their nodes; some must join or expire first"

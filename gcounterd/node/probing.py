@@ -176,8 +176,8 @@ class Probing:
         return self.detector.heard(claims, link.peer, now)
 
     def _relay(self, link: Link, asked: int, target: NodeId, now: float) -> list[Effect]:
-        entry = self._roster.get(target)
-        if entry is None or target == self._own or self._relays.full:
+        known = target != self._own and self.detector.view(target) is not None
+        if not known or self._relays.full:
             return [Send((link.id,), Nack(asked, refused=False))]
         number = self.detector.next_number()
         self._relays.take(number, link.id, asked, target, now)

@@ -24,6 +24,7 @@ class MemoryBackend:
     commits    how many commits were awaited
     events     what `count` was told
     joined     addresses handed to `join`
+    approved   what was handed to `approve`
     missing    names that a consistent read does not hear from
     fail_with  raised by the next commit; the gathered increments are dropped
     gate       while set, a commit waits for it
@@ -38,6 +39,7 @@ class MemoryBackend:
         self.commits = 0
         self.events: Counter[str] = Counter()
         self.joined: list[str] = []
+        self.approved: list[tuple[str, str, int]] = []
         self.missing: tuple[str, ...] = ()
         self.reasons: tuple[str, ...] = ()
         self.notes: tuple[str, ...] = ()
@@ -124,6 +126,13 @@ class MemoryBackend:
 
     def join(self, addresses: Sequence[str]) -> None:
         self.joined += [address for address in addresses if address not in self.joined]
+
+    async def approve(self, name: str, address: str, ttl_s: int) -> dict[str, object]:
+        if name == self.name:
+            holder = {"id": "00", "name": name, "address": "127.0.0.1:7700"}
+            raise ClientError(409, "name_in_use", "it is mine", details={"holder": holder})
+        self.approved.append((name, address, ttl_s))
+        return {"name": name, "token": "t", "expires": "e", "command": "c", "join": []}
 
     async def verify(self) -> dict[str, object]:
         return {"ok": True, "problems": [], "checked": {"counters": len(self.values)}}

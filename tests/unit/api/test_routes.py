@@ -16,6 +16,7 @@ BODIES = {
     ("POST", "/v1/counters"): b'{"counts": {"a": 1}}',
     ("POST", "/config"): b'{"actors": []}',
     ("POST", "/counter/{name}"): b"1",
+    ("POST", "/v1/cluster/nodes"): b'{"name": "n4"}',
     ("POST", "/v1/admin/backup"): b'{"path": "/tmp/copy"}',
 }
 

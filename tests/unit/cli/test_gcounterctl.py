@@ -45,7 +45,7 @@ def test_every_verb_reports_an_unreachable_daemon_as_status_four(
     verb: object, tmp_path: object
 ) -> None:
     name = str(getattr(verb, "name", ""))
-    arguments = {"incr": ["k"], "get": ["k"], "backup": ["/f"]}.get(name, [])
+    arguments = {"incr": ["k"], "get": ["k"], "backup": ["/f"], "add-node": ["n4"]}.get(name, [])
     result = run(name, *arguments, "--json", "--address", f"{tmp_path}/none.sock")
     assert result.exit_code == 4
     assert json.loads(result.stdout)["error"]["code"] == "unreachable"

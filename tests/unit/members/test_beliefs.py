@@ -262,6 +262,28 @@ def test_a_process_that_is_back_within_the_time_of_a_restart_is_not_declared_dea
     assert a.events() == [("suspect", "c"), ("refuted", "c")]
 
 
+def test_a_death_by_hearsay_is_an_accusation_of_one_that_was_heard_here() -> None:
+    a = Lone("bcd")
+    a.detector.met(node_id("c"), epoch(), 0.0)
+    a.hear(claim("c", DEAD, 0, by="d"))
+    assert a.events() == [("suspect", "c")]
+    assert a.accusers("c") == "d"
+    a.hear(claim("c", ALIVE, 1), source="c")
+    assert a.events() == [("suspect", "c"), ("refuted", "c")]
+
+
+def test_a_death_by_hearsay_is_believed_of_one_that_had_time_to_refute_it_here() -> None:
+    a = Lone("bcd")
+    a.detector.met(node_id("c"), epoch(), 0.0)
+    a.hear(claim("c", SUSPECT, 0, by="b"))
+    a.until(LAN.interval - 0.1)
+    a.hear(claim("c", DEAD, 0, by="d"))
+    assert a.liveness("c") is SUSPECT
+    a.until(LAN.interval + 0.1)
+    a.hear(claim("c", DEAD, 0, by="d"))
+    assert a.liveness("c") is DEAD
+
+
 def test_a_death_keeps_who_accused_and_the_gravest_that_was_seen() -> None:
     a = Lone("bcdefghij")
     a.hear(claim("c", SUSPECT, by="b"), claim("c", SUSPECT, by="d", evidence=REFUSED))
