@@ -98,6 +98,11 @@ class Detector:
         """Return how often this node told somebody a rumour."""
         return self._beliefs.rumours.tellings
 
+    @property
+    def living(self) -> int:
+        """Return how many members live, this one included."""
+        return self._beliefs.size
+
     def liveness(self, node: NodeId) -> Liveness:
         """Return what is believed of a member; a stranger is dead."""
         return self._beliefs.liveness(node)

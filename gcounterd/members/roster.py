@@ -56,6 +56,8 @@ class Entry:
 
 def merge_entries(mine: Entry, theirs: Entry) -> Entry:
     """Return the least entry that is above both."""
+    if mine == theirs:
+        return mine
     newer = max(mine, theirs, key=_written)
     heirs = [heir for heir in (mine.heir, theirs.heir) if heir is not None]
     return attrs.evolve(
@@ -82,7 +84,8 @@ class Roster:
         self._named: dict[str, dict[NodeId, None]] = {}
         self._buckets = Buckets()
         self._belonging: tuple[Entry, ...] | None = None
-        self._members_hash: bytes | None = None
+        self._members = Buckets()
+        self._size = 0
         self._joining = 0
         self.approvals = Approvals()
         self.merge(entries)
@@ -108,6 +111,15 @@ class Roster:
         return self._belonging
 
     @property
+    def size(self) -> int:
+        """Return how many members are not removed."""
+        return self._size
+
+    def at(self, number: int) -> Entry:
+        """Return the entry of that number in the order of node ids."""
+        return self._entries[self._order[number]]
+
+    @property
     def joining(self) -> int:
         """Return how many members are still joining."""
         return self._joining
@@ -121,6 +133,8 @@ class Roster:
         merged: dict[NodeId, Entry] = {}
         for entry in entries:
             mine = merged.get(entry.node) or self._entries.get(entry.node)
+            if mine is entry:
+                continue
             result = entry if mine is None else merge_entries(mine, entry)
             if result != mine:
                 merged[entry.node] = result
@@ -139,8 +153,10 @@ class Roster:
         before = self._entries.get(entry.node)
         if before is None:
             insort(self._order, entry.node)
-        if before is None or (before.state is State.REMOVED) != (entry.state is State.REMOVED):
-            self._members_hash = None
+        removed = entry.state is State.REMOVED
+        if before is None or (before.state is State.REMOVED) != removed:
+            self._members.put(entry.node, entry.node + bytes([removed]))
+            self._size += not removed if before is None else -1
         if before is not None and entry.node in self._named.get(before.name, ()):
             del self._named[before.name][entry.node]
             if not self._named[before.name]:
@@ -169,12 +185,7 @@ class Roster:
 
         Names, addresses and lives take no part: they change more often than who belongs.
         """
-        if self._members_hash is None:
-            digest = hashlib.blake2b(digest_size=HASH_BYTES)
-            for entry in self:
-                digest.update(entry.node + bytes([entry.state is State.REMOVED]))
-            self._members_hash = digest.digest()
-        return self._members_hash
+        return self._members.hash()
 
     def label(self, node: NodeId) -> str:
         """Return the name to show: the entry's own, or `name~xxxxxx` for the larger id of two."""

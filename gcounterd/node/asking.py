@@ -127,7 +127,8 @@ class Asking:
             entry is None
             or entry.epoch == hello.epoch
             # Whoever listens there now is the one that says hello, or another member.
-            or entry.address in (hello.address, *self._peers.addresses())
+            or entry.address == hello.address
+            or self._peers.is_reached_at(entry.address)
             or question.waited >= self._patience_s
             or (question.nobody and question.address == entry.address)
         ):

@@ -6,16 +6,17 @@ and of all heads are exchanged, and only the part that differs is followed up, t
 exchange would have meant: a peer with our roster holds our entry and knows nobody that we do not
 know, so it confirms us; a peer with our heads has nothing that we lack.
 
-The side that dialled asks, when the link opens and every half minute; the other only answers. A
-newcomer asks everyone that has not confirmed it, whenever its roster has grown and each second.
+The side that dialled asks, when the link opens and every half minute; the other only answers. In a
+large cluster, where what changed is not told to everyone (`node.spreading`), whoever took a change
+in asks a random peer now and then for a while. A newcomer asks everyone that has not confirmed it,
+whenever its roster has grown and each second.
 """
 
 from __future__ import annotations
 
 from random import Random
 
-from gcounterd.ids import NodeId
-from gcounterd.members.roster import Roster, State
+from gcounterd.members.roster import Entry, Roster, State
 from gcounterd.node.approving import Approving
 from gcounterd.node.config import Config
 from gcounterd.node.dialling import WARM_LINKS_MAX
@@ -32,6 +33,10 @@ from gcounterd.node.spreading import tell
 CONFIRM_EVERY_S = 1.0
 CONFIRM_GAP_S = 0.1
 CONFIRM_FAN_OUT = 3
+# After a change in a large cluster: how often and how soon a random peer is asked whether it missed
+# it. Spreading misses one in fifty; each look leaves a third of them.
+LOOKS = 3
+LOOK_S = 1.0
 
 
 class Checks:
@@ -60,6 +65,8 @@ class Checks:
         self._later: dict[int, None] = {}
         self._asked_at = -CONFIRM_EVERY_S
         self._ask_due = 0.0
+        self._looks = 0
+        self._look_due = float("inf")
 
     def greet(self, link: Link, now: float) -> list[Effect]:
         """Begin comparing over a bulk link that opened; a newcomer introduces itself first."""
@@ -122,12 +129,24 @@ class Checks:
         self._later.pop(link, None)
         self._levelling.closed(link)
 
-    def merged(self, nodes: dict[NodeId, None], now: float) -> list[Effect]:
-        """Take note that entries of these nodes changed durably; tell those that it concerns."""
-        self._ask_due = min(self._ask_due, self._asked_at + CONFIRM_GAP_S)
-        concerned = [link for link in self._peers.on(Channel.BULK) if link.peer in nodes]
+    def merged(self, changed: tuple[Entry, ...], now: float) -> list[Effect]:
+        """Take note that entries changed durably; let newcomers among them know."""
+        if changed:
+            self._ask_due = min(self._ask_due, self._asked_at + CONFIRM_GAP_S)
+        if changed and self._is_crowded():
+            self._looks = LOOKS
+            self._look_due = min(self._look_due, now + self._next_look())
+        newcomers = [entry.node for entry in changed if entry.state is State.JOINING]
+        links = [self._peers.to(node, Channel.BULK) for node in newcomers]
+        concerned = [link for link in links if link is not None]
         effects: list[Effect] = [self._say(*concerned, asks=False)] if concerned else []
         return effects + self.go_on(now)
+
+    def _is_crowded(self) -> bool:
+        return len(self._roster) - 1 > WARM_LINKS_MAX
+
+    def _next_look(self) -> float:
+        return LOOK_S * self._rng.uniform(0.5, 1.5)
 
     def go_on(self, now: float) -> list[Effect]:
         """Ask the next one whose roster differed, if nothing is being levelled."""
@@ -148,7 +167,15 @@ class Checks:
                 effects.append(self._say(link, asks=True))
         if not self._joining.counting and now >= self._ask_due:
             effects += self._ask_unconfirmed(now)
-        return effects
+        return effects + self._look(now)
+
+    def _look(self, now: float) -> list[Effect]:
+        if now < self._look_due:
+            return []
+        self._looks -= 1
+        self._look_due = now + self._next_look() if self._looks else float("inf")
+        links = self._peers.on(Channel.BULK)
+        return [self._say(self._rng.choice(links), asks=True)] if links else []
 
     def _ask_unconfirmed(self, now: float) -> list[Effect]:
         self._asked_at, self._ask_due = now, now + CONFIRM_EVERY_S
@@ -157,10 +184,10 @@ class Checks:
             for link in self._peers.on(Channel.BULK)
             if not self._joining.is_confirmed_by(link.peer)
         ]
-        if len(self._roster) - 1 > WARM_LINKS_MAX and len(links) > CONFIRM_FAN_OUT:
+        if self._is_crowded() and len(links) > CONFIRM_FAN_OUT:
             links = self._rng.sample(links, CONFIRM_FAN_OUT)
         return [self._say(*links, asks=True)] if links else []
 
     def next_wake(self) -> float:
         """Return when to wake at the latest (`inf` if nothing presses)."""
-        return float("inf") if self._joining.counting else self._ask_due
+        return self._look_due if self._joining.counting else min(self._look_due, self._ask_due)

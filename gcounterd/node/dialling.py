@@ -12,13 +12,14 @@ The names of seeds are resolved by whoever dials, anew at each attempt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from random import Random
+from typing import Protocol
 
 import attrs
 
 from gcounterd.ids import NodeId
-from gcounterd.members.roster import Entry
+from gcounterd.members.roster import Entry, Roster, State
 from gcounterd.node.config import Config
 from gcounterd.node.messages import Channel, Refusal, Refused
 from gcounterd.node.peers import Link, Peers
@@ -32,16 +33,35 @@ BULK_PATIENCE_S = 2.0
 # How often one of the members that are dead or gone is tried: often enough that a healed split
 # merges in seconds, seldom enough that half a cluster does not spend its time on the other half.
 GONE_EVERY_S = 0.25
-# How often all members of a crowd are looked at for some that are gone: it costs as many steps.
-LOOK_EVERY_S = 1.0
 # Addresses that an operator or a client may hand us to try; more are passed over.
 SEEDS_MAX = 1024
+# In a crowd: dials of members under way at a time, draws for each that there is room for, and when
+# to draw again if they found too few.
+DIALLING_MAX = 8
+DRAWS = 8
+DRAW_AGAIN_S = 0.5
+# Links above WARM_LINKS_MAX that others made and we let be, and how fast we let go of more.
+SPARE_LINKS_MAX = 16
+SHED_EVERY_S = 0.25
+# How often the memory of dials is tidied; a link that lasted so long is dialled anew at once.
+FORGET_EVERY_S = 10.0
+
+Target = tuple[str, Channel]
+
+
+class Living(Protocol):
+    """What dialling asks the detector."""
+
+    @property
+    def living(self) -> int:
+        """Return how many members live, this one included."""
+
+    def lives(self, node: NodeId) -> bool:
+        """Say whether a member lives."""
 
 
 @attrs.define(eq=False)
 class _Attempt:
-    under_way: bool = False
-    began: float = 0.0
     due: float = 0.0
     delay: float = 0.0
 
@@ -52,13 +72,15 @@ class Dialler:
     def __init__(self, config: Config, rng: Random, now: float) -> None:
         self._config = config
         self._rng = rng
-        self._attempts: dict[tuple[str, Channel], _Attempt] = {}
+        self._attempts: dict[Target, _Attempt] = {}
+        self._under_way: dict[Channel, dict[str, float]] = {channel: {} for channel in Channel}
         self._unmet: dict[str, None] = dict.fromkeys(config.seeds)
         self._passing: dict[NodeId, None] = {}
-        self._crowded = self._news = False
+        self._crowded = False
         self._gone_due = now
         self._exchange_due = now + EXCHANGE_EVERY_S
         self._next_due = now
+        self._forget_due = now + FORGET_EVERY_S
 
     @property
     def unmet(self) -> list[str]:
@@ -84,10 +106,9 @@ class Dialler:
 
     def start(self, address: str, now: float) -> bool:
         """Say whether to dial control out of turn: not if that is under way already."""
-        attempt = self._attempts.setdefault((address, Channel.CONTROL), _Attempt())
-        if attempt.under_way:
+        if address in self._under_way[Channel.CONTROL]:
             return False
-        attempt.under_way, attempt.began = True, now
+        self._under_way[Channel.CONTROL][address] = now
         return True
 
     def is_passing(self, node: NodeId) -> bool:
@@ -97,7 +118,6 @@ class Dialler:
     def met(self, address: str) -> None:
         """Note that a member (or we ourselves) answered at `address`."""
         self._unmet.pop(address, None)
-        self._news = True
 
     def ended(
         self, address: str, channel: Channel, now: float, refusal: Refusal | None = None
@@ -115,103 +135,116 @@ class Dialler:
             attempt.delay = min(most, max(first, 2 * attempt.delay))
         delay = first if asked_again else attempt.delay
         attempt.due = now + delay * self._rng.uniform(0.5, 1.0)
-        attempt.under_way = False
         self._next_due = min(self._next_due, attempt.due)
-        return now - attempt.began
+        return now - self._under_way[channel].pop(address, now)
 
     def dials(
         self,
-        members: Sequence[Entry],
+        roster: Roster,
         peers: Peers,
-        lives: Callable[[NodeId], bool],
+        detector: Living,
         now: float,
         *,
         joining: bool,
-    ) -> list[tuple[str, Channel]]:
+    ) -> list[Target]:
         """Return what to dial now; each is then under way until it succeeds or fails.
 
         While we are `joining` we leave bulk to the members (see `dialbacks`).
         """
-        if joining and len(members) <= 1:
+        if joining and roster.size <= 1:
             # Whoever answered hung up before we learnt who belongs: only its seed leads back there.
-            known = {**peers.addresses(), self._config.address: None}
-            self.add_seeds(seed for seed in self._config.seeds if seed not in known)
-        self._crowded = len(members) - 1 > WARM_LINKS_MAX
-        under_way = sum(a.under_way and t[1] is Channel.CONTROL for t, a in self._attempts.items())
-        room = WARM_LINKS_MAX - len(peers.on(Channel.CONTROL)) - under_way
-        looks = room > 0 or not self._crowded or now >= self._gone_due
-        if not (looks or self._news or self._unmet):
-            self._next_due = self._gone_due
-            return []
-        self._news = False
-        if self._crowded and room <= 0:
-            members = [entry for entry in members if looks and not lives(entry.node)]
-        absent = self._find_absent(members, peers)
-        targets = [(address, Channel.CONTROL) for address in (*self._unmet, *absent)]
+            own = self._config.address
+            seeds = [seed for seed in self._config.seeds if not peers.is_reached_at(seed)]
+            self.add_seeds(seed for seed in seeds if seed != own)
+        self._crowded = roster.size - 1 > WARM_LINKS_MAX
+        self._next_due = now + EXCHANGE_EVERY_S
+        absent = _Absent(self._config.node, roster, peers, detector)
+        self._forget(absent, now)
+        targets = [(address, Channel.CONTROL) for address in self._unmet]
         targets += [(address, Channel.BULK) for address in self._bulk(peers, now, joining)]
-        wanted = {target: self._attempts.get(target) or _Attempt() for target in targets}
-        if looks:
-            self._attempts = {
-                t: a for t, a in self._attempts.items() if a.under_way or a.due > now or t in wanted
-            }
-        ready = [t for t, a in wanted.items() if not a.under_way and a.due <= now]
-        gone = [t for t in ready if t[0] in absent and not lives(absent[t[0]])]
-        gone = [t for t in gone if t[1] is Channel.CONTROL and t[0] not in self._unmet]
-        started = self._choose([t for t in ready if t not in gone], room)
-        started += self._choose_gone({target: wanted[target].due for target in gone}, now)
-        for target in started:
-            self._attempts[target] = wanted[target]
-            wanted[target].under_way, wanted[target].began = True, now
-            self._passing.pop(absent.get(target[0], self._config.node), None)
-        if looks and self._crowded and now >= self._gone_due:
-            self._gone_due = now + LOOK_EVERY_S
-        later = [a.due for a in wanted.values() if not a.under_way and a.due > now]
-        later += [self._gone_due] if gone or self._crowded else []
-        self._next_due = min(later, default=now + EXCHANGE_EVERY_S)
+        started = self._start(targets, now)
+        wanted = self._draw(absent, now) if self._crowded else absent.living()
+        started += self._start_members(wanted, now)
+        if absent.is_any_gone:
+            started += self._start_members(self._choose_gone(absent, now), now)
         return started
 
-    def _find_absent(self, members: Sequence[Entry], peers: Peers) -> dict[str, NodeId]:
-        """Return the members that we are not connected to, by address.
+    def _start(self, targets: list[Target], now: float) -> list[Target]:
+        """Put under way what may be dialled, and note when the rest may."""
+        started = []
+        for target in targets:
+            address, channel = target
+            if address in self._under_way[channel]:
+                continue
+            attempt = self._attempts.get(target)
+            if attempt is None or attempt.due <= now:
+                self._under_way[channel][address] = now
+                started.append(target)
+            else:
+                self._next_due = min(self._next_due, attempt.due)
+        return started
 
-        Where one member answers no other can: an address handed on would be dialled for ever.
+    def _start_members(self, entries: list[Entry], now: float) -> list[Target]:
+        nodes = {(entry.address, Channel.CONTROL): entry.node for entry in entries}
+        started = self._start(list(nodes), now)
+        for target in started:
+            self._passing.pop(nodes[target], None)
+        return started
+
+    def _draw(self, absent: _Absent, now: float) -> list[Entry]:
+        """Pick some of many members, as there is room for.
+
+        Most of a crowd is absent and lives, so drawing finds them without looking at all of it. A
+        few at a time: meanwhile others dial us, and their links take up room too.
         """
-        linked = peers.addresses() if members else {}
-        return {
-            entry.address: entry.node
-            for entry in members
-            if self._absent(entry, peers) and entry.address not in linked
-        }
+        dialling = len(self._under_way[Channel.CONTROL])
+        room = min(WARM_LINKS_MAX - absent.linked, DIALLING_MAX) - dialling
+        drawn: dict[str, Entry] = {}
+        for _ in range(DRAWS * max(0, room)):
+            if len(drawn) == room:
+                return list(drawn.values())
+            entry = absent.draw(self._rng)
+            if entry is not None and self._is_ready(entry, now):
+                drawn[entry.address] = entry
+        if room > 0:
+            self._next_due = min(self._next_due, now + DRAW_AGAIN_S)
+        return list(drawn.values())
 
-    def _choose_gone(
-        self, gone: dict[tuple[str, Channel], float], now: float
-    ) -> list[tuple[str, Channel]]:
+    def _choose_gone(self, absent: _Absent, now: float) -> list[Entry]:
         """Pick one of the members that do not live, whoever has waited longest."""
-        if not gone or now < self._gone_due:
-            return []
-        self._gone_due = now + GONE_EVERY_S
-        return [min(gone, key=lambda target: gone[target])]
+        chosen = []
+        if now >= self._gone_due:
+            self._gone_due = now + GONE_EVERY_S
+            ready = [entry for entry in absent.gone() if self._is_ready(entry, now)]
+            chosen = sorted(ready, key=self._due)[:1]
+        self._next_due = min(self._next_due, self._gone_due)
+        return chosen
 
-    def _choose(self, ready: list[tuple[str, Channel]], room: int) -> list[tuple[str, Channel]]:
-        """Leave out control links to members that would pass the limit of warm links."""
-        members = [t for t in ready if t[1] is Channel.CONTROL and t[0] not in self._unmet]
-        if len(members) <= room:
-            return ready
-        chosen = dict.fromkeys(self._rng.sample(members, max(0, room)))
-        return [t for t in ready if t in chosen or t not in members]
+    def _is_ready(self, entry: Entry, now: float) -> bool:
+        return entry.address not in self._under_way[Channel.CONTROL] and self._due(entry) <= now
 
-    def _absent(self, entry: Entry, peers: Peers) -> bool:
-        """Say whether to dial a member: it is not linked, or only an earlier life of it is."""
-        link = peers.to(entry.node, Channel.CONTROL)
-        is_past = link is not None and link.hello.epoch < entry.epoch
-        return entry.node != self._config.node and (link is None or is_past)
+    def _due(self, entry: Entry) -> float:
+        attempt = self._attempts.get((entry.address, Channel.CONTROL))
+        return attempt.due if attempt else 0.0
+
+    def _forget(self, absent: _Absent, now: float) -> None:
+        """Forget how slowly to dial what has been connected for a while, or is no member."""
+        if now < self._forget_due:
+            return
+        self._forget_due = now + FORGET_EVERY_S
+        wanted = {(each.address, Channel.CONTROL) for each in (*absent.living(), *absent.gone())}
+        wanted |= {(address, Channel.CONTROL) for address in self._unmet}
+        self._attempts = {
+            target: attempt
+            for target, attempt in self._attempts.items()
+            if attempt.due > now or target in wanted
+        }
 
     def _bulk(self, peers: Peers, now: float, joining: bool) -> list[str]:
         return [
             link.dialled or link.hello.address
-            for link in peers.on(Channel.CONTROL)
-            if not peers.to(link.peer, Channel.BULK)
-            and not self.is_passing(link.peer)
-            and self._dials_bulk(link, now, joining)
+            for link in peers.lacking_bulk()
+            if not self.is_passing(link.peer) and self._dials_bulk(link, now, joining)
         ]
 
     def _dials_bulk(self, link: Link, now: float, joining: bool) -> bool:
@@ -220,13 +253,17 @@ class Dialler:
         late = not self._crowded and now >= link.opened + BULK_PATIENCE_S
         return link.hello.joining or (late and not joining)
 
-    def surplus(self, members: Sequence[Entry], peers: Peers, now: float) -> NodeId | None:
-        """Return a peer to let go so that another can take its place, now and then."""
-        links = peers.on(Channel.CONTROL)
+    def surplus(self, roster: Roster, peers: Peers, now: float) -> NodeId | None:
+        """Return a peer to let go so that another can take its place, now and then.
+
+        Sooner where there are far too many: whoever is named as a seed by all is dialled by all.
+        """
         if now < self._exchange_due:
             return None
-        self._exchange_due = now + EXCHANGE_EVERY_S
-        if len(members) - 1 <= WARM_LINKS_MAX or len(links) < WARM_LINKS_MAX:
+        links = peers.on(Channel.CONTROL)
+        too_many = len(links) > WARM_LINKS_MAX + SPARE_LINKS_MAX
+        self._exchange_due = now + (SHED_EVERY_S if too_many else EXCHANGE_EVERY_S)
+        if roster.size - 1 <= WARM_LINKS_MAX or len(links) < WARM_LINKS_MAX:
             return None
         kept = [link.peer for link in links if not self.is_passing(link.peer)]
         return self._rng.choice(kept) if kept else None
@@ -234,3 +271,39 @@ class Dialler:
     def next_wake(self) -> float:
         """Return when to ask again, at the latest."""
         return min(self._exchange_due, self._next_due)
+
+
+class _Absent:
+    """The members that no control link leads to.
+
+    Where one member answers no other can: who has the address of a connected one is left out, or an
+    address that was handed on would be dialled for ever.
+    """
+
+    def __init__(self, own: NodeId, roster: Roster, peers: Peers, detector: Living) -> None:
+        self._own, self._roster, self._peers = own, roster, peers
+        self._lives = detector.lives
+        self.linked = peers.count(Channel.CONTROL)
+        self.is_any_gone = detector.living < roster.size
+
+    def _holds(self, entry: Entry) -> bool:
+        if entry.node == self._own or self._peers.is_reached_at(entry.address):
+            return False
+        link = self._peers.to(entry.node, Channel.CONTROL)
+        return link is None or link.hello.epoch < entry.epoch  # only an earlier life is linked
+
+    def living(self) -> list[Entry]:
+        """Return those that live."""
+        members = self._roster.belonging()
+        return [each for each in members if self._holds(each) and self._lives(each.node)]
+
+    def gone(self) -> list[Entry]:
+        """Return those that are dead or have left."""
+        members = self._roster.belonging()
+        return [each for each in members if self._holds(each) and not self._lives(each.node)]
+
+    def draw(self, rng: Random) -> Entry | None:
+        """Return a random one that lives, or None if this time another was drawn."""
+        entry = self._roster.at(int(rng.random() * len(self._roster)))
+        belongs = entry.state is not State.REMOVED
+        return entry if belongs and self._holds(entry) and self._lives(entry.node) else None

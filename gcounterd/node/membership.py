@@ -132,7 +132,6 @@ class Membership:
     def merge(self, entries: tuple[Entry, ...], now: float) -> list[Effect]:
         """Take in entries that are durable, and pass on what changed."""
         changed, told = self._spreading.merge(entries, now)
-        newcomers = {entry.node: None for entry in changed if entry.state is State.JOINING}
         notices: list[Effect] = [
             Notice(
                 "member",
@@ -141,7 +140,7 @@ class Membership:
             for entry in changed
         ]
         self._holding.merged(now)
-        return [*notices, *told, *self._checks.merged(newcomers, now)]
+        return [*notices, *told, *self._checks.merged(changed, now)]
 
     # -- time -------------------------------------------------------------------------------
 

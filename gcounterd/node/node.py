@@ -164,6 +164,7 @@ class Node:
                     effects += self.approving.merge(approvals)
         self.membership.activate()
         effects += self.twins.look(now)
+        effects += self._dial(now) if group.facts else []
         return [*effects, *self.exchange.ask(now), *self.reading.finish(now)]
 
     def abandoned(self, group: Group) -> None:
@@ -259,9 +260,8 @@ class Node:
         return [self.refusals.take(address, refusal, joining, self.twins.established, now)]
 
     def _dial(self, now: float) -> list[Effect]:
-        members, lives = self.roster.belonging(), self.detector.lives
         joining = not self.joining.counting
-        targets = self.dialler.dials(members, self.peers, lives, now, joining=joining)
+        targets = self.dialler.dials(self.roster, self.peers, self.detector, now, joining=joining)
         return [Dial(address, channel) for address, channel in targets]
 
     def _tidied(self, effects: list[Effect], now: float) -> list[Effect]:
@@ -358,7 +358,7 @@ class Node:
 
     def _exchange_peer(self, now: float) -> list[Effect]:
         """Let one of many peers go, now and then, so that another takes its place."""
-        peer = self.dialler.surplus(self.roster.belonging(), self.peers, now)
+        peer = self.dialler.surplus(self.roster, self.peers, now)
         return self._part(self.peers.of(peer), "exchanged", now) if peer is not None else []
 
     def _part(self, links: list[Link], reason: str, now: float) -> list[Effect]:

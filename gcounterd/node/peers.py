@@ -8,6 +8,8 @@ one dialled by the smaller node id. A newer epoch of a node replaces every link 
 
 from __future__ import annotations
 
+from collections import Counter
+
 import attrs
 
 from gcounterd.ids import NodeId
@@ -56,6 +58,8 @@ class Peers:
         self._links: dict[int, Link] = {}
         self._on: dict[Channel, dict[int, Link]] = {channel: {} for channel in Channel}
         self._by_peer: dict[tuple[NodeId, Channel], Link] = {}
+        self._addresses: Counter[str] = Counter()
+        self._lacking_bulk: dict[NodeId, None] = {}
 
     def get(self, link: int) -> Link | None:
         """Return the link of that id, if it is open."""
@@ -78,14 +82,17 @@ class Peers:
         """Return all open links of `channel`, oldest first."""
         return list(self._on[channel].values())
 
-    def addresses(self) -> dict[str, None]:
-        """Return the addresses at which the peers of open control links are reached."""
-        found: dict[str, None] = {}
-        for link in self._on[Channel.CONTROL].values():
-            found[link.hello.address] = None
-            if link.dialled is not None:
-                found[link.dialled] = None
-        return found
+    def is_reached_at(self, address: str) -> bool:
+        """Say whether the peer of an open control link is reached at an address."""
+        return address in self._addresses
+
+    def lacking_bulk(self) -> list[Link]:
+        """Return the control links to peers that no bulk link leads to, oldest first."""
+        return [self._by_peer[peer, Channel.CONTROL] for peer in self._lacking_bulk]
+
+    def count(self, channel: Channel) -> int:
+        """Return how many links of a channel are open."""
+        return len(self._on[channel])
 
     def epoch_of(self, peer: NodeId) -> bytes | None:
         """Return the epoch of the process that a link to `peer` leads to."""
@@ -119,7 +126,17 @@ class Peers:
         self._links[link.id] = link
         self._on[link.channel][link.id] = link
         self._by_peer[link.peer, link.channel] = link
+        if link.channel is Channel.CONTROL:
+            self._addresses.update(_addresses(link))
+        self._note_lack(link.peer)
         return losers
+
+    def _note_lack(self, peer: NodeId) -> None:
+        control, bulk = (self._by_peer.get((peer, channel)) for channel in Channel)
+        if control is not None and bulk is None:
+            self._lacking_bulk[peer] = None
+        else:
+            self._lacking_bulk.pop(peer, None)
 
     def _replaces(self, new: Link, old: Link) -> bool:
         new_by_us, old_by_us = new.dialled is not None, old.dialled is not None
@@ -132,6 +149,18 @@ class Peers:
         gone = self._links.pop(link, None)
         if gone:
             self._on[gone.channel].pop(link, None)
+        if gone and gone.channel is Channel.CONTROL and not gone.guest:
+            for address in _addresses(gone):
+                self._addresses[address] -= 1
+                if not self._addresses[address]:
+                    del self._addresses[address]
         if gone and self._by_peer.get((gone.peer, gone.channel)) is gone:
             del self._by_peer[gone.peer, gone.channel]
+        if gone:
+            self._note_lack(gone.peer)
         return gone
+
+
+def _addresses(link: Link) -> tuple[str, ...]:
+    """Return where a link's peer is reached: where it says, and where we found it."""
+    return (link.hello.address, *([link.dialled] if link.dialled is not None else []))

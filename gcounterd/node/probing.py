@@ -244,7 +244,7 @@ class Probing:
         entry = self._roster.get(target)
         if entry is None:
             return []
-        if entry.address in self._peers.addresses():  # another process answers there
+        if self._peers.is_reached_at(entry.address):  # another process answers there
             return self._unreached([number], Grade.TIMEOUT, now)
         self._waiting.setdefault(entry.address, {})[number] = target
         started = self._dialler.hurry(entry.address, target, now)

@@ -9,6 +9,7 @@ what merging entries means.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from gcounterd.errors import PeerError
@@ -17,6 +18,9 @@ from gcounterd.wire import fields
 
 _FIELDS = 7
 _STATES = {int(state): state for state in State}
+# Rows that are remembered as the entries they are: in a large cluster each is told by many peers.
+# The oldest goes first.
+ROWS_KEPT_MAX = 8192
 
 
 def encode_entries(entries: Iterable[Entry]) -> bytes:
@@ -65,7 +69,19 @@ def read_entries(value: object, entries_max: int) -> tuple[Entry, ...]:
 def _read_entry(row: object) -> Entry:
     if type(row) is not tuple or len(row) != _FIELDS:
         raise PeerError("bad_shape", "not an entry")
-    node, epoch, revision, name, address, state, heir = row
+    return _make_entry(*row)
+
+
+@lru_cache(ROWS_KEPT_MAX, typed=True)
+def _make_entry(
+    node: object,
+    epoch: object,
+    revision: object,
+    name: object,
+    address: object,
+    state: object,
+    heir: object,
+) -> Entry:
     if type(state) is not int or state not in _STATES:
         raise fields.bad_field("not a member's state")
     return Entry(

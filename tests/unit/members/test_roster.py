@@ -72,3 +72,14 @@ def test_who_belongs_and_who_bears_a_name_follow_every_change() -> None:
     roster.merge([entry("b", life=2, name="db")])
     assert roster.named("web") == []
     assert roster.named("db") == [entry("b", life=2, name="db")]
+
+
+def test_how_many_belong_and_how_many_join_follow_every_change() -> None:
+    roster = Roster([entry("a"), entry("b", state=State.JOINING), entry("c", state=State.REMOVED)])
+    assert (roster.size, roster.joining, len(roster)) == (2, 1, 3)
+    roster.merge([entry("b"), entry("d", state=State.JOINING), entry("a", state=State.REMOVING)])
+    assert (roster.size, roster.joining, len(roster)) == (3, 1, 4)
+    roster.merge([entry(letter, state=State.REMOVED) for letter in "acd"])
+    assert (roster.size, roster.joining, len(roster)) == (1, 0, 4)
+    assert [roster.at(number).name for number in range(4)] == ["a", "b", "c", "d"]
+    assert len(roster.belonging()) == roster.size

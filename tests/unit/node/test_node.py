@@ -1,9 +1,12 @@
 """The node as a machine: what comes in, what goes out, and in which order."""
 
+from random import Random
+
 import attrs
 import pytest
-from nodes import commit, entry, hello, node, node_id, sent
+from nodes import commit, config, entry, hello, node, node_id, sent
 
+from gcounterd.counters.counters import Counters
 from gcounterd.errors import ClientError
 from gcounterd.ids import column_id
 from gcounterd.members.claims import Liveness
@@ -26,6 +29,7 @@ from gcounterd.node.messages import (
     Want,
 )
 from gcounterd.node.messages import Roster as RosterMessage
+from gcounterd.node.node import Node
 
 
 def batches_of(letter: str, *flushes: dict[bytes, int]) -> list[Push]:
@@ -281,7 +285,8 @@ def test_a_read_of_a_lone_node_ends_at_once() -> None:
 
 
 def test_members_are_dialled_when_a_node_starts_and_when_a_link_is_gone() -> None:
-    a = node("a", "a", "b")
+    mine = config("a")
+    a = Node(mine, Counters(mine.column, 10), Roster([entry("b")]), Random(1), 0.0)
     assert Dial("b:1", Channel.CONTROL) in a.wake(0.0)
     a.opened(1, hello("b", Channel.CONTROL), "b:1", 0.0)
     assert Dial("b:1", Channel.CONTROL) in a.closed(1, 1.0)

@@ -6,11 +6,14 @@ from random import Random
 from nodes import config, entry, hello, node_id
 
 from gcounterd.ids import NodeId
-from gcounterd.members.roster import Entry
+from gcounterd.members.roster import Entry, Roster, State
 from gcounterd.node.dialling import (
     BULK_PATIENCE_S,
+    DIALLING_MAX,
     EXCHANGE_EVERY_S,
     GONE_EVERY_S,
+    SHED_EVERY_S,
+    SPARE_LINKS_MAX,
     WARM_LINKS_MAX,
     Dialler,
 )
@@ -24,12 +27,22 @@ def dialler(seeds: tuple[str, ...] = ()) -> Dialler:
     return Dialler(config("a", seeds=seeds), Random(2), 0.0)
 
 
-def lives(_: NodeId) -> bool:
-    return True
+class Members:
+    """A detector that believes all of a number of members alive, or all dead."""
+
+    def __init__(self, number: int, *, alive: bool = True) -> None:
+        self.living = number if alive else 1
+        self._alive = alive
+
+    def lives(self, _: NodeId) -> bool:
+        return self._alive
 
 
-def dials(d: Dialler, members: list[Entry], peers: Peers, now: float) -> list[tuple[str, Channel]]:
-    return d.dials(members, peers, lives, now, joining=False)
+def dials(
+    d: Dialler, members: list[Entry], peers: Peers, now: float, *, alive: bool = True
+) -> list[tuple[str, Channel]]:
+    believed = Members(len(members), alive=alive)
+    return d.dials(Roster(members), peers, believed, now, joining=False)
 
 
 def linked(*letters: str, dialled: bool = True) -> Peers:
@@ -53,7 +66,7 @@ def test_a_failed_dial_is_tried_again_ever_more_slowly_but_for_ever() -> None:
     for _ in range(12):
         assert dials(d, [entry("b")], linked(), now) == [("b:1", CONTROL)]
         d.ended("b:1", CONTROL, now)
-        d.surplus([], linked(), now)
+        d.surplus(Roster(), linked(), now)
         assert dials(d, [entry("b")], linked(), now) == []
         waits.append(d.next_wake() - now)
         now = max(now + 5.0, d.next_wake())
@@ -78,44 +91,77 @@ def test_a_seed_that_was_met_is_not_dialled_again() -> None:
 
 
 def crowd(number: int) -> list[Entry]:
-    letters = [chr(300 + n) for n in range(number)]
+    ids = [node_id("a")[:14] + n.to_bytes(2, "big") for n in range(number)]
     return [
-        Entry(node_id("a")[:14] + n.to_bytes(2, "big"), b"\1" * 16, 0, f"m{n}", f"{c}:1", 1)
-        for n, c in enumerate(letters)
+        Entry(node, b"\1" * 16, 0, f"m{n}", f"{chr(300 + n)}:1", State.ACTIVE)
+        for n, node in enumerate(ids)
     ]
 
 
-def test_in_a_crowd_only_so_many_links_are_kept_warm() -> None:
-    started = dials(dialler(), crowd(100), linked(), 0.0)
-    assert len(started) == WARM_LINKS_MAX
+def test_in_a_crowd_only_so_many_links_are_kept_warm_and_a_few_dialled_at_a_time() -> None:
+    d, peers, most = dialler(), linked(), 0
+    for step in range(100):
+        started = dials(d, crowd(100), peers, float(step))
+        most = max(most, len([channel for _, channel in started if channel is CONTROL]))
+        for address, channel in started:
+            d.ended(address, channel, float(step))
+            letter = address.partition(":")[0]
+            number = len(peers.on(CONTROL)) + len(peers.on(BULK))
+            peers.put(Link(number, hello(letter, channel), address, float(step)))
+    assert len(peers.on(CONTROL)) == WARM_LINKS_MAX
+    assert most == DIALLING_MAX
+
+
+def test_in_a_crowd_of_which_hardly_anyone_lives_the_living_are_found() -> None:
+    d, members = dialler(), crowd(500)
+    alive = {entry.node for entry in members[::100]}
+    believed = Members(len(alive) + 1)
+    believed.lives = alive.__contains__
+    found: dict[str, None] = {}
+    for step in range(400):
+        for address, channel in d.dials(
+            Roster(members), linked(), believed, float(step), joining=False
+        ):
+            found[address] = None
+            d.ended(address, channel, float(step))
+    assert {entry.address for entry in members[::100]} <= set(found)
+
+
+def test_links_that_others_made_far_above_the_number_kept_are_let_go_sooner() -> None:
+    d = dialler()
+    few, many = (
+        linked(*[chr(200 + n) for n in range(number)], dialled=False)
+        for number in (WARM_LINKS_MAX + SPARE_LINKS_MAX, WARM_LINKS_MAX + SPARE_LINKS_MAX + 1)
+    )
+    assert d.surplus(Roster(crowd(100)), many, EXCHANGE_EVERY_S) is not None
+    assert d.surplus(Roster(crowd(100)), few, EXCHANGE_EVERY_S + SHED_EVERY_S) is not None
+    assert d.surplus(Roster(crowd(100)), few, EXCHANGE_EVERY_S + 2 * SHED_EVERY_S) is None
 
 
 def test_in_a_crowd_dials_under_way_take_room_too() -> None:
     d, members = dialler(), crowd(100)
-    assert len(dials(d, members, Peers(node_id("a")), 0.0)) == WARM_LINKS_MAX
-    assert dials(d, members, Peers(node_id("a")), 0.0) == []
+    assert len(dials(d, members, linked(), 0.0)) == DIALLING_MAX
+    assert dials(d, members, linked(), 0.0) == []
 
 
 def test_in_a_crowd_a_peer_is_let_go_now_and_then_so_that_others_get_their_turn() -> None:
     d = dialler()
     letters = [chr(65 + n) for n in range(WARM_LINKS_MAX)]
     peers = linked(*letters)
-    assert d.surplus(crowd(100), peers, 1.0) is None
-    assert d.surplus(crowd(100), peers, EXCHANGE_EVERY_S) in {node_id(c) for c in letters}
-    assert d.surplus(crowd(100), peers, EXCHANGE_EVERY_S + 1) is None
-    assert d.surplus(crowd(3), peers, 3 * EXCHANGE_EVERY_S) is None
+    assert d.surplus(Roster(crowd(100)), peers, 1.0) is None
+    assert d.surplus(Roster(crowd(100)), peers, EXCHANGE_EVERY_S) in {node_id(c) for c in letters}
+    assert d.surplus(Roster(crowd(100)), peers, EXCHANGE_EVERY_S + 1) is None
+    assert d.surplus(Roster(crowd(3)), peers, 3 * EXCHANGE_EVERY_S) is None
 
 
 def test_a_peer_that_hangs_up_at_once_is_dialled_ever_more_slowly() -> None:
     d, now, dialled_at = dialler(), 0.0, []
     while len(dialled_at) < 8:
-        d.surplus([], linked(), now)
+        d.surplus(Roster(), linked(), now)
         if ("b:1", CONTROL) in dials(d, [entry("b")], linked(), now):
             dialled_at.append(now)
             d.ended("b:1", CONTROL, now)
-            d.dials(
-                [entry("b")], linked("b"), lives, now, joining=False
-            )  # connected, and closed at once
+            dials(d, [entry("b")], linked("b"), now)  # connected, and closed at once
             assert dials(d, [entry("b")], linked(), now) == []
         now = d.next_wake()
     waits = [later - earlier for earlier, later in pairwise(dialled_at)]
@@ -133,7 +179,7 @@ def test_a_link_that_lasted_is_dialled_anew_at_once_when_it_is_lost() -> None:
 def test_members_that_are_gone_are_tried_one_at_a_time_for_ever() -> None:
     d, now, dialled = dialler(), 0.0, []
     while len(dialled) < 60:
-        for address, _ in d.dials(crowd(20), linked(), lambda _: False, now, joining=False):
+        for address, _ in dials(d, crowd(20), linked(), now, alive=False):
             dialled.append((now, address))
             d.ended(address, CONTROL, now)
         now += GONE_EVERY_S / 4
