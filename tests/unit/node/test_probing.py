@@ -45,7 +45,7 @@ def test_without_a_link_the_dial_is_part_of_the_probe_and_the_ping_follows_it() 
 
 def test_a_probe_waits_for_a_dial_that_is_under_way_and_dials_no_second_time() -> None:
     rig = Rig("b")
-    rig.dialler.dials(rig.roster.belonging(), rig.peers, lambda _: True, 0.0, joining=False)
+    rig.dialler.dials(rig.roster, rig.peers, rig.detector, 0.0, joining=False)
     assert rig.wake() == []
     _, effects = rig.open("b", dialled="b:1")
     assert [type(message) for message in rig.to("b", effects)] == [Ping]
@@ -214,8 +214,7 @@ def crowd() -> list[Entry]:
 
 def test_in_a_crowd_a_link_that_was_opened_for_a_probe_is_closed_with_a_word_after_it() -> None:
     rig = Rig("b", more=crowd())
-    members = rig.roster.belonging()
-    for address, _ in rig.dialler.dials(members, rig.peers, lambda _: True, 0.0, joining=False):
+    for address, _ in rig.dialler.dials(rig.roster, rig.peers, rig.detector, 0.0, joining=False):
         rig.dialler.ended(address, CONTROL, rig.now)
     assert rig.probing.closed(Link(9, hello("b", CONTROL), None, 0.0), 0.0) == [
         Dial("b:1", CONTROL)
