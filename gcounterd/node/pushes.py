@@ -14,11 +14,12 @@ from random import Random
 
 from gcounterd.counters.batches import Batch
 from gcounterd.counters.counters import Counters
+from gcounterd.ids import node_of
 from gcounterd.members.roster import Roster
 from gcounterd.node.dialling import WARM_LINKS_MAX
 from gcounterd.node.effects import Effect, Send
 from gcounterd.node.messages import Channel, Push
-from gcounterd.node.peers import Peers
+from gcounterd.node.peers import Link, Peers
 
 PUSH_EVERY_S = 0.01
 # To how many peers what is new is passed on where not everyone is connected to its writer.
@@ -54,12 +55,17 @@ class Pushes:
             return []
         self._sent_at = now
         batches, self._waiting = self._waiting, []
-        links = [link.id for link in self._peers.on(Channel.BULK)]
+        links = self._peers.on(Channel.BULK)
         some = self._rng.sample(links, min(FAN_OUT, len(links)))
         return [
-            Send(tuple(links if batch.column == self._writer.own else some), Push(batch))
+            Send(self._to(links if batch.column == self._writer.own else some, batch), Push(batch))
             for batch in batches
         ]
+
+    def _to(self, links: list[Link], batch: Batch) -> tuple[int, ...]:
+        """Leave out whoever wrote a batch: it would have to take us for a liar."""
+        writer = node_of(batch.column)
+        return tuple([link.id for link in links if link.peer != writer])
 
     def next_wake(self) -> float:
         """Return when something may be sent (`inf` if nothing waits)."""

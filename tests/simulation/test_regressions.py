@@ -239,3 +239,15 @@ def test_a_consistent_read_with_more_columns_than_a_frame_holds_can_be_asked_and
     assert isinstance(said, Answer)
     assert len(said.heads) == 50
     assert node.received(1, Ask(2, {}), 0.0) == []  # more than an answer can say
+
+
+def test_in_a_crowd_a_push_is_not_relayed_to_whoever_wrote_it() -> None:
+    """Found by the first newcomer to 70 nodes: the writer took its own batch for a forgery."""
+    others = [entry_of(NodeId(bytes([number]) * 16)) for number in range(1, 40)]
+    node = node_of(config_of(A), entry_of(A), entry_of(B), *others)
+    node.opened(1, hello_of(config_of(B), Channel.BULK), None, 0.0)
+    node.opened(2, hello_of(config_of(C), Channel.BULK), None, 0.0)
+    (batch,) = batches_of(B, 1)
+    node.received(1, Push(batch), 0.0)
+    sends = [e for e in commit(node, 1.0) if isinstance(e, Send) and isinstance(e.message, Push)]
+    assert [send.links for send in sends] == [(2,)]

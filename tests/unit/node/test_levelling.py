@@ -3,7 +3,7 @@
 import attrs
 import pytest
 from meeting import Meeting, holder, member
-from nodes import entry, hello, node, node_id, sent
+from nodes import commit, entry, hello, node, node_id, sent
 
 from gcounterd.members.buckets import ALL_BUCKETS, BUCKETS, bucket_of
 from gcounterd.members.roster import Roster
@@ -106,6 +106,18 @@ def test_a_whole_list_of_one_that_holds_our_entry_confirms_us_and_others_do_not(
         a = linked()
         a.received(1, RosterList(1, ALL_BUCKETS, whole, holds, 0, others), 0.0)
         assert a.joining.is_confirmed_by(node_id("b")) is confirmed
+
+
+def test_whoever_comes_with_a_confirmation_counts_for_the_majority_before_it_is_durable() -> None:
+    a = linked()
+    a.received(1, RosterMessage((entry("b"),)), 0.0)
+    commit(a)
+    b_knows = (entry("b"), entry("c"), entry("d"))
+    a.received(1, RosterList(1, ALL_BUCKETS, True, True, 0, b_knows), 0.0)
+    assert a.joining.is_confirmed_by(node_id("b"))
+    assert not a.joining.may_activate()  # one of three, though one of one in the roster
+    commit(a)
+    assert not a.joining.counting
 
 
 def test_a_list_of_which_a_message_was_lost_confirms_nothing() -> None:
