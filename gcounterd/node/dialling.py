@@ -43,6 +43,9 @@ DRAW_AGAIN_S = 0.5
 # Links above WARM_LINKS_MAX that others made and we let be, and how fast we let go of more.
 SPARE_LINKS_MAX = 16
 SHED_EVERY_S = 0.25
+# How fast a newcomer to a crowd exchanges peers if it is not confirmed after a while: then others
+# join all the time, and nobody can vouch for those that it does not meet (see `holding`).
+JOINING_EXCHANGE_S = 1.0
 # How often the memory of dials is tidied; a link that lasted so long is dialled anew at once.
 FORGET_EVERY_S = 10.0
 
@@ -253,7 +256,9 @@ class Dialler:
         late = not self._crowded and now >= link.opened + BULK_PATIENCE_S
         return link.hello.joining or (late and not joining)
 
-    def surplus(self, roster: Roster, peers: Peers, now: float) -> NodeId | None:
+    def surplus(
+        self, roster: Roster, peers: Peers, now: float, *, joining: bool = False
+    ) -> NodeId | None:
         """Return a peer to let go so that another can take its place, now and then.
 
         Sooner where there are far too many: whoever is named as a seed by all is dialled by all.
@@ -262,7 +267,8 @@ class Dialler:
             return None
         links = peers.on(Channel.CONTROL)
         too_many = len(links) > WARM_LINKS_MAX + SPARE_LINKS_MAX
-        self._exchange_due = now + (SHED_EVERY_S if too_many else EXCHANGE_EVERY_S)
+        every = JOINING_EXCHANGE_S if joining else EXCHANGE_EVERY_S
+        self._exchange_due = now + (SHED_EVERY_S if too_many else every)
         if roster.size - 1 <= WARM_LINKS_MAX or len(links) < WARM_LINKS_MAX:
             return None
         kept = [link.peer for link in links if not self.is_passing(link.peer)]

@@ -150,5 +150,5 @@ class Membership:
 
     def next_wake(self) -> float:
         """Return when to wake at the latest (`inf` if nothing presses)."""
-        parts = (self._spreading, self._checks, self._holding)
-        return min(part.next_wake() for part in parts)
+        spreading, checks = self._spreading.next_wake(), self._checks.next_wake()
+        return min(spreading, checks, self._holding.next_wake())

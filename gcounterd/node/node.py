@@ -358,7 +358,8 @@ class Node:
 
     def _exchange_peer(self, now: float) -> list[Effect]:
         """Let one of many peers go, now and then, so that another takes its place."""
-        peer = self.dialler.surplus(self.roster, self.peers, now)
+        joining = not self.joining.counting
+        peer = self.dialler.surplus(self.roster, self.peers, now, joining=joining)
         return self._part(self.peers.of(peer), "exchanged", now) if peer is not None else []
 
     def _part(self, links: list[Link], reason: str, now: float) -> list[Effect]:

@@ -12,6 +12,7 @@ from gcounterd.node.dialling import (
     DIALLING_MAX,
     EXCHANGE_EVERY_S,
     GONE_EVERY_S,
+    JOINING_EXCHANGE_S,
     SHED_EVERY_S,
     SPARE_LINKS_MAX,
     WARM_LINKS_MAX,
@@ -136,6 +137,17 @@ def test_links_that_others_made_far_above_the_number_kept_are_let_go_sooner() ->
     assert d.surplus(Roster(crowd(100)), many, EXCHANGE_EVERY_S) is not None
     assert d.surplus(Roster(crowd(100)), few, EXCHANGE_EVERY_S + SHED_EVERY_S) is not None
     assert d.surplus(Roster(crowd(100)), few, EXCHANGE_EVERY_S + 2 * SHED_EVERY_S) is None
+
+
+def test_a_newcomer_that_is_not_confirmed_for_long_meets_others_faster() -> None:
+    d = dialler()
+    peers = linked(*[chr(200 + n) for n in range(WARM_LINKS_MAX)])
+    members = Roster(crowd(100))
+    assert d.surplus(members, peers, EXCHANGE_EVERY_S, joining=True) is not None
+    later = EXCHANGE_EVERY_S + JOINING_EXCHANGE_S
+    assert d.surplus(members, peers, later, joining=True) is not None
+    assert d.surplus(members, peers, later + JOINING_EXCHANGE_S, joining=False) is not None
+    assert d.surplus(members, peers, later + 2 * JOINING_EXCHANGE_S, joining=False) is None
 
 
 def test_in_a_crowd_dials_under_way_take_room_too() -> None:
