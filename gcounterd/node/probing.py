@@ -42,6 +42,9 @@ from gcounterd.node.relays import Relays
 # One peer's surveys, each answered with up to the whole table, come no faster than this by any
 # profile; more are passed over and counted. Tables that still differ are compared again.
 SURVEY_EVERY_S = 0.25
+# Rumours settle most differences, so tables are compared only while nothing is told; but where the
+# telling never ends, after so many intervals all the same.
+TELLING_INTERVALS_MAX = 5
 
 
 class Probing:
@@ -71,7 +74,7 @@ class Probing:
         # Pings that wait for a dial, by address: our number → whom it is for. At most as many as
         # probes and relayed pings together.
         self._waiting: dict[str, dict[int, NodeId]] = {}
-        self._survey_due = now
+        self._survey_due = self._quiet_at = now
         for entry in roster.belonging():
             self.detector.know(entry.node, entry.epoch, now, joined=False)
 
@@ -186,7 +189,14 @@ class Probing:
     def _compare(self, link: Link, digest: bytes, now: float) -> list[Effect]:
         """Survey a peer whose table differs, unless rumours are about to settle it."""
         detector = self.detector
-        if digest == detector.digest() or detector.telling or now < self._survey_due:
+        if not detector.telling:
+            self._quiet_at = now
+        if digest == detector.digest() or now < self._survey_due:
+            return []
+        if (
+            detector.telling
+            and now < self._quiet_at + TELLING_INTERVALS_MAX * self._timing.interval
+        ):
             return []
         self._survey_due = now + self._timing.interval
         link.surveying = True

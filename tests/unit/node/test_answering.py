@@ -19,7 +19,7 @@ from gcounterd.node.messages import (
     PingFor,
     Survey,
 )
-from gcounterd.node.probing import SURVEY_EVERY_S
+from gcounterd.node.probing import SURVEY_EVERY_S, TELLING_INTERVALS_MAX
 from gcounterd.node.relays import RELAYED_MAX
 
 # -- answering and relaying ---------------------------------------------------------------------
@@ -96,6 +96,18 @@ def test_tables_that_are_equal_or_about_to_be_are_not_compared() -> None:
     assert len(rig.hear("b", Ping(1, rig.detector.digest()))) == 1
     rig.hear("b", Gossip((claim("c", SUSPECT, 1),)))
     assert [type(m) for m in rig.to("b", rig.hear("b", Ping(1, b"otherone")))] == [Ack]
+
+
+def test_where_rumours_never_end_tables_are_compared_all_the_same() -> None:
+    rig = Rig("bc", linked="bc")
+    surveyed = []
+    for incarnation in range(1, 40):
+        rig.hear("c", Gossip((claim("c", ALIVE, incarnation),)))
+        said = rig.to("b", rig.hear("b", Ping(1, b"otherone")))
+        surveyed += [rig.now for message in said if isinstance(message, Survey)]
+        rig.now += LAN.interval / 4
+    assert surveyed[0] >= TELLING_INTERVALS_MAX * LAN.interval
+    assert len(surveyed) > 1
 
 
 def test_a_survey_is_answered_with_what_differs_in_messages_that_fit() -> None:
