@@ -19,9 +19,9 @@ import attrs
 from gcounterd.errors import ClientError
 from gcounterd.ids import COLUMN_ID_BYTES, ColumnId, Epoch, NodeId, column_id, draw_epoch
 from gcounterd.members.timing import LAN, Timing
-from gcounterd.node.asking import ANSWER_GOOD_S
 from gcounterd.node.config import Config
 from gcounterd.node.effects import Notice
+from gcounterd.node.giving_way import EXIT_TWIN
 from gcounterd.node.messages import Channel
 from gcounterd.node.node import Node
 from gcounterd.node.records import Group, TakeBatch
@@ -29,15 +29,13 @@ from gcounterd.sim.checkers import Checkers, ViolationError, check, find_disagre
 from gcounterd.sim.chronicle import Chronicle
 from gcounterd.sim.disk import Content, Disk
 from gcounterd.sim.ledger import Ledger
+from gcounterd.sim.lives import Lives
 from gcounterd.sim.network import End, Network
 from gcounterd.sim.process import Process
 from gcounterd.sim.world import WALL_START_MS, World
 
 # Memory of a node is reserved by this; merged counters may pass it.
 MAX_COUNTERS = 4096
-# A process that ends because of a twin may have outlived it by so much: how long the twin may take
-# to answer, how long the answer is good for, and how long a dial may take.
-TWIN_GONE_S_MAX = 1.5 + ANSWER_GOOD_S + 3.0
 
 
 @attrs.define(eq=False)
@@ -68,6 +66,11 @@ class Host:
     drawn: Epoch | None = None
     rolled_back: bool = False
 
+    @property
+    def sent_away(self) -> bool:
+        """Say whether its last life was refused for good, so that nobody starts it again."""
+        return self.process is None and bool(self.exits) and self.exits[-1][0] == EXIT_TWIN
+
 
 class Cluster:
     """Hosts, and everything that can be done to them by name; `timing` is every node's."""
@@ -83,8 +86,7 @@ class Cluster:
         self.rolled_back: dict[NodeId, None] = {}
         self.notices: Counter[str] = Counter()
         self.chronicle = Chronicle()
-        # When the last established process of a node ended.
-        self._gone_at: dict[NodeId, float] = {}
+        self._lives = Lives()
         self._rng = self.world.derive("cluster")
 
     # -- hosts and processes ----------------------------------------------------------------
@@ -174,7 +176,7 @@ class Cluster:
         """Kill the process; with `power`, the host is gone too, without a word to its peers."""
         host = self.hosts[name]
         assert host.process is not None, f"{name} does not run"
-        self._note_end(host.process)
+        self._lives.ended(host.process, self.world.now)
         host.process.kill(power=power)
         host.process = None
         self.tally["power cut" if power else "kill"] += 1
@@ -196,29 +198,10 @@ class Cluster:
         """Stop the process as an operator does: it says goodbye first."""
         host = self.hosts[name]
         assert host.process is not None, f"{name} does not run"
-        self._note_end(host.process)
+        self._lives.ended(host.process, self.world.now)
         host.process.stop()
         host.process = None
         self.tally["stop"] += 1
-
-    def _note_end(self, process: Process) -> None:
-        if process.node.twins.established:
-            self._gone_at[process.node.config.node] = self.world.now
-
-    def _check_twin(self, process: Process) -> None:
-        """Check that a process that ends because of a twin was not alone."""
-        node, now = process.node.config.node, self.world.now
-        others = [
-            other
-            for other in self.running
-            if other is not process
-            and other.node.config.node == node
-            and other.node.twins.established
-            and not other.node.twins.yielding
-        ]
-        gone_at = self._gone_at.get(node, -TWIN_GONE_S_MAX)
-        recent = gone_at > max(process.began, now - TWIN_GONE_S_MAX)
-        check(bool(others) or recent, "no lone process ends", f"{process.host} was alone")
 
     def roll_back(self, name: str, content: Content) -> None:
         """Put an older copy of its disk in place of a host's, whose process must not run.
@@ -232,7 +215,7 @@ class Cluster:
         host.answered = None  # what it answered since the copy is not its disk's business now
         self.tally["stale disk"] += 1
         self.rolled_back[host.node] = None
-        held = [self._held(each) for each in self.hosts.values()]
+        held = [self._held(each) for each in self.hosts.values() if not each.sent_away]
         for column, written in self.ledger.columns.items():
             surviving = max(heads.get(column, 0) for heads in held)
             if surviving < written.acknowledged:
@@ -369,10 +352,9 @@ class Cluster:
     def ended(self, process: Process, code: int, text: str) -> None:
         """See a process end by itself."""
         host = self.hosts[process.host]
-        if "another process with this node's id" in text:
-            self.tally["twin ended"] += 1
-            self._check_twin(process)
-        self._note_end(process)
+        twin = self._lives.gave_way(process, code, text, self.running, self.world.now)
+        self.tally["twin ended"] += twin
+        self._lives.ended(process, self.world.now)
         host.process = None
         host.exits.append((code, text))
         self.tally[f"exit {code}"] += 1

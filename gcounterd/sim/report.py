@@ -26,9 +26,11 @@ SOMETIMES = (
     "crash loop",
     "dial refused",
     "dial timed out",
+    "disk cloned",
     "disk error",
     "disk full",
     "disk stalled",
+    "epoch redrawn",
     "formed: all",
     "formed: chain",
     "formed: islands",
@@ -36,6 +38,8 @@ SOMETIMES = (
     "frame dropped from a full queue",
     "frame repeated",
     "halves",
+    "hello refused: asking",
+    "hello refused: twin",
     "increment refused",
     "islands introduced",
     "isolated node",
@@ -61,6 +65,7 @@ SOMETIMES = (
     "suspend",
     "swizzle",
     "thin link",
+    "twin ended",
     "unsynced row lost",
 )
 # Ranges at least this large are held to SOMETIMES.

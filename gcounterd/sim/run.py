@@ -17,6 +17,7 @@ import attrs
 
 from gcounterd.sim.checkers import IDLE_WAKES_PER_S_MAX, ViolationError, check
 from gcounterd.sim.cluster import Cluster
+from gcounterd.sim.lives import check_one_each
 from gcounterd.sim.network import STUCK_S
 from gcounterd.sim.squeeze import squeezed
 from gcounterd.sim.weather import Weather
@@ -86,6 +87,7 @@ def _run(cluster: Cluster, rng: Random, nodes: int, seconds: float) -> int:
     for process in cluster.running:
         process.join([host.address for host in cluster.hosts.values()])
     agreement_s = cluster.settle(AGREEMENT_S_MAX)
+    check_one_each(cluster.running, [host.node for host in cluster.hosts.values()])
     cluster.check_everything()
     _rest(cluster)
     return int(agreement_s)

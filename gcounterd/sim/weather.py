@@ -30,6 +30,8 @@ SKEW_MS = 3_600_000
 LAG_S = (0.5, 2.5)
 # Backups kept to be restored.
 BACKUPS_MAX = 4
+# Disks that are cloned: each leaves a host behind that nobody starts again.
+CLONES_MAX = 3
 # Distinct processes that may write: beyond, kills end, to keep a seed's cost bounded.
 LIVES_MAX = 60
 
@@ -61,7 +63,7 @@ class Weather:
             *(self._bridge, self._ring, self._swizzle, self._thin, self._kill, self._loop),
             *(self._cut_power, self._cut_all_power, self._pause, self._suspend, self._starve),
             *(self._lose, self._slow_disk, self._stall_disk, self._fill_disk, self._fail_disk),
-            *(self._back_up, self._restore_backup, self._turn_clock),
+            *(self._back_up, self._restore_backup, self._clone_disk, self._turn_clock),
         ]
         for kind in kinds:
             if self._is_drawn():
@@ -96,7 +98,7 @@ class Weather:
         for name, host in cluster.hosts.items():
             host.disk.pace = Pace()
             if host.process is None:
-                cluster.start(name)
+                self._start(name)
                 continue
             host.process.starve(None)
             if name in self._network.down:
@@ -209,7 +211,9 @@ class Weather:
         return self._rng.choice(running)
 
     def _start(self, name: str) -> None:
-        if self._cluster.hosts[name].process is None:
+        """Start a host's daemon as a supervisor does: not one that the cluster has sent away."""
+        host = self._cluster.hosts[name]
+        if host.process is None and not host.sent_away:
             self._cluster.start(name)
 
     def _kill(self) -> None:
@@ -323,10 +327,23 @@ class Weather:
         if not self._backups or self._victim() is None:
             return
         name, content = self._rng.choice(self._backups)
+        if self._cluster.hosts[name].sent_away:
+            return
         if self._cluster.hosts[name].process is not None:
             self._cluster.kill(name)
         self._cluster.roll_back(name, content)
         self._later(SHORT_S, lambda: self._start(name))
+
+    def _clone_disk(self) -> None:
+        """Copy the disk of a node that runs, and start the copy on a host of its own."""
+        name = self._victim()
+        clones = self._cluster.tally["disk cloned"]
+        if name is None or clones >= CLONES_MAX:
+            return
+        copy = f"{name}c{clones + 1}"
+        host = self._cluster.clone(name, copy)
+        host.skew_ms = self._rng.choice([-SKEW_MS, 0, 0, 0])
+        self._later(SHORT_S, lambda: self._start(copy))
 
     def _turn_clock(self) -> None:
         host = self._cluster.hosts[self._rng.choice(self._names())]
