@@ -48,7 +48,8 @@ class Joining:
         self._damaged = damaged
         self._confirmed: dict[NodeId, None] = {}
         self._heard: dict[NodeId, None] = {}
-        self._targets: dict[ColumnId, int] = {}
+        # By column, what each peer that has it said.
+        self._targets: dict[ColumnId, dict[NodeId, int]] = {}
         self.last_refusal = ""
 
     def confirm(self, peer: NodeId) -> None:
@@ -60,13 +61,19 @@ class Joining:
         """Say whether `peer` has confirmed this node."""
         return peer in self._confirmed
 
-    def hear(self, peer: NodeId, heads: dict[ColumnId, int]) -> None:
-        """Note what `peer` had when we met it."""
-        if self._catching_up:
-            self._heard[peer] = None
-            for column, head in heads.items():
-                if column in self._targets or len(self._targets) < TARGETS_MAX:
-                    self._targets[column] = max(head, self._targets.get(column, 0))
+    def hear(self, peer: NodeId, heads: dict[ColumnId, int], *, whole: bool) -> None:
+        """Note what `peer` has; `whole`: this is all that it has above us.
+
+        What it said before may be lost with its disk then, and nobody could ever reach it.
+        """
+        if not self._catching_up:
+            return
+        self._heard[peer] = None
+        for told in self._targets.values() if whole else ():
+            told.pop(peer, None)
+        for column, head in heads.items():
+            if column in self._targets or len(self._targets) < TARGETS_MAX:
+                self._targets.setdefault(column, {})[peer] = head
 
     @property
     def counting(self) -> bool:
@@ -95,7 +102,11 @@ class Joining:
     def behind(self) -> list[ColumnId]:
         """Return the columns in which this node has less than it was told when it joined."""
         head = self._counters.head
-        return [column for column, target in self._targets.items() if head(column) < target]
+        return [
+            column
+            for column, told in self._targets.items()
+            if head(column) < max(told.values(), default=0)
+        ]
 
     def reasons(self) -> list[str]:
         """Return why this node is not ready, in words; empty when it is.

@@ -310,7 +310,7 @@ class Node:
                 self.exchange.serve(link, message)
                 return []
             case Digest():
-                self.joining.hear(link.peer, message.heads)
+                self.joining.hear(link.peer, message.heads, whole=message.whole)
                 return self.exchange.compare(link, message, now)
             case Who() | Here():
                 return self.twins.answer(link, message, now)

@@ -142,6 +142,21 @@ def test_a_newcomer_that_restarts_still_catches_up_before_it_is_ready() -> None:
     assert node.joining.reasons() == ["waiting for the state of a majority of the members"]
 
 
+def test_a_newcomer_does_not_wait_for_what_was_lost_with_the_disk_that_had_it() -> None:
+    """Found by seed 143: it was told of a head, then that member's disk was put back."""
+    node = node_of(config_of(A, seeds=("b:7700",)), entry_of(A, state=State.JOINING), entry_of(B))
+    node.intake.take_entries((entry_of(A),))
+    commit(node)
+    lost = column_id(B, EPOCH)
+    node.opened(1, hello_of(config_of(B), Channel.BULK), None, 0.0)
+    node.received(1, Digest({lost: 23}, whole=True), 0.0)
+    assert node.joining.behind() == [lost]
+    node.closed(1, 1.0)
+    node.opened(2, hello_of(config_of(B), Channel.BULK), None, 2.0)
+    node.received(2, Digest({}, whole=True), 2.0)
+    assert node.joining.reasons() == []
+
+
 def test_of_two_offers_of_a_column_the_higher_one_is_asked_for() -> None:
     node = node_of(config_of(A), entry_of(A), entry_of(B), entry_of(C))
     for number, peer in enumerate((B, C), 1):
