@@ -25,4 +25,4 @@ class Condition:
 
     def reasons(self, node: Node) -> tuple[str, ...]:
         """Return every reason why `node` is not ready; empty if it is."""
-        return (*self.not_ready.values(), *node.joining.reasons())
+        return (*self.not_ready.values(), *node.twins.reasons(), *node.joining.reasons())

@@ -82,7 +82,11 @@ class Service:
 
     async def share(self, key: bytes) -> int:
         """Return what this node counted itself, over all its columns ever."""
-        return await self._older_share(key) + self._counters.own_count(key)
+        while True:
+            own = self._counters.writer.own
+            older = await self._older_share(key)
+            if own == self._counters.writer.own:  # else a new epoch began meanwhile
+                return older + self._counters.own_count(key)
 
     async def _older_share(self, key: bytes) -> int:
         row = self._counters.keys.find(key)
@@ -100,8 +104,12 @@ class Service:
         """Raise this node's share to at least that much, durably."""
         if not 0 <= at_least <= COUNT_MAX:
             raise ClientError(400, "bad_amount", "at_least is 0 to 2^53")
-        older = await self._older_share(key)
+        older, own = 0, None
         while True:
+            if own != self._counters.writer.own:  # at first, and where a new epoch began meanwhile
+                own = self._counters.writer.own
+                older = await self._older_share(key)
+                continue
             # From here to the increment nobody else may run, or a commit between the two looks
             # would make what is missing seem larger than it is.
             share = older + self._counters.own_count(key)

@@ -31,9 +31,10 @@ ANSWER_GOOD_S = 1.0
 # Of the time between two hellos at most so much counts as waiting for an answer: if this process
 # stood still in between, nobody was silent.
 WAITED_PER_HELLO_S = 0.5
-# Pairs of processes asked about at a time; for one more the oldest question is forgotten, and
-# begins again with the next hello.
-QUESTIONS_MAX = 256
+# Processes for which another one is asked, at a time. One more is told to try again, and comes to
+# its turn: a question that nobody asks any more is forgotten after so long.
+QUESTIONS_MAX = 1024
+QUESTION_KEPT_S = 10.0
 
 Verdict = tuple[Refusal | None, list[Effect]]
 
@@ -79,20 +80,27 @@ class Asking:
         insists = not (hello.provisional or hello.yielding)
         if hello.yielding and hello.channel is Channel.BULK:
             return (None if rival else try_again(), [])  # it hands over, and takes no place
-        if insists and (rival is None or hello.epoch > rival.hello.epoch):
+        is_linked = rival is None and bool(self._peers.of(hello.node))
+        if is_linked or (insists and (rival is None or hello.epoch > rival.hello.epoch)):
             return None, []
         question = self._question(hello, now)
+        if question is None:
+            return try_again(), []
         if rival is not None and rival.channel is Channel.CONTROL:
             return self._ask(hello, question, rival, now)
         return self._look(hello, question, now)
 
-    def _question(self, hello: Hello, now: float) -> _Question:
+    def _question(self, hello: Hello, now: float) -> _Question | None:
+        """Return the question for a process, a new one if it has none; None where all are taken."""
         key = hello.node, hello.nonce
         question = self._questions.get(key)
         if question is None:
+            if len(self._questions) >= QUESTIONS_MAX:
+                old = now - QUESTION_KEPT_S
+                self._questions = {k: q for k, q in self._questions.items() if q.seen > old}
+            if len(self._questions) >= QUESTIONS_MAX:
+                return None
             self._number += 1
-            while len(self._questions) >= QUESTIONS_MAX:
-                del self._questions[next(iter(self._questions))]
             question = self._questions[key] = _Question(self._number, now)
         question.waited += min(now - question.seen, WAITED_PER_HELLO_S)
         question.seen = now
