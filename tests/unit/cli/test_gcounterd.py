@@ -85,6 +85,14 @@ def test_good_settings_are_status_zero_and_touch_nothing(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_join_token_that_cannot_be_read_is_found_by_checking_the_settings(tmp_path: Path) -> None:
+    flags = ("--data-dir", str(tmp_path / "d"), "--join-token-file", str(tmp_path / "t"))
+    result = run("run", "--check-config", *flags)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "join-token-file: " in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("mode", [["--check-config"], ["--print-config"], []])
 def test_wrong_settings_are_status_two_with_one_line_per_problem(mode: list[str]) -> None:
     result = run("run", *mode, "--name", "?", "--durability", "fast")
