@@ -27,6 +27,9 @@ ENTRIES_PER_FRAME = 200
 # To how many peers of a large cluster what is new is passed on, and how long it is gathered.
 FAN_OUT = 4
 GATHER_S = 0.02
+# While there is something new all the time, it is passed on no more often than this: else a hundred
+# joins a second would be a message from each to each of its few peers for every single one.
+TELL_EVERY_S = 0.2
 
 
 class Spreading:
@@ -39,6 +42,7 @@ class Spreading:
         self._rng = rng
         self._waiting: dict[NodeId, None] = {}
         self._due = float("inf")
+        self._told_at = -TELL_EVERY_S
         # By member, what links told us that we have not passed on yet.
         self._known: dict[NodeId, dict[int, Entry]] = {}
 
@@ -75,13 +79,14 @@ class Spreading:
             return []
         if len(self._roster) - 1 <= WARM_LINKS_MAX:
             return self._tell(self._peers.on(Channel.BULK))
-        self._due = min(self._due, now + GATHER_S)
+        self._due = min(self._due, max(now + GATHER_S, self._told_at + TELL_EVERY_S))
         return []
 
     def wake(self, now: float) -> list[Effect]:
         """Tell what was gathered long enough."""
         if now < self._due:
             return []
+        self._told_at = now
         links = self._peers.on(Channel.BULK)
         return self._tell(self._rng.sample(links, min(FAN_OUT, len(links))))
 

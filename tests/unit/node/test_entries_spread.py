@@ -1,5 +1,7 @@
 """Spreading: at once to all in a small cluster, soon to a few in a large one, and not back."""
 
+from itertools import pairwise
+
 import pytest
 from meeting import holder, member
 from nodes import commit, entry, hello, node, sent
@@ -9,7 +11,7 @@ from gcounterd.node.dialling import WARM_LINKS_MAX
 from gcounterd.node.effects import Drop
 from gcounterd.node.intake import Intake
 from gcounterd.node.messages import Roster as RosterMessage
-from gcounterd.node.spreading import ENTRIES_PER_FRAME, FAN_OUT, GATHER_S
+from gcounterd.node.spreading import ENTRIES_PER_FRAME, FAN_OUT, GATHER_S, TELL_EVERY_S
 
 MANY = [member(number) for number in range(WARM_LINKS_MAX + 8)]
 
@@ -77,6 +79,21 @@ def test_in_a_large_cluster_what_is_new_is_gathered_and_told_to_a_few() -> None:
         each.name for each in news
     }
     assert not any(told(a.wake(2.0), number) for number in range(10))
+
+
+def test_in_a_large_cluster_news_without_a_pause_is_told_a_few_times_a_second() -> None:
+    a = holder("a", MANY)
+    a.opened(1, hello("b"), None, 0.0)
+    a.opened(2, hello("c"), None, 0.0)
+    moments = []
+    for step in range(100):
+        now = 1 + step / 100
+        a.received(1, RosterMessage((member(1000 + step),)), now)
+        effects = [*commit(a, now), *a.wake(now)]
+        moments += [now] if told(effects, 2) else []
+    assert moments[0] < 1 + 2 * GATHER_S
+    assert all(later - before >= TELL_EVERY_S - 0.001 for before, later in pairwise(moments))
+    assert len(moments) >= 4
 
 
 def test_what_does_not_fit_one_frame_goes_in_several() -> None:
