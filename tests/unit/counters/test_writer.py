@@ -7,6 +7,7 @@ from gcounterd.counters import writer
 from gcounterd.counters.batches import COUNT_MAX
 from gcounterd.counters.writer import AMOUNT_MAX, PENDING_AMOUNT_MAX
 from gcounterd.errors import ClientError
+from gcounterd.ids import ColumnId
 
 
 @pytest.mark.parametrize("amount", [0, -1, AMOUNT_MAX + 1])
@@ -129,3 +130,27 @@ def test_increments_go_on_gathering_while_a_batch_is_on_its_way_to_disk() -> Non
     count(held, {})
 
     assert held.value(b"x") == 3
+
+
+def test_a_new_column_begins_at_nothing_and_what_waits_goes_there() -> None:
+    held = counters()
+    count(held, {b"a": 3, b"b": 4})
+    old = held.writer.own
+    held.add(b"a", 10)
+    held.reopen(ColumnId(b"\7" * 32))
+    (batch,) = held.cut()
+    held.apply(batch)
+    held.writer.settle()
+    assert (batch.column, batch.since, batch.version) == (ColumnId(b"\7" * 32), 0, 1)
+    assert held.heads() == {old: 1, batch.column: 1}
+    assert (held.value(b"a"), held.own_count(b"a"), held.own_count(b"b")) == (13, 10, 0)
+
+
+def test_no_column_begins_while_the_one_before_is_in_flight() -> None:
+    held = counters()
+    held.add(b"a", 1)
+    assert not held.writer.idle
+    held.cut()
+    assert not held.writer.idle
+    with pytest.raises(AssertionError):
+        held.reopen(ColumnId(b"\7" * 32))

@@ -290,3 +290,42 @@ async def test_a_share_raised_twice_at_once_is_raised_once(tmp_path: Path) -> No
                 nursery.start_soon(bench.count, key, 10)
                 nursery.start_soon(service.raise_share, key, 100)
             assert bench.node.counters.value(key) in (100, 110)
+
+
+async def test_what_runs_between_two_commits_has_none_under_way_and_loses_no_answer(
+    tmp_path: Path,
+) -> None:
+    """An increment that comes meanwhile belongs to the next commit, and is answered with it."""
+    async with running(tmp_path / "d") as bench:
+        begun, end = trio.Event(), trio.Event()
+        seen: list[bool] = []
+
+        async def act() -> None:
+            seen.append(bench.node.counters.writer.idle)
+            begun.set()
+            await end.wait()
+
+        async with trio.open_nursery() as nursery:
+            bench.commits.between(act)
+            await begun.wait()
+            before = bench.commits.number
+            nursery.start_soon(bench.count, b"x", 2)
+            await trio.testing.wait_all_tasks_blocked()
+            assert bench.node.counters.value(b"x") == 0
+            end.set()
+        assert seen == [True]
+        assert (bench.node.counters.value(b"x"), bench.commits.number) == (2, before + 1)
+
+
+async def test_an_error_between_two_commits_ends_acknowledging(tmp_path: Path) -> None:
+    async def fail() -> None:
+        raise StorageError("input/output error")
+
+    async def act_between() -> None:
+        async with running(tmp_path / "d") as bench:
+            bench.commits.between(fail)
+            await trio.testing.wait_all_tasks_blocked()
+
+    with pytest.raises(BaseExceptionGroup) as ended:
+        await act_between()
+    assert ended.group_contains(StorageError)
