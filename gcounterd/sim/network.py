@@ -37,7 +37,12 @@ STUCK_S = {Channel.CONTROL: 2.0, Channel.BULK: 10.0}
 BACKLOG_CONNECTIONS = 512
 
 # What a dial that ended so tells; an end without a word looks like a port that refuses.
-_GRADES = {"timeout": Grade.TIMEOUT, "refused by us": Grade.UNWANTED, "stuck": Grade.TIMEOUT}
+_GRADES = {
+    "timeout": Grade.TIMEOUT,
+    "refused by us": Grade.UNWANTED,
+    "stuck": Grade.TIMEOUT,
+    "unresolved": Grade.NAME,
+}
 
 
 @attrs.define
@@ -133,6 +138,10 @@ class Network(Routes):
     def _connect(self, end: End, address: str, timeout: float) -> None:
         """Let the first segment arrive, or be sent again after `timeout`."""
         if end.closed:
+            return
+        address = self.names.get(address, address)
+        if not address:
+            end.process.hear(self.close, end, "unresolved")
             return
         source, target = end.process.host, self.hosts.get(address, "")
         listener = self.listening.get(address)

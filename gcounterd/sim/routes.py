@@ -53,6 +53,7 @@ class Routes:
         self._losses: dict[tuple[str, str], float] = {}
         self.conditions = Conditions()
         self.hosts: dict[str, str] = {}  # address → host
+        self.names: dict[str, str] = {}  # address with a name → what it resolves to, or ""
         self.down: dict[str, float] = {}  # hosts without power, or asleep; since when
 
     def block(self, source: str, target: str) -> None:
