@@ -73,6 +73,6 @@ def _tell(stage: Stage) -> bool:
 
 
 SCENARIOS = (
-    Scenario("Q1", "rumours do not delay counts", "s to show a count", count_in_a_storm),
+    Scenario("Q1", "rumours do not delay counts", "s to show a count", count_in_a_storm, 0.5),
     Scenario("Q2", "rumours end, and the dead stay dead", "s to be silent", fall_silent),
 )

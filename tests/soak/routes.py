@@ -153,7 +153,7 @@ SCENARIOS = (
         "s of differing views",
         work_one_way_now_and_then,
     ),
-    Scenario("N1b", "four fifths lost", "s of differing views", lose_most),
+    Scenario("N1b", "four fifths lost", "s of differing views", lose_most, 0.5),
     Scenario("N2", "a wrong address is said at the join", "s to join", advertise_a_wrong_address),
     Scenario("N3", "probes cut, data open: shown as dead", "s to be shown", block_the_probes_only),
     Scenario("N4", "news reach all once, whatever is lost", "s to tell all", lose_and_delay),
