@@ -78,9 +78,10 @@ def _accusations(stage: Stage, name: str, of: str) -> tuple[Accusation, ...]:
 def suspect_again(seed: int) -> float:
     """S7: a member refutes, and is suspected again; the first deadline does not kill it."""
     stage = Stage(seed, 6)
-    target, accuser, observer = stage.choose(3)
+    target, accuser, second, observer = stage.choose(4)
     chronicle = stage.cluster.chronicle
-    stage.say(accuser, observer, Gossip((stage.claim(target, Liveness.SUSPECT, accuser),)))
+    for name in (accuser, second):  # two make the first suspicion as short as it gets
+        stage.say(name, observer, Gossip((stage.claim(target, Liveness.SUSPECT, name),)))
     stage.until(
         lambda: bool(chronicle.find("refuted", member=target, host=observer)), REFUTED_S_MAX, "S7"
     )
