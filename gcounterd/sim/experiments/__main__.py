@@ -1,0 +1,95 @@
+"""`scripts/experiment`: run an experiment on membership, print its table, or write it down.
+
+scripts/experiment E1                          its own settings and numbers of runs
+scripts/experiment E1 --nodes 10,50 --seeds 1-20 --jobs 2
+scripts/experiment E2 --write                  into docs/membership-experiments.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from gcounterd.sim.experiments import ablation, crash, starved, sweep
+from gcounterd.sim.experiments.plan import Plan, carry_out, gather, jobs
+from gcounterd.sim.experiments.tables import write_between
+
+PLANS: dict[str, Plan] = {
+    plan.name: plan for plan in (crash.PLAN, starved.PLAN, ablation.PLAN, sweep.PLAN)
+}
+DOCUMENT = Path("docs/membership-experiments.md")
+
+
+def main() -> int:
+    """Run what is asked for."""
+    asked = _arguments()
+    plan = PLANS[asked.experiment]
+    todo = jobs(plan, asked.nodes, asked.seeds)
+    started = time.monotonic()
+    done = []
+    for each in carry_out(plan, todo, asked.jobs):
+        done.append(each)
+        if sys.stderr.isatty():
+            print(f"\r{len(done)} of {len(todo)} runs", end="", file=sys.stderr, flush=True)
+    found = gather(done)
+    if asked.json:
+        print(json.dumps([_plain(setting, findings) for setting, findings in found]))
+        return 0
+    text = f"{plan.tabulate(found).markdown()}\n\n{_origin(len(todo), time.monotonic() - started)}"
+    print(f"\n{plan.name}. {plan.title}\n\n{text}")
+    if asked.write:
+        write_between(DOCUMENT, plan.name, text)
+    return 0
+
+
+def _plain(setting: Any, findings: list[Any]) -> dict[str, Any]:
+    return {
+        "setting": attrs.asdict(setting),
+        "findings": [attrs.asdict(finding) for finding in findings],
+    }
+
+
+def _origin(runs: int, seconds: float) -> str:
+    """Say how a table was made."""
+    asked = [argument for argument in sys.argv[1:] if argument != "--write"]
+    command = " ".join(["scripts/experiment", *asked])
+    describe = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    commit = subprocess.run(describe, capture_output=True, text=True, check=False).stdout.strip()
+    day = datetime.now(UTC).date().isoformat()
+    return f"`{command}`, {runs} runs in {seconds:.0f} s, commit {commit or 'unknown'}, {day}."
+
+
+def _seeds(text: str) -> range:
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",")]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/experiment",
+        description="Experiments on membership in the simulator; one seed is one history.",
+        epilog="; ".join(f"{plan.name}: {plan.title}" for plan in PLANS.values()),
+    )
+    parser.add_argument("experiment", choices=list(PLANS))
+    parser.add_argument("--seeds", type=_seeds, metavar="A-B", help="for every setting")
+    parser.add_argument("--nodes", type=_numbers, default=[], metavar="N,N,…")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--json", action="store_true", help="print every finding")
+    parser.add_argument("--write", action="store_true", help=f"put the table into {DOCUMENT}")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
