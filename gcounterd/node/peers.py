@@ -22,6 +22,7 @@ class Link:
 
     dialled    the address that we dialled, or None if the peer dialled us
     guest      it carries what a process that gives way hands over, and stands for no peer
+    heard      its peer has said something on it since its hello (control)
     parting    its peer said that it will end: that is no sign of trouble then
     surveying  we sent a survey on it and have no answer yet; survey_due  when its peer may again
     told       change number up to which heads were told on it, or None before that (bulk)
@@ -33,6 +34,7 @@ class Link:
     dialled: str | None
     opened: float
     guest: bool = False
+    heard: bool = False
     parting: bool = False
     surveying: bool = False
     survey_due: float = 0.0

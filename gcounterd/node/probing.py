@@ -46,6 +46,9 @@ SURVEY_EVERY_S = 0.25
 # telling never ends, after so many intervals all the same.
 TELLING_INTERVALS_MAX = 5
 
+# Longer than anybody waits for our hello: a link that was opened for a dial which was given up.
+BRIEF_S = 3.0
+
 
 class Probing:
     """The detector's hands; one per node."""
@@ -115,8 +118,13 @@ class Probing:
         return effects + self._perform(actions, now)
 
     def closed(self, link: Link, now: float) -> list[Effect]:
-        """Take note that a control link broke, which its peer did not announce."""
-        if link.parting:
+        """Take note that a control link broke, which its peer did not announce.
+
+        A peer that dialled us and soon hung up without a word had no patience with us: we are slow,
+        and would accuse it of that.
+        """
+        brief = link.dialled is None and not link.heard and now - link.opened < BRIEF_S
+        if link.parting or brief:
             return []
         return self._perform(self.detector.hint(link.peer, now), now)
 
@@ -147,6 +155,7 @@ class Probing:
     def handle(self, link: Link, message: ProbeMessage, now: float) -> list[Effect]:
         """Handle a message of a control link."""
         detector, peer = self.detector, link.peer
+        link.heard = True
         match message:
             case Ping(number, digest, claims):
                 actions = self._heard(link, claims, now)

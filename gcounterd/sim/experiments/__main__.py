@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import time
 from datetime import UTC, datetime
@@ -43,7 +42,8 @@ def main() -> int:
     if asked.json:
         print(json.dumps([_plain(setting, findings) for setting, findings in found]))
         return 0
-    text = f"{plan.tabulate(found).markdown()}\n\n{_origin(len(todo), time.monotonic() - started)}"
+    origin = _origin(len(todo), time.monotonic() - started, asked.commit)
+    text = f"{plan.tabulate(found).markdown()}\n\n{origin}"
     print(f"\n{plan.name}. {plan.title}\n\n{text}")
     if asked.write:
         write_between(DOCUMENT, plan.name, text)
@@ -57,14 +57,12 @@ def _plain(setting: Any, findings: list[Any]) -> dict[str, Any]:
     }
 
 
-def _origin(runs: int, seconds: float) -> str:
+def _origin(runs: int, seconds: float, commit: str) -> str:
     """Say how a table was made."""
-    asked = [argument for argument in sys.argv[1:] if argument != "--write"]
+    asked = [a for a in sys.argv[1:] if a != "--write" and not a.startswith("--commit")]
     command = " ".join(["scripts/experiment", *asked])
-    describe = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    commit = subprocess.run(describe, capture_output=True, text=True, check=False).stdout.strip()
     day = datetime.now(UTC).date().isoformat()
-    return f"`{command}`, {runs} runs in {seconds:.0f} s, commit {commit or 'unknown'}, {day}."
+    return f"`{command}`, {runs} runs in {seconds:.0f} s, commit {commit}, {day}."
 
 
 def _seeds(text: str) -> range:
@@ -88,6 +86,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--json", action="store_true", help="print every finding")
     parser.add_argument("--write", action="store_true", help=f"put the table into {DOCUMENT}")
+    parser.add_argument("--commit", default="unknown", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 

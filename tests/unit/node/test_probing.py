@@ -21,6 +21,7 @@ from gcounterd.node.messages import (
     PingFor,
 )
 from gcounterd.node.peers import Link
+from gcounterd.node.probing import BRIEF_S
 
 # -- probes over links and dials ----------------------------------------------------------------
 
@@ -118,6 +119,7 @@ def test_a_refused_dial_says_nothing_of_members_at_other_addresses_or_connected(
 
 def test_a_link_that_breaks_is_looked_into_by_dialling_unless_its_peer_said_goodbye() -> None:
     rig = Rig("bcd", linked="bcd")
+    rig.now += BRIEF_S
     assert rig.close("b") == [Dial("b:1", CONTROL)]
     rig.hear("c", Bye())
     assert rig.close("c") == []
@@ -125,8 +127,22 @@ def test_a_link_that_breaks_is_looked_into_by_dialling_unless_its_peer_said_good
     assert rig.close("d") == []
 
 
+def test_a_peer_that_dialled_us_and_soon_hangs_up_without_a_word_lost_patience_with_us() -> None:
+    """A starved node reads the hello and the end of each dial that was given up."""
+    rig = Rig("bc")
+    rig.open("b")
+    assert rig.close("b") == []
+    rig.open("b")
+    rig.hear("b", Gossip(()))
+    assert rig.close("b") == [Dial("b:1", CONTROL)]
+    rig.open("c")
+    rig.now += BRIEF_S
+    assert rig.close("c") == [Dial("c:1", CONTROL)]
+
+
 def test_a_peer_that_hangs_up_on_every_hello_is_dialled_twice_and_then_asked_for() -> None:
     rig = Rig("bc", linked="bc")
+    rig.now += BRIEF_S
     dials, effects = 0, rig.close("b")
     while any(isinstance(e, Dial) for e in effects):
         dials += 1
@@ -216,7 +232,7 @@ def test_in_a_crowd_a_link_that_was_opened_for_a_probe_is_closed_with_a_word_aft
     rig = Rig("b", more=crowd())
     for address, _ in rig.dialler.dials(rig.roster, rig.peers, rig.detector, 0.0, joining=False):
         rig.dialler.ended(address, CONTROL, rig.now)
-    assert rig.probing.closed(Link(9, hello("b", CONTROL), None, 0.0), 0.0) == [
+    assert rig.probing.closed(Link(9, hello("b", CONTROL), None, -BRIEF_S), 0.0) == [
         Dial("b:1", CONTROL)
     ]
     link, effects = rig.open("b", dialled="b:1")
