@@ -109,7 +109,7 @@ def check_address(value: object, code: str) -> str:
     try:
         return f"[{ipaddress.IPv6Address(str(value))}]:{PEER_PORT}"
     except ValueError:
-        message = 'a peer address is "host" or "host:port"'
+        message = f'a peer address is "host" or "host:port", with a port from 1 to {_PORT_MAX}'
         raise ClientError(400, code, message) from None
 
 

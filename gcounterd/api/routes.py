@@ -81,6 +81,7 @@ _CLUSTER = _object(
     self=_TEXT,
     ready={"type": "boolean"},
     nodes={"type": "array", "items": _MEMBER},
+    approvals={"type": "array", "items": _object(name=_TEXT, expires=_TEXT)},
     removals={"type": "array", "items": _ANY},
     health={"type": "integer"},
     alone={"type": "boolean"},

@@ -41,7 +41,8 @@ def status(call: Call) -> None:
 def members(call: Call) -> None:
     """Show who belongs to the cluster, who answers, and who says so of those that do not.
 
-    All of it is the view of the node that is asked; so is how much that node doubts itself.
+    Below stand the names that are approved and have not joined yet. All of it is the view of the
+    node that is asked; so is how much that node doubts itself.
     """
     answer = call.client.get("/v1/cluster")
     nodes = [node for node in answer.field("nodes", list) if isinstance(node, dict)]
@@ -51,7 +52,7 @@ def members(call: Call) -> None:
         return
     own = answer.body.get("self")
     call.output.table(_MEMBER_FIELDS, [_member_row(node, own) for node in nodes])
-    for line in _explain(answer.body, nodes):
+    for line in (*_explain(answer.body, nodes), *_expect(answer.body)):
         call.output.line(line)
 
 
@@ -87,6 +88,14 @@ def _explain(body: Mapping[str, Any], nodes: list[dict[str, Any]]) -> Iterator[s
     yield f"the node asked, {_show(body.get('self'))}, has local health {_show(health)} (0 is well)"
     if alone:
         yield "it is alone: no other member answers it"
+
+
+def _expect(body: Mapping[str, Any]) -> Iterator[str]:
+    """Say who is approved and has not joined yet."""
+    for approval in body.get("approvals") or ():
+        if isinstance(approval, dict):
+            name, expires = _show(approval.get("name")), _show(approval.get("expires"))
+            yield f"{name} may join once, until {expires}"
 
 
 def _describe_accusation(accusation: Mapping[str, Any]) -> str:

@@ -52,7 +52,7 @@ class Wishes:
     joins: bool = False
     profile: str = "lan"
     approved_only: bool = False
-    join_token: bytes = b""
+    join_token: bytes = attrs.field(default=b"", repr=False)
     take_over: bool = False
 
 

@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
-from gcounterd.ids import NodeId
+from gcounterd.ids import ID_BYTES, NodeId
 
 TOKEN_BYTES = 32
 TOKEN_HASH_BYTES = 32
@@ -142,7 +142,7 @@ class Approvals:
         if self._hash is None:
             digest = hashlib.blake2b(digest_size=16)
             for approval in self:
-                digest.update(repr(attrs.astuple(approval)).encode())
+                digest.update(_print(approval))
             self._hash = digest.digest()
         return self._hash
 
@@ -158,6 +158,14 @@ class Approvals:
             if hmac.compare_digest(approval.token_hash, shown):
                 found = approval
         return found
+
+
+def _print(approval: Approval) -> bytes:
+    """Return the bytes that a table's hash is made of; peers of any version must agree on them."""
+    name = approval.name.encode()
+    moment = approval.expires_ms.to_bytes(8, "big")
+    user = approval.used_by or bytes(ID_BYTES)
+    return moment + approval.token_hash + bytes([len(name)]) + name + user
 
 
 def keep_last(table: dict[Key, Approval]) -> dict[Key, Approval]:

@@ -70,7 +70,7 @@ class Hello:
     joining: bool
     provisional: bool = False
     yielding: bool = False
-    token: bytes = b""
+    token: bytes = attrs.field(default=b"", repr=False)  # a traceback must not tell it
 
 
 @attrs.frozen

@@ -112,6 +112,7 @@ class MemoryBackend:
             "self": self.name,
             "ready": not self.reasons,
             "nodes": [],
+            "approvals": [],
             "removals": [],
             "health": 0,
             "alone": False,

@@ -116,6 +116,17 @@ def test_a_node_that_doubts_itself_says_so_also_when_all_are_alive(health: int, 
         assert daemon.run("members").stdout.count(f"has local health {health}") == said
 
 
+def test_who_is_approved_and_has_not_joined_yet_is_shown_below_the_members() -> None:
+    approvals = [{"name": "n4\x1b", "expires": "2026-01-02T03:04:05Z"}, {"name": "n5"}]
+    body = {"self": "n1", "nodes": [], "approvals": approvals}
+    with StandIn({"GET /v1/cluster": (200, body)}) as daemon:
+        lines = daemon.run("members").stdout.splitlines()
+    assert lines[1:] == [
+        "n4\\x1b may join once, until 2026-01-02T03:04:05Z",
+        "n5 may join once, until -",
+    ]
+
+
 def test_an_answer_without_members_is_a_failure() -> None:
     with StandIn({"GET /v1/cluster": (200, {"nodes": {}, "a": 1})}) as daemon:
         assert daemon.run("members").exit_code == 1

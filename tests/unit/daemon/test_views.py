@@ -11,6 +11,7 @@ import pytest
 import trio
 from test_commits import wishes
 
+from gcounterd.api.routes import ROUTES
 from gcounterd.daemon.boot import boot
 from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.driver import Driver
@@ -103,6 +104,18 @@ async def test_a_removed_member_is_shown_although_nobody_looks_after_it(tmp_path
         seen.node.detector.forget(N3)
         shown = seen.member("n3")
         assert (shown["liveness"], shown["since_s"], shown["accusations"]) == ("dead", None, [])
+
+
+async def test_all_that_is_shown_of_the_cluster_is_in_the_page_of_the_api(tmp_path: Path) -> None:
+    (route,) = [
+        route for route in ROUTES if (route.method, route.pattern) == ("GET", "/v1/cluster")
+    ]
+    _, _, schema = route.answers[200]
+    async with seeing(tmp_path / "d") as seen:
+        assert sorted(seen.views.cluster()) == sorted(schema["properties"])
+        assert sorted(seen.member("n2")) == sorted(
+            schema["properties"]["nodes"]["items"]["required"]
+        )
 
 
 async def test_a_node_without_company_says_so_and_is_ready_all_the_same(tmp_path: Path) -> None:

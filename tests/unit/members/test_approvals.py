@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import attrs
 import pytest
 
@@ -89,6 +91,14 @@ def test_what_expired_over_a_day_ago_is_dropped_and_not_taken_again() -> None:
     assert table.hash() != before
     assert table.merge([APPROVAL], late_ms + 1) == ()
     assert table.merge([APPROVAL], late_ms) == (APPROVAL,)
+
+
+def test_the_hash_of_a_table_is_that_of_bytes_which_other_programs_can_make_as_well() -> None:
+    moment = USED.expires_ms.to_bytes(8, "big")
+    prints = moment + USED.token_hash + b"\x02n4" + A
+    assert Approvals([USED]).hash() == hashlib.blake2b(prints, digest_size=16).digest()
+    unused = moment + USED.token_hash + b"\x02n4" + bytes(16)
+    assert Approvals([APPROVAL]).hash() == hashlib.blake2b(unused, digest_size=16).digest()
 
 
 def test_of_too_many_those_that_expire_last_are_kept() -> None:

@@ -102,6 +102,12 @@ def test_a_token_is_shown_while_joining_and_never_after() -> None:
     assert node("b", "a", "b", join_token=token).hello(Channel.CONTROL).token == b""
 
 
+def test_a_token_does_not_stand_in_what_a_traceback_shows() -> None:
+    newcomer = node("b", seeds=("a:1",), join_token=b"t" * 32)
+    for shown in (newcomer.config, newcomer.hello(Channel.CONTROL)):
+        assert "tttt" not in repr(shown)
+
+
 def test_who_was_to_take_a_name_over_is_told_its_holder_and_that_it_cannot_yet() -> None:
     taken = judge(node("a", "a", "b"), hello("c", joining=True, name="b"))
     for take_over in (False, True):
