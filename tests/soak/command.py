@@ -56,15 +56,18 @@ HEAD = "| scenario | what must come out | seeds | violations | worst |\n|---|---
 @click.option("--only", multiple=True, type=click.Choice(list(SCENARIOS)), help="Repeatable.")
 @click.option("--seeds", default=200, show_default=True, help="Of each scenario.")
 @click.option("--first", default=0, show_default=True, help="The first seed.")
+@click.option("--minutes", default=25.0, show_default=True, help="Then print what was played.")
 @click.option("--jobs", default=1, show_default=True, help="Processes.")
-def main(only: tuple[str, ...], seeds: int, first: int, jobs: int) -> None:
+def main(only: tuple[str, ...], seeds: int, first: int, minutes: float, jobs: int) -> None:
     """Play every scenario of the membership over many seeds."""
     rows = {name: Row(SCENARIOS[name]) for name in only or SCENARIOS}
-    tasks = [
+    tasks = [  # all scenarios of one seed before the next, so that time is fairly shared
         (name, seed)
+        for seed in range(first, first + seeds)
         for name, row in rows.items()
-        for seed in range(first, first + max(1, round(seeds * row.scenario.share)))
+        if seed < first + max(1, round(seeds * row.scenario.share))
     ]
+    end = time.monotonic() + 60 * minutes
     for name, played, seconds in _play_all(tasks, jobs):
         rows[name].add(played, seconds)
         if played.violation:
@@ -72,9 +75,12 @@ def main(only: tuple[str, ...], seeds: int, first: int, jobs: int) -> None:
             click.echo(f"{name}, seed {played.seed}: {played.violation}\n    repeat: {again}")
             if len(tasks) == 1:
                 click.echo(played.where)
+        if time.monotonic() > end:
+            break
     date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     spent = sum(row.seconds for row in rows.values())
-    click.echo(f"commit {_commit()}, {date}, {len(tasks):,} runs, {spent:,.0f} s of one core\n")
+    runs = sum(row.seeds for row in rows.values())
+    click.echo(f"commit {_commit()}, {date}, {runs:,} runs, {spent:,.0f} s of one core\n")
     click.echo(HEAD)
     for row in rows.values():
         click.echo(row.line())
