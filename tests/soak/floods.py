@@ -56,6 +56,7 @@ def fall_silent(seed: int) -> float:
         stage.cluster.kill(name)
         stage.cluster.start(name)
         stage.cluster.run(stage.rng.uniform(0, 10))
+    stage.cluster.run(stage.death_bound)  # they ask for themselves first, and are told then
     silent = max(silent, stage.until(lambda: not _tell(stage), QUIET_S, "Q2"))
     told = sum(process.node.detector.told for process in stage.cluster.running)
     back = stage.cluster.chronicle.find("back", member=dead)
