@@ -376,9 +376,11 @@ class Node:
 
     def next_wake(self, now: float) -> float:
         """Return when to wake this node at the latest; `now` if there is something to do."""
+        # Asked also while we serve: the detector takes a call long after it asked for one for a
+        # time in which this process stood still.
+        due = self.probing.next_wake(now)
         if self.exchange.can_serve:
             return now
-        due = min(self.dialler.next_wake(), self.pushes.next_wake())
+        due = min(due, self.dialler.next_wake(), self.pushes.next_wake())
         due = min(due, self.exchange.next_wake(), self.reading.next_wake())
-        due = min(due, self.membership.next_wake(), self.twins.next_wake())
-        return min(due, self.probing.next_wake(now))
+        return min(due, self.membership.next_wake(), self.twins.next_wake())

@@ -102,6 +102,22 @@ def test_a_want_is_served_part_by_part_when_the_node_is_woken() -> None:
     assert (part.number, part.since, part.version) == (0, 0, 1)
 
 
+def test_a_node_that_serves_without_a_pause_does_not_take_itself_for_slow() -> None:
+    a = node("a", "a", "b")
+    a.opened(1, hello("b"), None, 0.0)
+    a.add(b"x", 7)
+    commit(a)
+    a.next_wake(0.0)
+    for step in range(1000):
+        now = step / 250
+        a.received(1, Want(a.config.column, 0, 0, b"", 0), now)
+        assert a.next_wake(now) == now
+        events = [effect.name for effect in a.wake(now) if isinstance(effect, Notice)]
+        assert "slow" not in events
+        a.received(1, Want(a.config.column, 0, 0, b"", 0), now)
+        a.next_wake(now)
+
+
 def test_a_batch_of_the_column_that_we_write_costs_the_sender_its_link() -> None:
     a = node("a", "a", "b")
     a.opened(1, hello("b"), None, 0.0)
