@@ -236,7 +236,8 @@ class Detector:
         actions = self._notice(now)
         probe = self._targets.get(node)
         if probe is None:
-            return [*actions, *self._hurry(node, now, refused=False)]
+            looks = self._looks_again(node, now)
+            return [*actions, *(self._hurry(node, now, refused=False) if looks else [])]
         if probe.asked:
             return actions
         if probe.tries >= TRIES_MAX:
@@ -250,6 +251,17 @@ class Detector:
         return [] if probe is None else [Contact(probe.number, node)]
 
     # -- probing ----------------------------------------------------------------------------
+
+    def _looks_again(self, node: NodeId, now: float) -> bool:
+        """Say whether to look after a broken connection: of one member once in an interval.
+
+        Whoever answers and hangs up each time would else be dialled as fast as it can do that.
+        """
+        member, t = self._beliefs.table.get(node), self._clock.time(now)
+        if member is None or t < member.looked_after + self.timing.interval:
+            return False
+        member.looked_after = t
+        return True
 
     def _hurry(self, node: NodeId, now: float, *, refused: bool) -> list[Action]:
         member = self._beliefs.table.get(node)

@@ -30,9 +30,10 @@ _MODULUS = 1 << (8 * SUM_BYTES)
 class Member:
     """One member as this node sees it.
 
-    since       loop time of the last change
-    met         it was heard of in this life of ours, not only read from our disk
-    suspicion   while it is suspected; `accusations` outlive it when it is dead
+    since         loop time of the last change
+    met           it was heard of in this life of ours, not only read from our disk
+    suspicion     while it is suspected; `accusations` outlive it when it is dead
+    looked_after  when a broken connection last made us probe it, in the detector's time
     """
 
     claim: Claim
@@ -40,6 +41,7 @@ class Member:
     met: bool
     suspicion: Suspicion | None = None
     accusations: tuple[Accusation, ...] = ()
+    looked_after: float = -float("inf")
 
 
 @attrs.frozen

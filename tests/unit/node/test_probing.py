@@ -156,6 +156,21 @@ def test_a_peer_that_hangs_up_on_every_hello_is_dialled_twice_and_then_asked_for
 # -- what operators see, and what follows -------------------------------------------------------
 
 
+def test_a_peer_that_answers_and_hangs_up_is_looked_after_once_in_an_interval() -> None:
+    rig = Rig("bc", linked="bc")
+    dials = 0
+    for _ in range(100):
+        rig.now += 0.02
+        effects = rig.close("b")
+        dials += sum(isinstance(effect, Dial) for effect in effects)
+        rig.dialler.ended("b:1", CONTROL, rig.now)
+        _, effects = rig.open("b", dialled="b:1")
+        for ping in rig.to("b", effects):
+            assert isinstance(ping, Ping)
+            rig.hear("b", Ack(ping.number))
+    assert dials == 2
+
+
 def test_a_death_closes_what_led_to_the_dead_and_says_who_and_why() -> None:
     rig = Rig("bcd", linked="bcd")
     link = rig.link("b").id
