@@ -17,12 +17,12 @@ from collections.abc import Iterator
 import attrs
 
 from gcounterd.ids import Epoch, NodeId
+from gcounterd.members.buckets import BUCKET_HASH_BYTES, BUCKETS, bucket_of, differing
 from gcounterd.members.claims import Claim, Liveness
 from gcounterd.members.suspicions import Accusation, Suspicion
 
-BUCKETS = 64
-SUM_BYTES = 8
-_SHIFT = 2  # of the first byte of an id, which has 256 values
+# A sum takes as much as the hash of a bucket of the roster, so that both are compared alike.
+SUM_BYTES = BUCKET_HASH_BYTES
 _MODULUS = 1 << (8 * SUM_BYTES)
 
 
@@ -85,7 +85,7 @@ class Table:
         node = member.claim.node
         before = self._members.get(node)
         if before is not None:
-            self._living -= _lives(self._buckets[_bucket(node)][node])
+            self._living -= _lives(self._buckets[bucket_of(node)][node])
         self._members[node] = member
         self._living += _lives(member.claim)
         self.count(member.claim)
@@ -93,14 +93,14 @@ class Table:
     def remove(self, node: NodeId) -> None:
         """Forget a member."""
         del self._members[node]
-        bucket = _bucket(node)
+        bucket = bucket_of(node)
         claim = self._buckets[bucket].pop(node)
         self._living -= _lives(claim)
         self._sums[bucket] = (self._sums[bucket] - _hash(claim)) % _MODULUS
 
     def count(self, claim: Claim) -> None:
         """Let a claim stand for its member in the digest, in place of an older one."""
-        bucket = _bucket(claim.node)
+        bucket = bucket_of(claim.node)
         old = self._buckets[bucket].get(claim.node)
         change = _hash(claim) - (_hash(old) if old else 0)
         self._sums[bucket] = (self._sums[bucket] + change) % _MODULUS
@@ -116,22 +116,17 @@ class Table:
 
     def differing(self, survey: bytes) -> tuple[Claim, ...]:
         """Return our claims of the buckets in which another's survey differs from ours."""
-        mine = self.survey()
+        differ = differing(self.survey(), survey)
         return tuple(
             claim
             for number, bucket in enumerate(self._buckets)
-            if mine[number * SUM_BYTES : (number + 1) * SUM_BYTES]
-            != survey[number * SUM_BYTES : (number + 1) * SUM_BYTES]
+            if differ >> number & 1
             for claim in bucket.values()
         )
 
 
 def _lives(claim: Claim) -> bool:
     return claim.liveness in (Liveness.ALIVE, Liveness.SUSPECT)
-
-
-def _bucket(node: NodeId) -> int:
-    return node[0] >> _SHIFT
 
 
 def _hash(claim: Claim) -> int:

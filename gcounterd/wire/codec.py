@@ -22,8 +22,9 @@ from typing import Any, assert_never
 from gcounterd.errors import PeerError
 from gcounterd.ids import COLUMN_ID_BYTES, ColumnId
 from gcounterd.members.approvals import TOKEN_BYTES
+from gcounterd.members.buckets import BUCKETS
 from gcounterd.members.claims import Claim
-from gcounterd.members.table import BUCKETS, SUM_BYTES
+from gcounterd.members.table import SUM_BYTES
 from gcounterd.node.messages import (
     MEMBERSHIP_MESSAGES,
     PROTOCOL_VERSION,

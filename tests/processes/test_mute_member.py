@@ -15,8 +15,9 @@ import trio
 from nodes import hello
 
 from gcounterd.ids import Epoch, NodeId, draw_epoch
+from gcounterd.members.buckets import BUCKETS
 from gcounterd.members.roster import Entry, State
-from gcounterd.members.table import BUCKETS, SUM_BYTES
+from gcounterd.members.table import SUM_BYTES
 from gcounterd.node.messages import Channel, Hello, Roster, Survey
 from gcounterd.wire.codec import decode_hello, encode, encode_hello
 from gcounterd.wire.frames import HELLO_BYTES_MAX, LENGTH_BYTES

@@ -9,8 +9,9 @@ import attrs
 import pytest
 
 from gcounterd.ids import Epoch, NodeId
+from gcounterd.members.buckets import BUCKETS
 from gcounterd.members.claims import INCARNATION_MAX, Claim, Evidence, Liveness
-from gcounterd.members.table import BUCKETS, SUM_BYTES
+from gcounterd.members.table import SUM_BYTES
 from gcounterd.members.timing import LAN
 from gcounterd.node.messages import Ack, Gossip, Message, Nack, Ping, PingFor, Survey
 from gcounterd.node.relays import RELAYED_MAX

@@ -16,8 +16,9 @@ from nodes import node_id
 
 from gcounterd.members.actions import Action, Happened, Tell
 from gcounterd.members.beliefs import LEAP_MAX
+from gcounterd.members.buckets import BUCKETS
 from gcounterd.members.claims import INCARNATION_MAX, Claim, Liveness
-from gcounterd.members.table import BUCKETS, SUM_BYTES
+from gcounterd.members.table import SUM_BYTES
 from gcounterd.members.timing import LAN
 
 

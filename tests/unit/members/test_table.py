@@ -5,8 +5,9 @@ from random import Random
 from detecting import ALIVE, DEAD, LEFT, SUSPECT, claim, epoch
 
 from gcounterd.ids import NodeId
+from gcounterd.members.buckets import BUCKETS
 from gcounterd.members.claims import Claim
-from gcounterd.members.table import BUCKETS, SUM_BYTES, Member, Table
+from gcounterd.members.table import SUM_BYTES, Member, Table
 
 RNG = Random(5)
 NODES = [NodeId(RNG.randbytes(16)) for _ in range(300)]

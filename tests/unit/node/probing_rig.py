@@ -7,9 +7,10 @@ from random import Random
 
 from nodes import config, entry, hello, node_id, sent
 
+from gcounterd.members.buckets import BUCKETS
 from gcounterd.members.claims import Claim, Liveness
 from gcounterd.members.roster import Entry, Roster
-from gcounterd.members.table import BUCKETS, SUM_BYTES
+from gcounterd.members.table import SUM_BYTES
 from gcounterd.node.dialling import Dialler
 from gcounterd.node.effects import Dial, Effect, Notice
 from gcounterd.node.messages import (
