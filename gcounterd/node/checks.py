@@ -19,7 +19,7 @@ from random import Random
 from gcounterd.members.roster import Entry, Roster, State
 from gcounterd.node.approving import Approving
 from gcounterd.node.config import Config
-from gcounterd.node.dialling import WARM_LINKS_MAX
+from gcounterd.node.dialling import is_crowded
 from gcounterd.node.effects import Effect, Send
 from gcounterd.node.exchange import Exchange
 from gcounterd.node.joining import Joining
@@ -133,7 +133,7 @@ class Checks:
         """Take note that entries changed durably; let newcomers among them know."""
         if changed:
             self._ask_due = min(self._ask_due, self._asked_at + CONFIRM_GAP_S)
-        if changed and self._is_crowded():
+        if changed and is_crowded(self._roster):
             self._looks = LOOKS
             self._look_due = min(self._look_due, now + self._next_look())
         newcomers = [entry.node for entry in changed if entry.state is State.JOINING]
@@ -141,9 +141,6 @@ class Checks:
         concerned = [link for link in links if link is not None]
         effects: list[Effect] = [self._say(*concerned, asks=False)] if concerned else []
         return effects + self.go_on(now)
-
-    def _is_crowded(self) -> bool:
-        return len(self._roster) - 1 > WARM_LINKS_MAX
 
     def _next_look(self) -> float:
         return LOOK_S * self._rng.uniform(0.5, 1.5)
@@ -184,7 +181,7 @@ class Checks:
             for link in self._peers.on(Channel.BULK)
             if not self._joining.is_confirmed_by(link.peer)
         ]
-        if self._is_crowded() and len(links) > CONFIRM_FAN_OUT:
+        if is_crowded(self._roster) and len(links) > CONFIRM_FAN_OUT:
             links = self._rng.sample(links, CONFIRM_FAN_OUT)
         return [self._say(*links, asks=True)] if links else []
 

@@ -52,6 +52,11 @@ FORGET_EVERY_S = 10.0
 Target = tuple[str, Channel]
 
 
+def is_crowded(roster: Roster) -> bool:
+    """Say whether there are too many members for each to be connected to each."""
+    return roster.size - 1 > WARM_LINKS_MAX
+
+
 class Living(Protocol):
     """What dialling asks the detector."""
 
@@ -159,7 +164,7 @@ class Dialler:
             own = self._config.address
             seeds = [seed for seed in self._config.seeds if not peers.is_reached_at(seed)]
             self.add_seeds(seed for seed in seeds if seed != own)
-        self._crowded = roster.size - 1 > WARM_LINKS_MAX
+        self._crowded = is_crowded(roster)
         self._next_due = now + EXCHANGE_EVERY_S
         absent = _Absent(self._config.node, roster, peers, detector)
         self._forget(absent, now)
@@ -269,7 +274,7 @@ class Dialler:
         too_many = len(links) > WARM_LINKS_MAX + SPARE_LINKS_MAX
         every = JOINING_EXCHANGE_S if joining else EXCHANGE_EVERY_S
         self._exchange_due = now + (SHED_EVERY_S if too_many else every)
-        if roster.size - 1 <= WARM_LINKS_MAX or len(links) < WARM_LINKS_MAX:
+        if not is_crowded(roster) or len(links) < WARM_LINKS_MAX:
             return None
         kept = [link.peer for link in links if not self.is_passing(link.peer)]
         return self._rng.choice(kept) if kept else None

@@ -22,7 +22,7 @@ from gcounterd.ids import NodeId
 from gcounterd.members.roster import Roster
 from gcounterd.node.checks import Checks
 from gcounterd.node.config import Config
-from gcounterd.node.dialling import WARM_LINKS_MAX
+from gcounterd.node.dialling import is_crowded
 from gcounterd.node.effects import Effect, Send
 from gcounterd.node.joining import Joining
 from gcounterd.node.messages import Channel, Holders
@@ -70,8 +70,7 @@ class Holding:
 
     def _go_on(self, now: float) -> None:
         """Make rounds from now on, if they are of use to anybody."""
-        crowded = len(self._roster) - 1 > WARM_LINKS_MAX
-        if crowded and self._roster.joining and self._holders:
+        if is_crowded(self._roster) and self._roster.joining and self._holders:
             self._rounds = QUIET_ROUNDS
             self._due = min(self._due, now + ROUND_S * self._rng.random())
 

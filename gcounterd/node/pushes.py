@@ -16,7 +16,7 @@ from gcounterd.counters.batches import Batch
 from gcounterd.counters.counters import Counters
 from gcounterd.ids import node_of
 from gcounterd.members.roster import Roster
-from gcounterd.node.dialling import WARM_LINKS_MAX
+from gcounterd.node.dialling import is_crowded
 from gcounterd.node.effects import Effect, Send
 from gcounterd.node.messages import Channel, Push
 from gcounterd.node.peers import Link, Peers
@@ -41,7 +41,7 @@ class Pushes:
 
     def queue(self, batches: Iterable[Batch]) -> None:
         """Queue what was committed, as far as it is ours to spread."""
-        crowded = len(self._roster) - 1 > WARM_LINKS_MAX
+        crowded = is_crowded(self._roster)
         self._waiting += [
             batch
             for batch in batches

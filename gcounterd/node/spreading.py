@@ -15,7 +15,7 @@ from random import Random
 from gcounterd.errors import PeerError
 from gcounterd.ids import NodeId
 from gcounterd.members.roster import MEMBERS_MAX, Entry, Roster
-from gcounterd.node.dialling import WARM_LINKS_MAX
+from gcounterd.node.dialling import is_crowded
 from gcounterd.node.effects import Effect, Send
 from gcounterd.node.intake import Intake
 from gcounterd.node.messages import Channel
@@ -77,7 +77,7 @@ class Spreading:
     def _pass_on(self, now: float) -> list[Effect]:
         if not self._waiting:
             return []
-        if len(self._roster) - 1 <= WARM_LINKS_MAX:
+        if not is_crowded(self._roster):
             return self._tell(self._peers.on(Channel.BULK))
         self._due = min(self._due, max(now + GATHER_S, self._told_at + TELL_EVERY_S))
         return []

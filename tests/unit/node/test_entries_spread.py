@@ -81,6 +81,16 @@ def test_in_a_large_cluster_what_is_new_is_gathered_and_told_to_a_few() -> None:
     assert not any(told(a.wake(2.0), number) for number in range(10))
 
 
+def test_those_who_were_removed_make_no_cluster_large() -> None:
+    gone = [member(number, state=State.REMOVED) for number in range(len(MANY))]
+    a = holder("a", [*gone, entry("a")])
+    for number, letter in enumerate("bcdefghijk"):
+        a.opened(number, hello(letter), None, 0.0)
+    a.received(0, RosterMessage((entry("x"),)), 0.0)
+    effects = commit(a)
+    assert all(told(effects, number) for number in range(1, 10))
+
+
 def test_in_a_large_cluster_news_without_a_pause_is_told_a_few_times_a_second() -> None:
     a = holder("a", MANY)
     a.opened(1, hello("b"), None, 0.0)
