@@ -83,7 +83,8 @@ class Dialler:
         self._attempts: dict[Target, _Attempt] = {}
         self._under_way: dict[Channel, dict[str, float]] = {channel: {} for channel in Channel}
         self._unmet: dict[str, None] = dict.fromkeys(config.seeds)
-        self._passing: dict[NodeId, None] = {}
+        # Addresses whose last dial was for a probe only.
+        self._passing: dict[str, None] = {}
         self._crowded = False
         self._gone_due = now
         self._exchange_due = now + EXCHANGE_EVERY_S
@@ -106,22 +107,31 @@ class Dialler:
         """Try the seeds again, although they were met once: nobody else answers."""
         self.add_seeds(seed for seed in self._config.seeds if seed != self._config.address)
 
-    def hurry(self, address: str, node: NodeId, now: float) -> bool:
+    def hurry(self, address: str, now: float) -> bool:
         """Say whether to dial a member for a probe: not if that is under way already."""
-        if self._crowded:
-            self._passing[node] = None
-        return self.start(address, now)
+        started = self.start(address, now)
+        if started and self._crowded:
+            self._passing[address] = None
+        return started
 
     def start(self, address: str, now: float) -> bool:
         """Say whether to dial control out of turn: not if that is under way already."""
         if address in self._under_way[Channel.CONTROL]:
             return False
-        self._under_way[Channel.CONTROL][address] = now
+        self._put_under_way(address, Channel.CONTROL, now)
         return True
 
-    def is_passing(self, node: NodeId) -> bool:
-        """Say whether a connection to a member was opened for a probe only."""
-        return node in self._passing
+    def _put_under_way(self, address: str, channel: Channel, now: float) -> None:
+        self._under_way[channel][address] = now
+        if channel is Channel.CONTROL:
+            self._passing.pop(address, None)
+
+    def is_passing(self, link: Link) -> bool:
+        """Say whether a connection was opened for a probe only: by us, then, and not by its peer.
+
+        Of one that its peer dialled its peer decides.
+        """
+        return link.dialled in self._passing
 
     def met(self, address: str) -> None:
         """Note that a member (or we ourselves) answered at `address`."""
@@ -186,18 +196,14 @@ class Dialler:
                 continue
             attempt = self._attempts.get(target)
             if attempt is None or attempt.due <= now:
-                self._under_way[channel][address] = now
+                self._put_under_way(address, channel, now)
                 started.append(target)
             else:
                 self._next_due = min(self._next_due, attempt.due)
         return started
 
     def _start_members(self, entries: list[Entry], now: float) -> list[Target]:
-        nodes = {(entry.address, Channel.CONTROL): entry.node for entry in entries}
-        started = self._start(list(nodes), now)
-        for target in started:
-            self._passing.pop(nodes[target], None)
-        return started
+        return self._start([(entry.address, Channel.CONTROL) for entry in entries], now)
 
     def _draw(self, absent: _Absent, now: float) -> list[Entry]:
         """Pick some of many members, as there is room for.
@@ -247,12 +253,18 @@ class Dialler:
             for target, attempt in self._attempts.items()
             if attempt.due > now or target in wanted
         }
+        dialling = self._under_way[Channel.CONTROL]
+        self._passing = {
+            address: None
+            for address in self._passing
+            if address in dialling or absent.is_reached_at(address)
+        }
 
     def _bulk(self, peers: Peers, now: float, joining: bool) -> list[str]:
         return [
             link.dialled or link.hello.address
             for link in peers.lacking_bulk()
-            if not self.is_passing(link.peer) and self._dials_bulk(link, now, joining)
+            if not self.is_passing(link) and self._dials_bulk(link, now, joining)
         ]
 
     def _dials_bulk(self, link: Link, now: float, joining: bool) -> bool:
@@ -276,7 +288,7 @@ class Dialler:
         self._exchange_due = now + (SHED_EVERY_S if too_many else every)
         if not is_crowded(roster) or len(links) < WARM_LINKS_MAX:
             return None
-        kept = [link.peer for link in links if not self.is_passing(link.peer)]
+        kept = [link.peer for link in links if not self.is_passing(link)]
         return self._rng.choice(kept) if kept else None
 
     def next_wake(self) -> float:
@@ -294,11 +306,12 @@ class _Absent:
     def __init__(self, own: NodeId, roster: Roster, peers: Peers, detector: Living) -> None:
         self._own, self._roster, self._peers = own, roster, peers
         self._lives = detector.lives
+        self.is_reached_at = peers.is_reached_at
         self.linked = peers.count(Channel.CONTROL)
         self.is_any_gone = detector.living < roster.size
 
     def _holds(self, entry: Entry) -> bool:
-        if entry.node == self._own or self._peers.is_reached_at(entry.address):
+        if entry.node == self._own or self.is_reached_at(entry.address):
             return False
         link = self._peers.to(entry.node, Channel.CONTROL)
         return link is None or link.hello.epoch < entry.epoch  # only an earlier life is linked

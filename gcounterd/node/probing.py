@@ -266,12 +266,12 @@ class Probing:
         if self._peers.is_reached_at(entry.address):  # another process answers there
             return self._unreached([number], Grade.TIMEOUT, now)
         self._waiting.setdefault(entry.address, {})[number] = target
-        started = self._dialler.hurry(entry.address, target, now)
+        started = self._dialler.hurry(entry.address, now)
         return [Dial(entry.address, Channel.CONTROL)] if started else []
 
     def _part(self, link: Link) -> list[Effect]:
         """Close a connection that only a probe needed."""
-        if not self._dialler.is_passing(link.peer) or self._peers.to(link.peer, Channel.BULK):
+        if not self._dialler.is_passing(link) or self._peers.to(link.peer, Channel.BULK):
             return []
         return [Send((link.id,), Bye()), Drop(link.id, "parted", gently=True)]
 

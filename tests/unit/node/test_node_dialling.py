@@ -201,19 +201,39 @@ def test_members_that_are_gone_are_tried_one_at_a_time_for_ever() -> None:
 
 def test_a_probe_is_dialled_at_once_whatever_the_back_off_but_once_at_a_time() -> None:
     d = dialler()
-    assert d.hurry("b:1", node_id("b"), 0.0)
-    assert not d.hurry("b:1", node_id("b"), 0.0)
+    assert d.hurry("b:1", 0.0)
+    assert not d.hurry("b:1", 0.0)
     assert dials(d, [entry("b")], linked(), 0.0) == []
     d.ended("b:1", CONTROL, 0.0)
-    assert d.hurry("b:1", node_id("b"), 0.0)
+    assert d.hurry("b:1", 0.0)
 
 
 def test_in_a_crowd_a_connection_for_a_probe_passes_and_carries_no_state() -> None:
     d = dialler()
     dials(d, crowd(100), linked(), 0.0)
-    d.hurry("b:1", node_id("b"), 0.0)
-    assert d.is_passing(node_id("b"))
+    d.hurry("b:1", 0.0)
+    (link,) = linked("b").on(CONTROL)
+    assert d.is_passing(link)
     assert ("b:1", BULK) not in dials(d, crowd(100), linked("b"), 9.0)
+
+
+def test_in_a_crowd_a_newcomer_that_was_probed_is_dialled_back_when_it_dials_us() -> None:
+    d, peers = dialler(), Peers(node_id("a"))
+    dials(d, crowd(100), linked(), 0.0)
+    d.hurry("b:1", 0.0)
+    d.ended("b:1", CONTROL, 0.1)
+    link = Link(1, hello("b", CONTROL, joining=True), None, 5.0)
+    peers.put(link)
+    assert not d.is_passing(link)
+    assert ("b:1", BULK) in dials(d, crowd(100), peers, 5.0)
+
+
+def test_in_a_crowd_a_probe_that_finds_a_dial_under_way_makes_no_passing_one_of_it() -> None:
+    d = dialler()
+    dials(d, crowd(100), linked(), 0.0)
+    d.start("b:1", 0.0)
+    assert not d.hurry("b:1", 0.0)
+    assert ("b:1", BULK) in dials(d, crowd(100), linked("b"), 9.0)
 
 
 def test_a_node_that_hears_nobody_tries_its_seeds_again() -> None:
