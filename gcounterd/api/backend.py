@@ -101,7 +101,7 @@ class Backend(Protocol):
         """Try these peer addresses until each has been a member's once. Idempotent."""
 
     async def approve(self, name: str, address: str, ttl_s: int) -> dict[str, object]:
-        """Approve a newcomer durably: `{"name", "token", "expires", "command", "join"}`.
+        """Approve a newcomer durably: `{"name", "token", "expires", …}`.
 
         Raises `ClientError` 409 `name_in_use` with the holder, 409 `too_many_approvals`, and what
         `commit` raises. `address` is where it will be reached, "" if that is not known.

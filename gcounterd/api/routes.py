@@ -89,7 +89,12 @@ _CLUSTER = _object(
 _READINESS = _object(ready={"type": "boolean"}, reasons={"type": "array", "items": _TEXT})
 
 _INVITATION = _object(
-    name=_TEXT, token=_TEXT, expires=_TEXT, command=_TEXT, join={"type": "array", "items": _TEXT}
+    name=_TEXT,
+    token=_TEXT,
+    expires=_TEXT,
+    admission={"type": "string", "enum": ["open", "approved"]},
+    command=_TEXT,
+    join={"type": "array", "items": _TEXT},
 )
 
 _IN_PATH = Parameter("key", "percent-encoded, `/` as `%2F`; a plus is a plus", _KEY, "path")

@@ -70,7 +70,9 @@ def add_node(
     if call.output.as_json:
         call.output.record(answer.body)
     else:
-        call.output.say(f"{name} may join once, until {expires}; run this on its host:")
+        anybody = answer.body.get("admission") == "open"
+        needless = " (also without its token: --admission is open)" if anybody else ""
+        call.output.say(f"{name} may join once, until {expires}{needless}; run this on its host:")
         call.output.line(command)
     if wait:
         try:

@@ -95,7 +95,7 @@ def _expect(body: Mapping[str, Any]) -> Iterator[str]:
     for approval in body.get("approvals") or ():
         if isinstance(approval, dict):
             name, expires = _show(approval.get("name")), _show(approval.get("expires"))
-            yield f"{name} may join once, until {expires}"
+            yield f"{name} is approved and has not joined; its token is good until {expires}"
 
 
 def _describe_accusation(accusation: Mapping[str, Any]) -> str:

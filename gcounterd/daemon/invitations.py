@@ -30,6 +30,7 @@ def invite(node: Node, approval: Approval, token: bytes, address: str) -> dict[s
         "name": approval.name,
         "token": token.hex(),
         "expires": write_time(approval.expires_ms),
+        "admission": "approved" if node.config.approved_only else "open",
         "command": _command(node, approval.name, token, address, join),
         "join": join,
     }

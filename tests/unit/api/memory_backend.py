@@ -133,7 +133,8 @@ class MemoryBackend:
             holder = {"id": "00", "name": name, "address": "127.0.0.1:7700"}
             raise ClientError(409, "name_in_use", "it is mine", details={"holder": holder})
         self.approved.append((name, address, ttl_s))
-        return {"name": name, "token": "t", "expires": "e", "command": "c", "join": []}
+        said = {"token": "t", "expires": "e", "admission": "open", "command": "c", "join": []}
+        return {"name": name, **said}
 
     async def verify(self) -> dict[str, object]:
         return {"ok": True, "problems": [], "checked": {"counters": len(self.values)}}

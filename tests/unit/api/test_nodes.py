@@ -36,7 +36,8 @@ async def test_a_newcomer_is_approved(
         answer = await rig.ask("POST", PATH, body(**asked))
         assert answer.status == 200
         assert isinstance(answer.json, dict)
-        assert sorted(answer.json) == ["command", "expires", "join", "name", "token"]
+        names = ["admission", "command", "expires", "join", "name", "token"]
+        assert sorted(answer.json) == names
         assert rig.backend.approved == [approved]
 
 

@@ -32,6 +32,13 @@ def test_the_line_to_run_is_all_that_goes_to_stdout() -> None:
     assert "n4 may join once, until 2027-01-15T09:00:00Z" in result.stderr
 
 
+def test_where_admission_is_open_it_is_said_that_the_token_is_not_needed() -> None:
+    for admission, said in (("open", True), ("approved", False)):
+        with StandIn({ADD: (200, {**INVITATION, "admission": admission})}) as daemon:
+            told = daemon.run("add-node", "n4").stderr
+        assert ("also without its token" in told) is said
+
+
 def test_programs_get_the_whole_invitation() -> None:
     with StandIn({ADD: (200, INVITATION)}) as daemon:
         result = daemon.run("add-node", "n4", "10.0.0.4", "--json")

@@ -122,8 +122,8 @@ def test_who_is_approved_and_has_not_joined_yet_is_shown_below_the_members() -> 
     with StandIn({"GET /v1/cluster": (200, body)}) as daemon:
         lines = daemon.run("members").stdout.splitlines()
     assert lines[1:] == [
-        "n4\\x1b may join once, until 2026-01-02T03:04:05Z",
-        "n5 may join once, until -",
+        "n4\\x1b is approved and has not joined; its token is good until 2026-01-02T03:04:05Z",
+        "n5 is approved and has not joined; its token is good until -",
     ]
 
 

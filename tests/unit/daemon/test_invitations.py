@@ -52,7 +52,7 @@ def said(of: Node, address: str = "") -> dict[str, object]:
 
 def test_an_invitation_says_everything_apart_and_as_a_line() -> None:
     invitation = said(meet(node("a", "a", "b"), "b"))
-    assert list(invitation) == ["name", "token", "expires", "command", "join"]
+    assert list(invitation) == ["name", "token", "expires", "admission", "command", "join"]
     assert (invitation["name"], invitation["token"]) == ("n4", TOKEN.hex())
     assert invitation["expires"] == "2027-01-15T09:00:00Z"
     assert invitation["join"] == ["a:1", "b:1"]
