@@ -30,7 +30,8 @@ _CHANGES = re.compile(
 _LOOKS = re.compile(r"\bcurl\b|\bgcounterctl\b|scripts/cluster status")
 # These stay in the foreground until Ctrl-C.
 _STAYS = re.compile(
-    r"^(scripts/cluster( --directory \S+)? up|\S*gcounterd run|\S*gcounterctl.* watch)\b"
+    r"^(scripts/cluster( --directory \S+)? up|\S*gcounterd run|\S*gcounterctl.* watch"
+    r"|GCOUNTERD_\S+ .*\bbash add-\S+\.sh)\b"
 )
 
 
