@@ -4,7 +4,9 @@ Theory. What a peer sends goes through the same commits as our own increments be
 or counted as held. Between receipt and commit the node must still judge what follows (the next
 batch of a column usually arrives in the same chunk), so the intake keeps the head and size that
 each column *will* have. If a commit fails, everything that rested on it is dropped; counts come
-again by anti-entropy, roster entries and approvals are kept and tried again.
+again by anti-entropy, roster entries and used approvals are kept and tried again. An approval that
+nobody has used is dropped: the operator who made it is told that it did not take effect, and one of
+a peer comes again.
 """
 
 from __future__ import annotations
@@ -112,4 +114,5 @@ class Intake:
                 case TakeEntries(entries):
                     self.take_entries(entries)
                 case TakeApprovals(approvals):
-                    self.take_approvals(approvals)
+                    used = [each for each in approvals if each.used_by is not None]
+                    self.take_approvals(tuple(used))

@@ -76,15 +76,26 @@ def test_an_approval_that_expired_long_ago_drops_out_of_the_hash() -> None:
     assert not a.intake
 
 
-def test_a_refused_commit_does_not_lose_an_approval() -> None:
+def test_an_approval_that_the_disk_refused_does_not_take_effect_later() -> None:
     a = node("a", "a")
     a.approving.approve("n4", HASH, HOUR_MS)
     group = a.cut()
     assert group is not None
     assert group.facts
     a.abandoned(group)
+    assert not a.intake
+    assert list(a.roster.approvals) == []
+
+
+def test_a_refused_commit_does_not_make_a_used_token_good_again() -> None:
+    a = linked("a", "a", "b", "c")
+    used = attrs.evolve(APPROVAL, used_by=node_id("d"))
+    a.received(1, Approvals((used,)), 0.0)
+    group = a.cut()
+    assert group is not None
+    a.abandoned(group)
     commit(a)
-    assert list(a.roster.approvals) == [APPROVAL]
+    assert list(a.roster.approvals) == [used]
 
 
 def test_a_name_in_use_is_not_approved() -> None:
