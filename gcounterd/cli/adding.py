@@ -19,8 +19,6 @@ from gcounterd.cli.manners import Call, verb
 WAIT_POLL_S = 0.5
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
 _UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-# Codes of failures that pass: the node is away, stops, or has too much to do.
-_PASSING = ("unreachable", "lost", "timeout", "busy", "draining")
 
 
 def read_duration(context: click.Context, parameter: click.Parameter, value: str) -> int:
@@ -104,7 +102,7 @@ def _look(call: Call, name: str) -> tuple[dict[str, Any] | None, str]:
     try:
         nodes = call.client.get("/v1/cluster").field("nodes", list)
     except CallError as error:
-        if error.code not in _PASSING:
+        if not error.may_pass:
             raise
         return None, f"the node that approved it does not answer: {error.message}"
     for node in nodes:

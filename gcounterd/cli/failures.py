@@ -15,6 +15,8 @@ EXIT_USAGE = 2
 EXIT_UNFINISHED = 3
 EXIT_UNREACHABLE = 4
 EXIT_REFUSED = 5
+# Codes of failures that pass: the node is away, stops, is not ready, or has too much to do.
+_PASSING = ("unreachable", "lost", "timeout", "not_ready", "busy", "draining")
 
 
 class CallError(GCounterError):
@@ -41,3 +43,8 @@ class CallError(GCounterError):
         self.message = message
         self.definite = definite
         self.more = dict(more or {})
+
+    @property
+    def may_pass(self) -> bool:
+        """Say whether whoever watches should ask again."""
+        return self.code in _PASSING

@@ -29,8 +29,6 @@ PAGE_EVENTS = 256
 _ANSWER_MARGIN_S = 2.0
 _STAMP_CHARS = len("2026-01-01T00:00:00.000Z")
 _DATE_CHARS = len("2026-01-01")
-# Codes of failures that pass: the node is away, stops, or has too many readers.
-_PASSING = ("unreachable", "lost", "timeout", "busy", "draining")
 _PLAIN = ("number", "time", "event", "member", "id")
 _WORDS = {
     "refuted": "alive after all",
@@ -62,7 +60,7 @@ def follow(call: Call, pause_s: float, count: int | None) -> None:
             # At first, and when it comes back, it should say at once that it is there.
             answer = _ask(client, place, hold_s if place.life and not away else 0, left)
         except CallError as error:
-            if not place.life or error.code not in _PASSING:
+            if not place.life or not error.may_pass:
                 raise
             if not away:
                 call.output.say(f"{error.message}; trying again")

@@ -77,7 +77,7 @@ def _watch(call: Call, keys: Sequence[str], interval_s: float, count: int | None
         try:
             values = _ask(call, keys)
         except CallError as error:
-            if round_number == 1 or not _may_pass(error):
+            if round_number == 1 or not error.may_pass:
                 raise
             if failure is None:
                 call.output.say(f"{error.message}; trying again")
@@ -102,11 +102,6 @@ def _ask(call: Call, keys: Sequence[str]) -> dict[str, int]:
     else:
         answer = call.client.get("/v1/top", [("limit", str(LIMIT_DEFAULT))])
     return dict(read_counters(answer))
-
-
-def _may_pass(failure: CallError) -> bool:
-    """Say whether asking again may help: the node is away, or not ready."""
-    return failure.code in ("unreachable", "lost", "timeout", "not_ready")
 
 
 def _print_changes(call: Call, known: Mapping[str, int], values: Mapping[str, int]) -> None:

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 
+import pytest
 from stand_in import Said, StandIn, error, start
 
 KEYS = "GET /v1/counters?key=a&key=b"
@@ -40,8 +41,9 @@ def test_without_keys_the_largest_are_watched() -> None:
     assert result.stdout == "x\t9\t\ny\t10\t\nx\t11\t+2\n"
 
 
-def test_a_node_that_goes_away_is_asked_again_and_that_is_said_once() -> None:
-    away: Said = (503, error("not_ready", "catching up", definite=True))
+@pytest.mark.parametrize("code", ["not_ready", "busy", "draining"])
+def test_a_node_that_goes_away_is_asked_again_and_that_is_said_once(code: str) -> None:
+    away: Said = (503, error(code, "not now", definite=True))
     said: list[Said] = [listing(x=1), StandIn.hang_up, away, listing(x=2)]
     with StandIn({TOP: said}) as daemon:
         result = daemon.run("watch", "--count", "4", *FAST)
