@@ -59,6 +59,8 @@ class GivingWay:
         effects: list[Effect] = []
         if self._twin is None:
             self.since = now
+            if self._host is not None:  # of the last time
+                self._due = now
             effects.append(Notice("gives_way", {"stays": refusal.address, "told_by": address}))
         self._twin = refusal
         if self._is_held():

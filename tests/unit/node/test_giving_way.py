@@ -82,6 +82,17 @@ def test_a_host_that_is_lost_is_replaced_with_the_next_refusal() -> None:
     assert Dial("b:1", BULK) in told(process, 1.0)
 
 
+def test_one_that_went_on_and_is_told_again_goes_on_handing_over_on_the_link_it_has() -> None:
+    process = giving_way()
+    process.received(1, Digest({OWN: 1}, whole=False), 0.2)
+    process.opened(2, hello("b", CONTROL), "b:1", 0.3)
+    process.add(b"x", 1)
+    commit(process, 0.4)
+    process.closed(2, 0.5)
+    assert ends(told(process, 0.6)) == []
+    assert sent(process.wake(0.6), 1) == [Digest({OWN: 2}, whole=False)]
+
+
 def test_a_process_that_has_counted_nothing_has_nothing_to_hand_over() -> None:
     assert ends(told(node("a", "a", "b", life=5), 0.0)) == [4]
 
