@@ -140,6 +140,18 @@ def status(directory: Path, as_json: bool) -> None:
         click.echo("  ".join(cells).rstrip())
     for one, other in result["cuts"]:
         click.echo(f"cut: {one} {other}")
+    for sender, receiver in result["one_way"]:
+        click.echo(f"cut: {sender} to {receiver} only")
+
+
+@main.command()
+@click.argument("one", metavar="N")
+@click.argument("other", metavar="M")
+@click.option("--one-way", is_flag=True, help="Drop only what N sends to M.")
+@click.pass_obj
+def cut(directory: Path, /, one: str, other: str, one_way: bool) -> None:
+    """Drop the route between two nodes, both ways, as a black hole."""
+    _ask(directory, "block" if one_way else "cut", one, other)
 
 
 def _add_verb(name: str, help_text: str, *metavars: str) -> None:
@@ -157,7 +169,6 @@ _add_verb("stop", "Let a node stop by itself (SIGTERM), so that it can say goodb
 _add_verb("pause", "Stop a node's process where it stands (SIGSTOP).", "N")
 _add_verb("resume", "Let a paused process go on.", "N")
 _add_verb("start", "Start a node again that was killed or stopped, on the data it has.", "N")
-_add_verb("cut", "Drop the route between two nodes, both ways, as a black hole.", "N", "M")
 _add_verb("heal", "Bring all routes back.")
 
 

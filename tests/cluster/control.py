@@ -49,6 +49,7 @@ class Control:
             "status": (0, self._status),
             "heal": (0, self._heal),
             "cut": (2, self._cut),
+            "block": (2, self._block),
             "kill": (1, cluster.kill),
             "start": (1, cluster.start),
             "stop": (1, cluster.stop),
@@ -97,6 +98,9 @@ class Control:
     async def _cut(self, one: str, other: str) -> None:
         self._cluster.cut(one, other)
 
+    async def _block(self, sender: str, receiver: str) -> None:
+        self._cluster.block(sender, receiver)
+
     async def _pause(self, name: str) -> None:
         self._cluster.pause(name)
 
@@ -109,7 +113,8 @@ class Control:
             for node in self._cluster.nodes.values():
                 rows[node.name] = {}
                 nursery.start_soon(_describe, node, rows[node.name])
-        return {"nodes": list(rows.values()), "cuts": self._cluster.cuts.pairs()}
+        cuts = self._cluster.cuts
+        return {"nodes": list(rows.values()), "cuts": cuts.pairs(), "one_way": cuts.one_way()}
 
 
 async def _describe(node: Node, row: dict[str, Any]) -> None:

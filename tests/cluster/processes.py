@@ -76,13 +76,19 @@ class Plan:
 
 @attrs.define(eq=False)
 class Node:
-    """One node: where it is, and its process, if it has one. Ports are all on 127.0.0.1."""
+    """One node: where it is, and its process, if it has one. Ports are all on 127.0.0.1.
+
+    seeds    what it is told to join at its next start: the fronts of all others, if nobody sets it
+    options  more options for this node's next start; they win over the plan's
+    """
 
     name: str
     directory: Path
     http_port: int
     peer_port: int
     front_port: int
+    seeds: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
     process: trio.Process | None = None
     paused: bool = False
     ending: bool = False  # we told it to end, so its end is no news
@@ -91,6 +97,11 @@ class Node:
     def url(self) -> str:
         """Return where its HTTP API is."""
         return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def front(self) -> str:
+        """Return where its peers reach it."""
+        return f"127.0.0.1:{self.front_port}"
 
     @property
     def running(self) -> bool:
@@ -170,12 +181,11 @@ class Cluster:
         command = [*plan.program, "--name", node.name, "--cluster", "demo"]
         command += ["--data-dir", str(node.directory / "data")]
         command += ["--peer", f"127.0.0.1:{node.peer_port}"]
-        command += ["--advertise", f"127.0.0.1:{node.front_port}"]
+        command += ["--advertise", node.front]
         command += ["--http", f"127.0.0.1:{node.http_port}", "--durability", plan.durability]
-        for other in self.nodes.values():
-            if other is not node:
-                command += ["--join", f"127.0.0.1:{other.front_port}"]
-        return command + list(plan.options)
+        for seed in node.seeds:
+            command += ["--join", seed]
+        return command + list(plan.options + node.options)
 
     async def start_all(self) -> None:
         """Start every node that is not running."""
@@ -213,10 +223,17 @@ class Cluster:
 
     def cut(self, one: str, other: str) -> None:
         """Drop the route between two nodes, both ways."""
+        self.cuts.cut(*self._two(one, other))
+
+    def block(self, sender: str, receiver: str) -> None:
+        """Drop what one node sends to another; the way back stays as it is."""
+        self.cuts.block(*self._two(sender, receiver))
+
+    def _two(self, one: str, other: str) -> tuple[str, str]:
         a, b = self.find(one).name, self.find(other).name
         if a == b:
             raise ClusterError(f"{a} cannot be cut off from itself")
-        self.cuts.cut(a, b)
+        return a, b
 
     def heal(self) -> None:
         """Bring all routes back."""
@@ -336,6 +353,8 @@ async def _lay_out(
             peer_port=peer.getsockname()[1],
             front_port=listener.socket.getsockname()[1],
         )
+    for node in nodes.values():
+        node.seeds = tuple(other.front for other in nodes.values() if other is not node)
     return nodes, fronts
 
 

@@ -7,6 +7,9 @@ reset, in either direction; it accepts new connections and leaves them waiting. 
 attempt that its dialler gave up meanwhile is forgotten, as a lost SYN would be. No root, no
 firewall, no second network name space.
 
+A route can also be closed one way. Bytes and ends that go the other way still pass on connections
+that are open; new ones wait, since a handshake needs both ways.
+
 All nodes dial the one address that a node advertises, and all of them from 127.0.0.1. So the
 front learns who dials from the first frame that passes, the hello, by looking for a known name
 among its fields. Who cannot be recognised is served and never cut.
@@ -40,42 +43,59 @@ _RESET = struct.pack("ii", 1, 0)
 
 
 class Cuts:
-    """Which pairs of nodes cannot reach each other."""
+    """Which ways between nodes are closed; a way is from a sender to a receiver."""
 
     def __init__(self) -> None:
-        self._pairs: dict[tuple[str, str], None] = {}
+        self._closed: dict[tuple[str, str], None] = {}
         self._changed = trio.Event()
 
     def cut(self, one: str, other: str) -> None:
         """Drop the route between two nodes, both ways."""
-        self._pairs[_pair(one, other)] = None
+        self.block(one, other)
+        self.block(other, one)
+
+    def block(self, sender: str, receiver: str) -> None:
+        """Drop what one node sends to another; the way back stays as it is."""
+        self._closed[sender, receiver] = None
         self._tell()
 
     def heal(self) -> None:
         """Bring all routes back."""
-        self._pairs.clear()
+        self._closed.clear()
         self._tell()
 
     def pairs(self) -> list[tuple[str, str]]:
-        """Return the pairs that are cut, each in the order of its names."""
-        return sorted(self._pairs)
+        """Return the pairs that are cut both ways, each in the order of its names."""
+        return sorted(way for way in self._closed if way <= way[::-1] and self._is_cut(way))
 
-    def severed(self, one: str | None, other: str) -> bool:
-        """Say whether there is no route; `None` is a stranger, who always has one."""
-        return one is not None and _pair(one, other) in self._pairs
+    def one_way(self) -> list[tuple[str, str]]:
+        """Return the ways that are closed while the way back is open: sender, receiver."""
+        return sorted(way for way in self._closed if not self._is_cut(way))
 
-    async def passable(self, one: str | None, other: str) -> None:
-        """Wait until there is a route; does not yield if there is one."""
-        while self.severed(one, other):
+    def _is_cut(self, way: tuple[str, str]) -> bool:
+        return way in self._closed and way[::-1] in self._closed
+
+    def severed(self, sender: str | None, receiver: str | None) -> bool:
+        """Say whether this way is closed; `None` is a stranger, to whom and from whom all pass."""
+        return (sender, receiver) in self._closed
+
+    async def passable(self, sender: str | None, receiver: str | None) -> None:
+        """Wait until this way is open; does not yield if it is."""
+        while self.severed(sender, receiver):
+            await self._changed.wait()
+
+    def connected(self, dialler: str | None, node: str) -> bool:
+        """Say whether both ways are open, as a handshake needs."""
+        return not (self.severed(dialler, node) or self.severed(node, dialler))
+
+    async def connectable(self, dialler: str | None, node: str) -> None:
+        """Wait until both ways are open; does not yield if they are."""
+        while not self.connected(dialler, node):
             await self._changed.wait()
 
     def _tell(self) -> None:
         self._changed.set()
         self._changed = trio.Event()
-
-
-def _pair(one: str, other: str) -> tuple[str, str]:
-    return (one, other) if one <= other else (other, one)
 
 
 class Front:
@@ -140,9 +160,9 @@ class Front:
                 if gone:
                     nursery.cancel_scope.cancel()
 
-            if self._cuts.severed(dialler, self.name) and not gone:
+            if not self._cuts.connected(dialler, self.name) and not gone:
                 nursery.start_soon(listen)
-                await self._cuts.passable(dialler, self.name)
+                await self._cuts.connectable(dialler, self.name)
             nursery.cancel_scope.cancel()
         return b"" if gone else bytes(held)
 
@@ -151,22 +171,28 @@ class Front:
     ) -> None:
         async with trio.open_nursery() as nursery:
 
-            async def pump(source: trio.SocketStream, sink: trio.SocketStream) -> None:
-                if not await self._pump(source, sink, dialler):
+            async def pump(
+                source: trio.SocketStream, sink: trio.SocketStream, *way: str | None
+            ) -> None:
+                if not await self._pump(source, sink, *way):
                     _reset_on_close(stream)
                     _reset_on_close(upstream)
                     nursery.cancel_scope.cancel()
 
-            nursery.start_soon(pump, stream, upstream)
-            await pump(upstream, stream)
+            nursery.start_soon(pump, stream, upstream, dialler, self.name)
+            await pump(upstream, stream, self.name, dialler)
 
     async def _pump(
-        self, source: trio.SocketStream, sink: trio.SocketStream, dialler: str | None
+        self,
+        source: trio.SocketStream,
+        sink: trio.SocketStream,
+        sender: str | None,
+        receiver: str | None,
     ) -> bool:
         """Pass on one direction to its end. True: it was closed; False: the connection broke."""
         while True:
             chunk = await _receive(source)
-            await self._cuts.passable(dialler, self.name)
+            await self._cuts.passable(sender, receiver)
             if chunk is None:
                 return False
             try:
@@ -175,7 +201,7 @@ class Front:
                     return True
                 await sink.send_all(chunk)
             except trio.BrokenResourceError:
-                await self._cuts.passable(dialler, self.name)
+                await self._cuts.passable(receiver, sender)  # the reset comes back
                 return False
 
 

@@ -117,6 +117,9 @@ def test_the_verbs_act_on_a_running_cluster(tmp_path: Path, up: Up) -> None:
     assert table[2].split()[::2] == ["n2", "running", str(nodes(tmp_path)["n2"]["url"])]
     assert table[3] == "cut: n1 n2"
     assert cluster(tmp_path, "heal").returncode == 0
+    assert cluster(tmp_path, "cut", "2", "1", "--one-way").returncode == 0
+    assert "cut: n2 to n1 only" in cluster(tmp_path, "status").stdout.splitlines()
+    assert cluster(tmp_path, "heal").returncode == 0
     assert "cut:" not in cluster(tmp_path, "status").stdout
 
 

@@ -169,6 +169,41 @@ async def test_a_cut_concerns_its_pair_only() -> None:
         assert w.cuts.pairs() == [("n1", "n2"), ("n1", "n3")]
 
 
+async def test_a_way_that_is_closed_holds_its_bytes_while_the_other_passes_them() -> None:
+    async with world() as w:
+        near, far = await w.linked("n1")
+        w.cuts.block("n1", "n2")
+        await near.send_all(b"held")
+        await far.send_all(b"passed")
+        assert await read(near, 6) == b"passed"
+        with trio.move_on_after(0.05) as waited:
+            await far.receive_some()
+        assert waited.cancelled_caught
+        w.cuts.heal()
+        assert await read(far, 4) == b"held"
+
+
+@pytest.mark.parametrize("way", [("n1", "n2"), ("n2", "n1")])
+async def test_a_new_connection_needs_both_ways(way: tuple[str, str]) -> None:
+    async with world() as w:
+        w.cuts.block(*way)
+        await w.dial("n1")
+        await settle()
+        with pytest.raises(trio.WouldBlock):
+            w.accepted.receive_nowait()
+        w.cuts.heal()
+        far = await w.accepted.receive()
+        assert await read(far, len(hello("n1"))) == hello("n1")
+
+
+def test_two_ways_that_are_closed_are_one_cut() -> None:
+    cuts = Cuts()
+    cuts.block("n2", "n1")
+    assert (cuts.pairs(), cuts.one_way()) == ([], [("n2", "n1")])
+    cuts.block("n1", "n2")
+    assert (cuts.pairs(), cuts.one_way()) == ([("n1", "n2")], [])
+
+
 async def test_strangers_are_passed_on_unread_and_never_cut() -> None:
     async with world() as w:
         for other in ("n1", "n3"):
