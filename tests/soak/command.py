@@ -13,11 +13,14 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import attrs
 import click
 
 from tests.soak.catalogue import SCENARIOS
+from tests.soak.live import LIVE
+from tests.soak.live_command import play_live
 from tests.soak.scenario import Played, Scenario, play
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,8 +61,13 @@ HEAD = "| scenario | what must come out | seeds | violations | worst |\n|---|---
 @click.option("--first", default=0, show_default=True, help="The first seed.")
 @click.option("--minutes", default=25.0, show_default=True, help="Then print what was played.")
 @click.option("--jobs", default=1, show_default=True, help="Processes.")
-def main(only: tuple[str, ...], seeds: int, first: int, minutes: float, jobs: int) -> None:
+@click.option("--live", is_flag=True, help="Once each, with real processes, where there is such.")
+def main(
+    only: tuple[str, ...], seeds: int, first: int, minutes: float, jobs: int, live: bool
+) -> None:
     """Play every scenario of the membership over many seeds."""
+    if live:
+        _play_live(only)
     rows = {name: Row(SCENARIOS[name]) for name in only or SCENARIOS}
     tasks = [  # all scenarios of one seed before the next, so that time is fairly shared
         (name, seed)
@@ -77,14 +85,23 @@ def main(only: tuple[str, ...], seeds: int, first: int, minutes: float, jobs: in
                 click.echo(played.where)
         if time.monotonic() > end:
             break
-    date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     spent = sum(row.seconds for row in rows.values())
     runs = sum(row.seeds for row in rows.values())
-    click.echo(f"commit {_commit()}, {date}, {runs:,} runs, {spent:,.0f} s of one core\n")
+    click.echo(f"{_commit_and_date()}, {runs:,} runs, {spent:,.0f} s of one core\n")
     click.echo(HEAD)
     for row in rows.values():
         click.echo(row.line())
     sys.exit(1 if any(row.violations for row in rows.values()) else 0)
+
+
+def _play_live(only: tuple[str, ...]) -> NoReturn:
+    missing = [name for name in only if name not in LIVE]
+    if missing:
+        raise click.UsageError(
+            f"not played live: {', '.join(missing)}; there are {', '.join(LIVE)}"
+        )
+    click.echo(f"{_commit_and_date()}, live\n")
+    sys.exit(1 if play_live(only or LIVE) else 0)
 
 
 def _play_all(tasks: list[tuple[str, int]], jobs: int) -> Iterator[tuple[str, Played, float]]:
@@ -100,6 +117,10 @@ def _play(task: tuple[str, int]) -> tuple[str, Played, float]:
     began = time.process_time()
     played = play(SCENARIOS[name], seed)
     return name, played, time.process_time() - began
+
+
+def _commit_and_date() -> str:
+    return f"commit {_commit()}, {datetime.now(UTC).strftime('%Y-%m-%d %H:%M UTC')}"
 
 
 def _commit() -> str:
