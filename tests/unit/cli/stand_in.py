@@ -113,8 +113,14 @@ def run(*arguments: str, environ: Mapping[str, str] | None = None) -> Result:
 
 
 def start(*arguments: str, **options: Any) -> subprocess.Popen[str]:
-    """Start `gcounterctl` as a process of its own."""
-    code = "from gcounterd.cli.gcounterctl import main; main()"
+    """Start `gcounterctl` as a process of its own, which hears Ctrl-C.
+
+    Also where the tests do not: a shell lets what it starts in the background ignore it.
+    """
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from gcounterd.cli.gcounterctl import main; main()"
+    )
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.Popen(command, text=True, **options)
 
