@@ -17,13 +17,26 @@ from typing import Any
 
 import attrs
 
-from gcounterd.sim.experiments import ablation, crash, starved, sweep
+from gcounterd.sim.experiments import (
+    ablation,
+    crash,
+    datagrams,
+    grey,
+    harsh,
+    joins,
+    load,
+    rumours,
+    stalls,
+    starved,
+    sweep,
+)
 from gcounterd.sim.experiments.plan import Plan, carry_out, gather, jobs
 from gcounterd.sim.experiments.tables import write_between
 
-PLANS: dict[str, Plan] = {
-    plan.name: plan for plan in (crash.PLAN, starved.PLAN, ablation.PLAN, sweep.PLAN)
-}
+_MODULES = (
+    *(datagrams, crash, starved, ablation, sweep, joins, grey, rumours, load, harsh, stalls),
+)
+PLANS: dict[str, Plan] = {module.PLAN.name: module.PLAN for module in _MODULES}
 DOCUMENT = Path("docs/membership-experiments.md")
 
 

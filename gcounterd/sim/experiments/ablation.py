@@ -3,7 +3,8 @@
 Theory. Lifeguard has three parts: a prober that doubts itself (probe), a suspicion that starts long
 and is shortened by others who confirm it (suspicion), and telling a suspect first (buddy). The
 paper turns them on one by one, with alpha 5 and beta 6, and counts healthy members declared failed
-anywhere (FP) and at healthy members (FP-), relative to plain SWIM.
+anywhere (FP) and at healthy members (FP-), relative to plain SWIM. As there, slow members read
+nothing for a while, again and again, 1 to 32 s at a time.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ SLOW = (1, 4, 8, 16, 32)
 def settings(nodes: Sequence[int]) -> list[Setting]:
     """Return every arm with every number of slow members."""
     return [
-        Setting(number, slow, 0.0, what, timing, SECONDS)
+        Setting(number, slow, 0.0, what, timing, SECONDS, blocked=True)
         for number in nodes or (128,)
         for what, timing in ARMS.items()
         for slow in SLOW

@@ -25,11 +25,16 @@ from gcounterd.sim.experiments.watching import SETTLE_S, Change, Watched, count_
 from gcounterd.sim.standing import stand
 
 LAG_S = (0.5, 2.5)
+# Of members that are blocked: for how long, and how long they read in between, as powers of two.
+BLOCKED_S, FREE_S = (0.0, 5.0), (-4.0, 3.0)
 
 
 @attrs.frozen
 class Setting:
-    """`slow` members of `nodes` are starved for so many seconds; `what` names the timing."""
+    """`slow` members of `nodes` are starved for so many seconds; `what` names the timing.
+
+    blocked   they read nothing at all for some time, again and again, instead of everything late
+    """
 
     nodes: int
     slow: int
@@ -37,6 +42,7 @@ class Setting:
     what: str
     timing: Timing
     seconds: float = 120.0
+    blocked: bool = False
 
 
 @attrs.frozen
@@ -69,7 +75,10 @@ def run(setting: Setting, seed: int) -> Finding:
     rng = cluster.rng
     cluster.slow = dict.fromkeys(rng.sample(names, setting.slow))
     for name in cluster.slow:
-        cluster.process(name).starve(lambda: rng.uniform(*LAG_S))
+        if setting.blocked:
+            _Blocker(cluster, name).strike()
+        else:
+            cluster.process(name).starve(lambda: rng.uniform(*LAG_S))
     sent = _sent(cluster)
     start = cluster.world.now
     cluster.run(setting.seconds / 2)
@@ -82,6 +91,22 @@ def run(setting: Setting, seed: int) -> Finding:
     cluster.run(max(0.0, start + setting.seconds - cluster.world.now))
     frames, size = _sent(cluster)
     return _find(cluster, crash, frames - sent[0], size - sent[1])
+
+
+class _Blocker:
+    """Keeps a process from reading, again and again; its timers are on time."""
+
+    def __init__(self, cluster: Watched, name: str) -> None:
+        self._world = cluster.world
+        self._blocked = 2 ** cluster.rng.uniform(*BLOCKED_S)
+        self._free = 2 ** cluster.rng.uniform(*FREE_S)
+        self._until = 0.0
+        cluster.process(name).starve(lambda: max(0.0, self._until - self._world.now))
+
+    def strike(self) -> None:
+        """Begin to block, and do it again after a while."""
+        self._until = self._world.now + self._blocked
+        self._world.after(self._blocked + self._free, self.strike)
 
 
 def _sent(cluster: Watched) -> tuple[int, int]:
