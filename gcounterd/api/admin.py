@@ -1,4 +1,4 @@
-"""Handlers of the operator's verbs: check the store, copy the store.
+"""Handlers of the operator's verbs about one node: check and copy its store, drain it.
 
 They are offered on the admin socket, whose file mode is the permission, and on loopback behind
 the guard; nowhere else. This module refuses to know the store.
@@ -28,6 +28,16 @@ async def back_up(call: Call, backend: Backend) -> Response:
         # The daemon's own folder means nothing to the client, so a relative path is a mistake.
         raise ClientError(400, "bad_path", f"an absolute path, at most {PATH_BYTES_MAX} bytes")
     return answer(await backend.backup(path))
+
+
+async def drain(call: Call, backend: Backend) -> Response:
+    """`POST /v1/drain`: take no increments until told otherwise, or until the process ends."""
+    return answer(backend.drain())
+
+
+async def undrain(call: Call, backend: Backend) -> Response:
+    """`POST /v1/undrain`: take increments again; a node that stops goes on stopping."""
+    return answer(backend.undrain())
 
 
 def _is_usable(path: str) -> bool:

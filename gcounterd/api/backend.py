@@ -14,10 +14,14 @@ import attrs
 
 @attrs.frozen
 class Readiness:
-    """Whether this node should get traffic; if not, every reason, in words."""
+    """Whether this node should get traffic; if not, every reason, in words.
+
+    `readable` says whether it answers local reads all the same, as one does that only drains.
+    """
 
     ready: bool
     reasons: tuple[str, ...]
+    readable: bool
 
 
 @attrs.frozen
@@ -106,6 +110,31 @@ class Backend(Protocol):
         Raises `ClientError` 409 `name_in_use` with the holder, 409 `too_many_approvals`, and what
         `commit` raises. `address` is where it will be reached, "" if that is not known.
         """
+
+    async def remove(
+        self, names: Sequence[str], into: str, *, dead: bool, dry_run: bool, forced: bool
+    ) -> dict[str, object]:
+        """Begin to remove these nodes: `{"plan": …, "removals": […]}`, none with `dry_run`.
+
+        Names as the members show them, or ids; `into` is such a one, or "" to have one chosen.
+        Raises `ClientError` 404 `unknown_node`, 409 `removal_…` with the way out, and what `commit`
+        raises. May be repeated: what is under way or done is answered as it stands.
+        """
+
+    def removals(self) -> dict[str, object]:
+        """Return the answer of `GET /v1/removals`: unfinished removals and past ones."""
+
+    async def forget(self, name: str) -> dict[str, object]:
+        """Release the columns of a removed node: `{"released": number, "removals": […]}`.
+
+        Raises `ClientError` as `remove` does.
+        """
+
+    def drain(self) -> dict[str, object]:
+        """Take no increments from now on: `{"draining": true}`. Idempotent."""
+
+    def undrain(self) -> dict[str, object]:
+        """Take increments again: `{"draining": false}`, or true where the node is stopping."""
 
     async def verify(self) -> dict[str, object]:
         """Check the store: `{"ok": bool, "problems": [text, …], "checked": {kind: number}}`."""

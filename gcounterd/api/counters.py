@@ -72,11 +72,11 @@ def number(value: int, as_text: bool) -> int | str:
 
 
 def refuse_unready(backend: Backend, query: Query) -> Response | None:
-    """Return the 503 of a node that should not be read; None if it is ready, or `stale=ok`."""
+    """Return the 503 of a node that should not be read; None if it may be, or `stale=ok`."""
     if _accepts_stale(query):
         return None
     readiness = backend.readiness()
-    if readiness.ready:
+    if readiness.readable:
         return None
     error = ClientError(503, "not_ready", "this node is not ready; stale=ok reads what it has")
     return refuse(error, {"reasons": list(readiness.reasons)})

@@ -56,6 +56,11 @@ async def status(call: Call, backend: Backend) -> Response:
     return answer(backend.status())
 
 
+async def removals(call: Call, backend: Backend) -> Response:
+    """`GET /v1/removals`: which nodes are being removed or were, and what came of it."""
+    return answer(backend.removals())
+
+
 async def events(call: Call, backend: Backend) -> Response:
     """`GET /v1/events`: what happened to the membership after event number `after` of a life."""
     after = read_count(call.query, "after", 0, EVENT_NUMBER_MAX, lowest=0)

@@ -62,6 +62,8 @@ ACTORS_MAX = 4096
 TTL_DEFAULT_S = 24 * 3600
 TTL_MIN_S = 60
 TTL_MAX_S = LIFE_MS_MAX // 1000
+# Nodes removed by one request: as many as fit into a path segment, whatever they are called.
+TARGETS_MAX = 14
 # A path of a backup file: Linux' PATH_MAX.
 PATH_BYTES_MAX = 4096
 

@@ -140,7 +140,7 @@ class Router:
         `unsupported`.
         """
         if target.path == b"*" and request.method == b"OPTIONS":
-            return Response(204, headers=((b"Allow", b"GET, HEAD, OPTIONS, POST, PUT"),))
+            return Response(204, headers=((b"Allow", b"DELETE, GET, HEAD, OPTIONS, POST, PUT"),))
         methods, raw = self._place(target.path)
         method = b"GET" if request.method == b"HEAD" else request.method
         if method == b"OPTIONS":

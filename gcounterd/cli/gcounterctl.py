@@ -13,7 +13,7 @@ import sys
 import click
 
 from gcounterd import __version__
-from gcounterd.cli import adding, counter_verbs, node_verbs, store_verbs, watching
+from gcounterd.cli import adding, counter_verbs, draining, node_verbs, store_verbs, watching
 from gcounterd.cli.manners import shared_options
 
 VERBS: tuple[click.Command, ...] = (
@@ -21,6 +21,8 @@ VERBS: tuple[click.Command, ...] = (
     node_verbs.members,
     node_verbs.health,
     adding.add_node,
+    draining.drain,
+    draining.undrain,
     counter_verbs.incr,
     counter_verbs.get,
     counter_verbs.top,

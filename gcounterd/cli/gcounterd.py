@@ -81,7 +81,7 @@ def _setting_option(option: Option) -> Callable[[Command], Command]:
 )
 @click.version_option(__version__, prog_name="gcounterd")
 def run(check_config: bool, print_config: bool, **flags: object) -> None:
-    """Run a node in the foreground until TERM or INT.
+    """Run a node in the foreground until TERM or INT. USR2 only drains it.
 
     A setting is taken from the first that gives it: flags, environment, the TOML file, defaults.
     An empty variable counts as not given; several addresses in one are separated by commas.

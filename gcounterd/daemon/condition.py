@@ -17,12 +17,18 @@ class Condition:
     """Sentences by a short name, so that whoever wrote one can take it back.
 
     not_ready  each keeps the node from being ready
+    draining   likewise, and from counting; what it has is as good as before, so reads are answered
     warnings   each is for an operator to see, although the node is ready
     """
 
     not_ready: dict[str, str] = attrs.Factory(dict)
+    draining: dict[str, str] = attrs.Factory(dict)
     warnings: dict[str, str] = attrs.Factory(dict)
 
     def reasons(self, node: Node) -> tuple[str, ...]:
         """Return every reason why `node` is not ready; empty if it is."""
+        return (*self.unreadable(node), *self.draining.values())
+
+    def unreadable(self, node: Node) -> tuple[str, ...]:
+        """Return those of them for which it should not even be read."""
         return (*self.not_ready.values(), *node.twins.reasons(), *node.joining.reasons())

@@ -4,7 +4,7 @@ Theory. Up: the directory is locked and read, peers' port bound (the node must k
 then the API, and only then is the node announced as listening. Down, on TERM or INT: it turns not
 ready, takes no more increments, finishes the answers in flight, commits what waits, lets the peer
 links say what is queued, and closes the store last. A second signal stops at once; what was
-acknowledged is on disk all the same.
+acknowledged is on disk all the same. USR2 only drains: the node takes no more increments and stays.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from gcounterd.api.server import serve
 from gcounterd.daemon.addresses import Address
 from gcounterd.daemon.boot import Booted, Wishes, boot
 from gcounterd.daemon.condition import Condition
+from gcounterd.daemon.draining import Draining
 from gcounterd.daemon.driver import Driver
 from gcounterd.daemon.identity import Identity, is_caught_up
 from gcounterd.daemon.join_token import read_join_token
@@ -115,7 +116,9 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
     turns = Turns()
     trio.lowlevel.add_instrument(turns)
     exposition = Metrics(driver, views, turns).exposition
-    service = Service(driver, condition, views.cluster, views.status, views.warnings, exposition)
+    draining = Draining(node, condition)
+    seen = (views.cluster, views.status, views.warnings)
+    service = Service(driver, condition, draining, *seen, exposition)
     if booted.mended:
         condition.warnings["damaged"] = "the store was damaged; see the log of this start"
     limits = Limits(connections_max=settings.max_connections or _raise_file_limit())
@@ -131,7 +134,7 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
         ]
         api = _Api(service, listeners, limits)
         await nursery.start(api.run)
-        await nursery.start(_watch_signals, nursery, condition, driver, api)
+        await nursery.start(_watch_signals, nursery, draining, driver, api)
         driver.commits.request()
         nursery.start_soon(driver.run)
         _announce(settings, node.config.address, listeners)
@@ -193,22 +196,26 @@ def _announce(settings: Settings, address: str, listeners: list[Listener]) -> No
 
 async def _watch_signals(
     nursery: trio.Nursery,
-    condition: Condition,
+    draining: Draining,
     driver: Driver,
     api: _Api,
     *,
     task_status: trio.TaskStatus[None],
 ) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    wanted = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
+    with trio.open_signal_receiver(*wanted) as signals:
         task_status.started()
         async for number in signals:
             name = signal.Signals(number).name
-            if "draining" in condition.not_ready:
+            if number == signal.SIGUSR2:
+                draining.begin(name)
+                continue
+            if draining.stopping:
                 log.warning("stopping_at_once", signal=name)
                 nursery.cancel_scope.cancel()
                 return
             log.info("stopping", signal=name)
-            condition.not_ready["draining"] = "stopping"
+            draining.stop()
             nursery.start_soon(_stop, nursery.cancel_scope, driver, api)
 
 

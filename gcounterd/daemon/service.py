@@ -19,6 +19,7 @@ from gcounterd.counters.counters import OPEN_COLUMNS_MAX
 from gcounterd.counters.listing import Listing as KeyListing
 from gcounterd.counters.writer import PENDING_AMOUNT_MAX
 from gcounterd.daemon.condition import Condition
+from gcounterd.daemon.draining import Draining
 from gcounterd.daemon.driver import Driver
 from gcounterd.daemon.invitations import invite
 from gcounterd.errors import ClientError, StorageError
@@ -38,6 +39,7 @@ class Service:
         self,
         driver: Driver,
         condition: Condition,
+        draining: Draining,
         cluster_view: Callable[[], dict[str, object]],
         status_view: Callable[[], dict[str, object]],
         cluster_warnings: Callable[[], list[str]],
@@ -48,6 +50,7 @@ class Service:
         self._counters = driver.node.counters
         self._listing = KeyListing(driver.node.counters)
         self._condition = condition
+        self._draining = draining
         self._cluster_warnings = cluster_warnings
         self._commit = driver.commits.wait
         self.cluster = cluster_view
@@ -73,8 +76,8 @@ class Service:
         self._node.add_all(counts)
 
     def _check_open(self) -> None:
-        if "draining" in self._condition.not_ready:
-            raise ClientError(503, "draining", "this node is stopping; count at another one")
+        if self._condition.draining:
+            self._draining.check()
 
     async def commit(self) -> None:
         """Wait until what was added is durable as configured."""
@@ -156,7 +159,8 @@ class Service:
     def readiness(self) -> Readiness:
         """Say whether this node should get traffic."""
         reasons = self._condition.reasons(self._node)
-        return Readiness(not reasons, reasons)
+        readable = not reasons or not self._condition.unreadable(self._node)
+        return Readiness(not reasons, reasons, readable)
 
     def warnings(self) -> tuple[str, ...]:
         """Return what an operator should look at."""
@@ -183,6 +187,29 @@ class Service:
         approval = self._node.approving.approve(name, hash_token(token), ttl_s * 1000)
         await self._commit()
         return invite(self._node, approval, token, address)
+
+    async def remove(
+        self, names: Sequence[str], into: str, *, dead: bool, dry_run: bool, forced: bool
+    ) -> dict[str, object]:
+        """Begin to remove these nodes."""
+        raise ClientError(501, "unsupported", "this version cannot remove nodes yet")
+
+    def removals(self) -> dict[str, object]:
+        """Return unfinished removals and past ones."""
+        raise ClientError(501, "unsupported", "this version cannot remove nodes yet")
+
+    async def forget(self, name: str) -> dict[str, object]:
+        """Release the columns of a removed node."""
+        raise ClientError(501, "unsupported", "this version cannot forget nodes yet")
+
+    def drain(self) -> dict[str, object]:
+        """Take no increments from now on."""
+        self._draining.begin("api")
+        return {"draining": True}
+
+    def undrain(self) -> dict[str, object]:
+        """Take increments again, unless the node is stopping."""
+        return {"draining": self._draining.end()}
 
     async def verify(self) -> dict[str, object]:
         """Check the store."""

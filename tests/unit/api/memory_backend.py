@@ -29,6 +29,8 @@ class MemoryBackend:
     fail_with  raised by the next commit; the gathered increments are dropped
     gate       while set, a commit waits for it
     asked_for  the last arguments of `history`
+    removed    the arguments of each `remove`
+    draining   whether it drains
     """
 
     name = "n1"
@@ -47,6 +49,8 @@ class MemoryBackend:
         self.gate: trio.Event | None = None
         self.waiting = trio.Event()
         self.asked_for: tuple[int, str, int, float] | None = None
+        self.removed: list[tuple[list[str], str, dict[str, bool]]] = []
+        self.draining = False
 
     def add(self, key: bytes, amount: int) -> None:
         self._check(key, amount)
@@ -101,7 +105,9 @@ class MemoryBackend:
         return ConsistentRead(self.value(key), self.missing)
 
     def readiness(self) -> Readiness:
-        return Readiness(not self.reasons, self.reasons)
+        drains = ("draining",) if self.draining else ()
+        reasons = self.reasons + drains
+        return Readiness(not reasons, reasons, readable=not self.reasons)
 
     def warnings(self) -> tuple[str, ...]:
         return self.notes
@@ -135,6 +141,32 @@ class MemoryBackend:
         self.approved.append((name, address, ttl_s))
         said = {"token": "t", "expires": "e", "admission": "open", "command": "c", "join": []}
         return {"name": name, **said}
+
+    async def remove(
+        self, names: Sequence[str], into: str, *, dead: bool, dry_run: bool, forced: bool
+    ) -> dict[str, object]:
+        if self.name in names:
+            raise ClientError(409, "removal_last", "it is the last one; stop it instead")
+        flags = {"dead": dead, "dry_run": dry_run, "forced": forced}
+        self.removed.append((list(names), into, flags))
+        plan = {"targets": [], "into": None, "alive": 1, "of": 1, "warnings": []}
+        return {"plan": plan, "removals": []}
+
+    def removals(self) -> dict[str, object]:
+        return {"removals": []}
+
+    async def forget(self, name: str) -> dict[str, object]:
+        if name == self.name:
+            raise ClientError(409, "removal_unfinished", "it is no removed node")
+        return {"released": 1, "removals": []}
+
+    def drain(self) -> dict[str, object]:
+        self.draining = True
+        return {"draining": True}
+
+    def undrain(self) -> dict[str, object]:
+        self.draining = False
+        return {"draining": False}
 
     async def verify(self) -> dict[str, object]:
         return {"ok": True, "problems": [], "checked": {"counters": len(self.values)}}

@@ -22,7 +22,7 @@ BODIES = {
 
 
 def target_of(route: Route) -> str:
-    return route.pattern.replace("{key}", "a").replace("{name}", "a")
+    return route.pattern.replace("{key}", "a").replace("{name}", "a").replace("{names}", "a")
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.pattern}")
@@ -110,6 +110,20 @@ async def test_probes_say_ready_or_why_not(tmp_path: Path) -> None:
         metrics = await rig.ask("GET", "/metrics")
         assert metrics.headers["content-type"].startswith("text/plain; version=0.0.4")
         assert metrics.body == b"gcounterd_up 1\n"
+
+
+async def test_a_node_that_only_drains_is_not_ready_and_is_read(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        client = await rig.connect()
+        assert (await client.ask("POST", "/v1/drain")).json == {"draining": True}
+        assert (await client.ask("GET", "/readyz")).code == "not_ready"
+        for target in ("/v1/counters/a", "/v1/counters", "/v1/top", "/counter/a/value"):
+            assert (await client.ask("GET", target)).status == 200
+        rig.backend.reasons = ("starting",)
+        assert (await client.ask("GET", "/v1/counters/a")).code == "not_ready"
+        rig.backend.reasons = ()
+        assert (await client.ask("POST", "/v1/undrain")).json == {"draining": False}
+        assert (await client.ask("GET", "/readyz")).status == 200
 
 
 async def test_the_challenge_is_answered_in_plain_decimals(tmp_path: Path) -> None:
