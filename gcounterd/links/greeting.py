@@ -16,8 +16,8 @@ from gcounterd.links.limits import Limits, frame_bytes_max
 from gcounterd.links.sockets import part, tune
 from gcounterd.node.grades import Grade
 from gcounterd.node.messages import Channel, Hello, Refusal
-from gcounterd.wire.codec import decode_hello, encode_hello, encode_refusal
 from gcounterd.wire.frames import HELLO_BYTES_MAX, LENGTH_BYTES, Framer
+from gcounterd.wire.hellos import decode_hello, encode_hello, encode_refusal
 
 
 @attrs.frozen(eq=False)

@@ -21,7 +21,8 @@ from gcounterd.links.limits import MESSAGES_PER_STEP, READ_BYTES, WRITE_BYTES, L
 from gcounterd.links.outbox import Outbox
 from gcounterd.links.sockets import part
 from gcounterd.node.messages import Channel, Message, Refusal
-from gcounterd.wire.codec import decode, decode_hello, encode_refusal
+from gcounterd.wire.codec import decode
+from gcounterd.wire.hellos import decode_hello, encode_refusal
 
 _GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
 _DROPPED = {Channel.CONTROL: "control_dropped", Channel.BULK: "bulk_dropped"}

@@ -18,7 +18,7 @@ from gcounterd.members.approvals import Approval
 from gcounterd.members.claims import Claim
 from gcounterd.members.roster import Entry
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 
 class Channel(enum.IntEnum):
@@ -57,6 +57,8 @@ class Hello:
     provisional  the sender has counted nothing and been accepted nowhere in this life
     yielding     the sender gives way to its twin, and only hands over what it holds
     token        what a joining sender was given to show, 32 bytes, or b""
+    returning    the sender knows that it was removed, and only hands over what it holds
+    take_over    a joining sender was told to replace a dead member of its name
     """
 
     version: int
@@ -71,6 +73,8 @@ class Hello:
     provisional: bool = False
     yielding: bool = False
     token: bytes = attrs.field(default=b"", repr=False)  # a traceback must not tell it
+    returning: bool = False
+    take_over: bool = False
 
 
 @attrs.frozen

@@ -25,7 +25,8 @@ from gcounterd.sim.disk import Disk
 from gcounterd.sim.network import BACKLOG_CONNECTIONS, End, Network
 from gcounterd.sim.witness import Witness
 from gcounterd.sim.world import World
-from gcounterd.wire.codec import decode, decode_hello, encode, encode_hello, encode_refusal
+from gcounterd.wire.codec import decode, encode
+from gcounterd.wire.hellos import decode_hello, encode_hello, encode_refusal
 
 # A step of the node takes this long.
 STEP_S = 0.0001

@@ -4,9 +4,8 @@
 
 Theory. Decoding is total: any bytes give a message that keeps every promise of its class, or a
 `PeerError`; there is no third outcome, so whatever lies behind this room never meets a value it
-has to doubt. Each type has a number that is never used again and a fixed number of fields. A new
-version of the protocol may only append fields to the hello, so that two versions can still tell
-each other that they do not match.
+has to doubt. Each type has a number that is never used again and a fixed number of fields. The
+first frame of a connection is read elsewhere (`wire.hellos`).
 
 A map of heads goes as one string of columns and one list of heads, in the same order: half the
 items of a map, and a column that stands twice is seen.
@@ -21,22 +20,18 @@ from typing import Any, assert_never
 
 from gcounterd.errors import PeerError
 from gcounterd.ids import COLUMN_ID_BYTES, ColumnId
-from gcounterd.members.approvals import TOKEN_BYTES
 from gcounterd.members.buckets import BUCKETS
 from gcounterd.members.claims import Claim
 from gcounterd.members.table import SUM_BYTES
 from gcounterd.node.messages import (
     MEMBERSHIP_MESSAGES,
-    PROTOCOL_VERSION,
     Ack,
     Answer,
     Approvals,
     Ask,
     Bye,
-    Channel,
     Digest,
     Gossip,
-    Hello,
     Here,
     Message,
     Nack,
@@ -44,8 +39,6 @@ from gcounterd.node.messages import (
     Ping,
     PingFor,
     Push,
-    Refusal,
-    Refused,
     Survey,
     Want,
     Who,
@@ -55,27 +48,20 @@ from gcounterd.wire.approvals import read_approvals, write_approvals
 from gcounterd.wire.batches import read_batch, read_part
 from gcounterd.wire.claims import read_claims, write_claims
 from gcounterd.wire.entries import read_entries
+from gcounterd.wire.hellos import HELLO, HELLO_FIELDS, REFUSAL, REFUSAL_FIELDS
 from gcounterd.wire.rosters import ENTRIES_MAX, MEMBERSHIP_READERS, write_membership, write_some
 
 # As many columns as a node keeps open (DESIGN 1): a digest names each once.
 HEADS_MAX = 1024
 # Claims in one message: some 60 bytes each, so that it stays small enough for control.
 CLAIMS_MAX = 128
-# Words of a refusal: what is left of a hello's frame beside the longest address and an epoch.
-REFUSAL_TEXT_BYTES_MAX = 200
-NONCE_BYTES = 8
 GATHERING_BYTES = 8
 
-_HELLO, _REFUSAL, _PING, _ACK, _DIGEST = 1, 2, 3, 4, 6
+_PING, _ACK, _DIGEST = 3, 4, 6
 _PUSH, _WANT, _PART, _ASK, _ANSWER = range(8, 13)
 _PING_FOR, _NACK, _GOSSIP, _WHO, _HERE = range(13, 18)
 _APPROVALS = 20
 _SURVEY, _BYE = 22, 23
-
-_HELLO_FIELDS = 12
-_REFUSAL_FIELDS = 4
-_CHANNELS = {int(channel): channel for channel in Channel}
-_REFUSALS = {reason.value: reason for reason in Refused}
 
 _Fields = tuple[Any, ...]
 
@@ -131,93 +117,6 @@ def _fields_of(message: Message) -> _Fields:
             return (_ANSWER, number, *_write_heads(heads), write_some(entries))
         case _:
             assert_never(message)
-
-
-def encode_hello(hello: Hello) -> bytes:
-    """Write a hello as a whole frame of at most HELLO_BYTES_MAX and its length."""
-    body = fields.pack(
-        (
-            _HELLO,
-            hello.version,
-            hello.cluster,
-            hello.node,
-            hello.name,
-            hello.epoch,
-            hello.nonce,
-            int(hello.channel),
-            hello.address,
-            hello.joining,
-            hello.provisional,
-            hello.yielding,
-            hello.token,
-        )
-    )
-    assert len(body) <= frames.HELLO_BYTES_MAX, "settings allow a hello that does not fit"
-    return frames.wrap(body)
-
-
-def encode_refusal(refusal: Refusal) -> bytes:
-    """Write a refusal as a whole frame. Words that are too long are cut, not refused in turn."""
-    words = "".join(char if char.isprintable() else " " for char in refusal.text)
-    cut = words.encode()[:REFUSAL_TEXT_BYTES_MAX].decode(errors="ignore")
-    body = fields.pack((_REFUSAL, refusal.reason.value, cut, refusal.address, refusal.epoch))
-    assert len(body) <= frames.HELLO_BYTES_MAX, "a refusal's address is too long"
-    return frames.wrap(body)
-
-
-def decode_hello(body: bytes) -> Hello | Refusal:
-    """Read the first body of a connection, or the last one of a link that is being refused.
-
-    Total: any bytes give one of the two or a `PeerError`. A hello of another version is returned
-    as far as we understand it, so that it can be refused for that.
-    """
-    if len(body) > frames.HELLO_BYTES_MAX:
-        raise PeerError("hello_too_large", f"{len(body)} bytes")
-    kind, *rest = fields.unpack(body, frames.HELLO_BYTES_MAX)
-    if kind == _HELLO and type(kind) is int:
-        return _read_hello(rest)
-    if kind == _REFUSAL and type(kind) is int:
-        return _read_refusal(rest)
-    raise PeerError("no_hello", "the first frame is neither a hello nor a refusal")
-
-
-def _read_hello(rest: list[Any]) -> Hello:
-    if len(rest) < _HELLO_FIELDS:
-        raise PeerError("bad_shape", "not a hello")
-    version, cluster, node, name, epoch, nonce, *more = rest[:_HELLO_FIELDS]
-    channel, address, joining, provisional, yielding, token = more
-    if fields.number(version) == PROTOCOL_VERSION and len(rest) != _HELLO_FIELDS:
-        raise PeerError("bad_shape", "not a hello of this version")
-    if type(channel) is not int or channel not in _CHANNELS:
-        raise fields.bad_field("not a channel")
-    return Hello(
-        version,
-        fields.text(cluster, fields.CLUSTER_BYTES_MAX),
-        fields.node_id(node),
-        fields.member_name(name),
-        fields.epoch_id(epoch),
-        fields.exact(nonce, NONCE_BYTES),
-        _CHANNELS[channel],
-        fields.address(address),
-        fields.flag(joining),
-        fields.flag(provisional),
-        fields.flag(yielding),
-        b"" if token == b"" else fields.exact(token, TOKEN_BYTES),
-    )
-
-
-def _read_refusal(rest: list[Any]) -> Refusal:
-    if len(rest) != _REFUSAL_FIELDS:
-        raise PeerError("bad_shape", "not a refusal")
-    reason, text, address, epoch = rest
-    if type(reason) is not str or reason not in _REFUSALS:
-        raise fields.bad_field("not a reason to refuse")
-    return Refusal(
-        _REFUSALS[reason],
-        fields.text(text, REFUSAL_TEXT_BYTES_MAX),
-        fields.address(address),
-        None if epoch is None else fields.epoch_id(epoch),
-    )
 
 
 def decode(body: bytes) -> Message:
@@ -358,8 +257,8 @@ def _out_of_place(_: _Fields) -> Message:
 
 # By type number: who reads it, and how many fields it has, the number included.
 _READERS: dict[int, tuple[Callable[[_Fields], Message], int]] = {
-    _HELLO: (_out_of_place, 1 + _HELLO_FIELDS),
-    _REFUSAL: (_out_of_place, 1 + _REFUSAL_FIELDS),
+    HELLO: (_out_of_place, 1 + HELLO_FIELDS),
+    REFUSAL: (_out_of_place, 1 + REFUSAL_FIELDS),
     _PING: (_read_ping, 4),
     _ACK: (_read_ack, 3),
     _DIGEST: (_read_digest, 4),

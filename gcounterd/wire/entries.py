@@ -1,8 +1,9 @@
 """Entries: members of the roster as bytes, on the wire and on disk.
 
-    entry = [node, epoch, revision, name, address, state, heir or nil]
+    entry = [node, epoch, revision, name, address, state, heir or nil, forced]
 
-The same rows stand in messages and in the payload that storage keeps. This module refuses to know
+The same rows stand in messages and in the payload that storage keeps; there they may lack `forced`,
+as versions before wrote them. This module refuses to know
 what merging entries means.
 """
 
@@ -16,7 +17,8 @@ from gcounterd.errors import PeerError
 from gcounterd.members.roster import Entry, State
 from gcounterd.wire import fields
 
-_FIELDS = 7
+_FIELDS = 8
+_OLD_FIELDS = 7
 _STATES = {int(state): state for state in State}
 # Rows that are remembered as the entries they are: in a large cluster each is told by many peers.
 # The oldest goes first.
@@ -37,7 +39,14 @@ def decode_entries(payload: bytes) -> tuple[Entry, ...]:
     found = fields.unpack(payload, max(len(payload), 1))
     if len(found) != 2 or found[0] != "entries":
         raise PeerError("bad_shape", "not entries")
-    return read_entries(found[1], len(payload))
+    rows = found[1]
+    if type(rows) is tuple:
+        rows = tuple([(*row, False) if _is_old(row) else row for row in rows])
+    return read_entries(rows, len(payload))
+
+
+def _is_old(row: object) -> bool:
+    return type(row) is tuple and len(row) == _OLD_FIELDS
 
 
 def write_entries(entries: Iterable[Entry]) -> list[tuple[Any, ...]]:
@@ -51,6 +60,7 @@ def write_entries(entries: Iterable[Entry]) -> list[tuple[Any, ...]]:
             entry.address,
             int(entry.state),
             entry.heir,
+            entry.forced,
         )
         for entry in entries
     ]
@@ -81,6 +91,7 @@ def _make_entry(
     address: object,
     state: object,
     heir: object,
+    forced: object,
 ) -> Entry:
     if type(state) is not int or state not in _STATES:
         raise fields.bad_field("not a member's state")
@@ -92,4 +103,5 @@ def _make_entry(
         fields.address(address),
         _STATES[state],
         None if heir is None else fields.node_id(heir),
+        fields.flag(forced),
     )

@@ -7,8 +7,9 @@ from pathlib import Path
 import msgpack
 
 from gcounterd.node.messages import Hello, Message, Refusal, Refused
-from gcounterd.wire.codec import decode, decode_hello
+from gcounterd.wire.codec import decode
 from gcounterd.wire.frames import LENGTH_BYTES
+from gcounterd.wire.hellos import decode_hello
 from tests.docs.tables import read_tables
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -69,7 +69,7 @@ def hello(**changes: object) -> bytes:
     """Return a hello in the wire's own encoding, made by the code under test."""
     from nodes import hello as make
 
-    from gcounterd.wire.codec import encode_hello
+    from gcounterd.wire.hellos import encode_hello
 
     return encode_hello(make("z", **changes))
 

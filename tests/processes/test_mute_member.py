@@ -19,8 +19,9 @@ from gcounterd.members.buckets import BUCKETS
 from gcounterd.members.roster import Entry, State
 from gcounterd.members.table import SUM_BYTES
 from gcounterd.node.messages import Channel, Hello, Roster, Survey
-from gcounterd.wire.codec import decode_hello, encode, encode_hello
+from gcounterd.wire.codec import encode
 from gcounterd.wire.frames import HELLO_BYTES_MAX, LENGTH_BYTES
+from gcounterd.wire.hellos import decode_hello, encode_hello
 from tests.cluster.client import Client
 from tests.cluster.processes import Cluster, Plan, open_cluster
 

@@ -95,9 +95,10 @@ entries = st.builds(
     st.sampled_from(["a:1", "b:2"]),
     st.sampled_from(State),
     st.none() | ids,
+    st.booleans(),
 )
 same_node = entries.map(lambda e: Entry(NodeId(b"x" * 16), *[getattr(e, n) for n in FIELDS]))
-FIELDS = ("epoch", "revision", "name", "address", "state", "heir")
+FIELDS = ("epoch", "revision", "name", "address", "state", "heir", "forced")
 
 
 @given(same_node, same_node, same_node)

@@ -18,7 +18,7 @@ from gcounterd.members.approvals import Approval
 from gcounterd.members.claims import INCARNATION_MAX, Claim, Evidence, Liveness
 from gcounterd.members.roster import NAME_PATTERN, Entry, State
 from gcounterd.node import messages
-from gcounterd.wire import codec
+from gcounterd.wire import codec, hellos
 from gcounterd.wire.approvals import decode_approvals, encode_approvals
 from gcounterd.wire.batches import decode_batch, encode_batch
 from gcounterd.wire.entries import decode_entries, encode_entries
@@ -33,7 +33,15 @@ addresses = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size
 words = st.text(st.characters(categories=["L", "N", "P"]), max_size=30)
 heads = st.dictionaries(columns, numbers, max_size=20)
 entries = st.builds(
-    Entry, ids, ids, numbers, names, addresses, st.sampled_from(State), st.none() | ids
+    Entry,
+    ids,
+    ids,
+    numbers,
+    names,
+    addresses,
+    st.sampled_from(State),
+    st.none() | ids,
+    st.booleans(),
 )
 tokens = st.binary(min_size=32, max_size=32)
 approvals = st.builds(Approval, names, tokens, numbers, st.none() | ids)
@@ -115,7 +123,7 @@ any_message = st.one_of(
     ),
     st.builds(messages.Holders, ids, st.integers(0, 2**4096 - 1), st.booleans()),
 )
-hellos = st.builds(
+greetings = st.builds(
     messages.Hello,
     st.just(messages.PROTOCOL_VERSION),
     words,
@@ -129,6 +137,8 @@ hellos = st.builds(
     st.booleans(),
     st.booleans(),
     st.just(b"") | tokens,
+    st.booleans(),
+    st.booleans(),
 )
 refusals = st.builds(
     messages.Refusal, st.sampled_from(messages.Refused), words, addresses, st.none() | ids
@@ -146,7 +156,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=3), inner),
     max_leaves=20,
 )
-shaped = st.tuples(st.integers(0, 24), st.lists(values, max_size=12)).map(
+shaped = st.tuples(st.integers(0, 24), st.lists(values, max_size=14)).map(
     lambda pair: msgpack.packb([pair[0], *pair[1]])
 )
 
@@ -172,13 +182,13 @@ def is_total(body: bytes) -> None:
         again = codec.decode(codec.encode(message)[LENGTH_BYTES:])
         assert plain(again) == plain(message)
     try:
-        greeting = codec.decode_hello(body)
+        greeting = hellos.decode_hello(body)
     except PeerError:
         return
     if isinstance(greeting, messages.Refusal):
-        assert codec.decode_hello(codec.encode_refusal(greeting)[LENGTH_BYTES:]) == greeting
+        assert hellos.decode_hello(hellos.encode_refusal(greeting)[LENGTH_BYTES:]) == greeting
     else:
-        assert codec.decode_hello(codec.encode_hello(greeting)[LENGTH_BYTES:]) == greeting
+        assert hellos.decode_hello(hellos.encode_hello(greeting)[LENGTH_BYTES:]) == greeting
 
 
 @given(any_message)
@@ -188,16 +198,16 @@ def test_a_message_comes_back_from_its_frame(message: messages.Message) -> None:
     assert plain(codec.decode(body)) == plain(message)
 
 
-@given(hellos)
+@given(greetings)
 def test_a_hello_comes_back_from_its_frame(hello: messages.Hello) -> None:
-    (body,) = Framer().feed(codec.encode_hello(hello))
-    assert codec.decode_hello(body) == hello
+    (body,) = Framer().feed(hellos.encode_hello(hello))
+    assert hellos.decode_hello(body) == hello
 
 
 @given(refusals)
 def test_a_refusal_comes_back_from_its_frame(refusal: messages.Refusal) -> None:
-    (body,) = Framer().feed(codec.encode_refusal(refusal))
-    assert codec.decode_hello(body) == refusal
+    (body,) = Framer().feed(hellos.encode_refusal(refusal))
+    assert hellos.decode_hello(body) == refusal
 
 
 @given(batches())

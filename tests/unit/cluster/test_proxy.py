@@ -13,7 +13,7 @@ import trio.testing
 
 from gcounterd.ids import Epoch, NodeId
 from gcounterd.node.messages import Channel, Hello
-from gcounterd.wire.codec import encode_hello
+from gcounterd.wire.hellos import encode_hello
 from tests.cluster.proxy import FIRST_FRAME_BYTES_MAX, Cuts, Front, find_name
 
 NAMES = ("n1", "n2", "n3")

@@ -15,8 +15,8 @@ from gcounterd.links.limits import Limits
 from gcounterd.links.transport import Transport
 from gcounterd.node.grades import Grade
 from gcounterd.node.messages import Channel, Hello, Message, Part, Refusal
-from gcounterd.wire.codec import encode_hello
 from gcounterd.wire.frames import LENGTH_BYTES
+from gcounterd.wire.hellos import encode_hello
 
 # How long a test waits for what must happen; reached only where it does not.
 PATIENCE_SECONDS = 20

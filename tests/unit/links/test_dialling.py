@@ -15,7 +15,7 @@ from gcounterd.links.greeting import Failure
 from gcounterd.links.limits import Limits
 from gcounterd.node.grades import Grade
 from gcounterd.node.messages import Channel
-from gcounterd.wire.codec import encode_hello
+from gcounterd.wire.hellos import encode_hello
 
 
 async def grade_of_dial(nursery: trio.Nursery, address: str, limits: Limits | None = None) -> Grade:

@@ -12,8 +12,9 @@ from link_ends import End, RawPeer, big_part, hello_of
 
 from gcounterd.links.limits import CONTROL_FRAME_BYTES_MAX, Limits
 from gcounterd.node.messages import Ack, Channel, Refusal, Refused
-from gcounterd.wire.codec import decode_hello, encode, encode_hello, encode_refusal
+from gcounterd.wire.codec import encode
 from gcounterd.wire.frames import FRAME_BYTES_MAX, wrap
+from gcounterd.wire.hellos import decode_hello, encode_hello, encode_refusal
 
 
 @contextlib.contextmanager

@@ -54,7 +54,7 @@ BLOCK = make_block(
     7, [b"apples", "p\u00e4rs".encode()], np.array([0, 7, 300]), np.array([1, 2, 70000])
 )
 ENTRY = Entry(NODE, EPOCH, 3, "n1", "10.0.0.1:7700", State.ACTIVE)
-HEIRED = Entry(OTHER, EPOCH, 2**40, "n-2.example", "[::1]:7700", State.REMOVED, NODE)
+HEIRED = Entry(OTHER, EPOCH, 2**40, "n-2.example", "[::1]:7700", State.REMOVED, NODE, forced=True)
 TOKEN = bytes(range(48, 80))
 APPROVED = Approval("n2", bytes(range(80, 112)), 1_800_000_000_000)
 USED = attrs.evolve(APPROVED, name="n3", used_by=NODE)
@@ -71,6 +71,8 @@ HELLO = Hello(
     provisional=True,
     yielding=False,
     token=TOKEN,
+    returning=False,
+    take_over=True,
 )
 REFUSAL = Refusal(Refused.TWIN, "this id answers elsewhere", "10.0.0.2:7700", EPOCH)
 ALIVE = Claim(NODE, EPOCH, 1, Liveness.ALIVE)

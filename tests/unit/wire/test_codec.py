@@ -31,16 +31,9 @@ from gcounterd.node.messages import (
     Refused,
     Roster,
 )
-from gcounterd.wire.codec import (
-    ENTRIES_MAX,
-    HEADS_MAX,
-    decode,
-    decode_hello,
-    encode,
-    encode_hello,
-    encode_refusal,
-)
+from gcounterd.wire.codec import ENTRIES_MAX, HEADS_MAX, decode, encode
 from gcounterd.wire.frames import FRAME_BYTES_MAX, HELLO_BYTES_MAX, LENGTH_BYTES
+from gcounterd.wire.hellos import decode_hello, encode_hello, encode_refusal
 
 
 def test_every_type_of_message_has_a_golden_frame() -> None:
@@ -97,15 +90,25 @@ def test_a_refusal_with_too_many_words_is_cut_to_fit() -> None:
 
 def test_a_hello_of_a_later_version_with_more_fields_is_read_so_that_it_can_be_refused() -> None:
     fields = msgpack.unpackb(golden("hello")[LENGTH_BYTES:])
-    fields[1] = 3
+    fields[1] = 4
     read = decode_hello(msgpack.packb([*fields, "something new"]))
     assert isinstance(read, Hello)
-    assert (read.version, read.cluster) == (3, "local")
+    assert (read.version, read.cluster) == (4, "local")
 
 
-def test_a_hello_of_this_version_with_more_fields_is_refused() -> None:
+def test_a_hello_of_the_version_before_is_read_so_that_it_can_be_refused() -> None:
+    fields = msgpack.unpackb(golden("hello")[LENGTH_BYTES:])
+    fields[1] = 2
+    read = decode_hello(msgpack.packb(fields[:-2]))
+    assert isinstance(read, Hello)
+    assert (read.version, read.cluster) == (2, "local")
+
+
+def test_a_hello_of_this_version_with_more_or_fewer_fields_is_refused() -> None:
     fields = msgpack.unpackb(golden("hello")[LENGTH_BYTES:])
     assert reason_of_hello(msgpack.packb([*fields, 1])) == "bad_shape"
+    assert reason_of_hello(msgpack.packb(fields[:-1])) == "bad_shape"
+    assert reason_of_hello(msgpack.packb(fields[:-2])) == "bad_shape"
 
 
 def test_512_entries_and_1024_heads_fit_a_frame_whatever_is_in_them() -> None:
@@ -118,6 +121,7 @@ def test_512_entries_and_1024_heads_fit_a_frame_whatever_is_in_them() -> None:
             "a" * 255,
             State.REMOVED,
             OTHER,
+            forced=True,
         )
         for number in range(512)
     )
@@ -237,6 +241,8 @@ def test_a_field_of_the_wrong_shape_is_refused(name: str, field: int, value: obj
         (5, True),
         (6, b""),
         (6, False),
+        (7, 0),
+        (7, None),
     ],
 )
 def test_an_entry_with_a_bad_field_is_refused(field: int, value: object) -> None:
@@ -262,6 +268,8 @@ def test_an_entry_with_a_bad_field_is_refused(field: int, value: object) -> None
         (9, 1),
         (10, 1),
         (11, None),
+        (13, 1),
+        (14, None),
     ],
 )
 def test_a_hello_with_a_bad_field_is_refused(field: int, value: object) -> None:

@@ -22,6 +22,24 @@ def entry(number: int) -> Entry:
     return Entry(node, Epoch(b"e" * 16), number, f"n{number}", "10.0.0.1:7700", State.JOINING)
 
 
+def rows_of(payload: bytes) -> list[list[object]]:
+    _, rows = msgpack.unpackb(payload)
+    return [list(row) for row in rows]
+
+
+def test_entries_that_a_version_before_wrote_are_read() -> None:
+    entries = (entry(1), entry(2))
+    rows = [row[:7] for row in rows_of(encode_entries(entries))]
+    assert decode_entries(msgpack.packb(("entries", rows))) == entries
+
+
+@pytest.mark.parametrize("size", [0, 6, 9])
+def test_entries_with_other_numbers_of_fields_are_refused(size: int) -> None:
+    rows = [[*row, 1, 1][:size] for row in rows_of(encode_entries((entry(1),)))]
+    with pytest.raises(PeerError, match="bad_shape"):
+        decode_entries(msgpack.packb(("entries", rows)))
+
+
 def reason_of_batch(*fields: object) -> str:
     with pytest.raises(PeerError) as caught:
         decode_batch(msgpack.packb(fields))
