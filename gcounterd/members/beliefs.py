@@ -5,7 +5,9 @@ on, shown to operators, and told to the member itself if it is bad, so that it c
 anyone else believes it (Lifeguard's buddy system, for every connection instead of pings only).
 
 A life is believed from the roster or from the member's own hello, never from a rumour, and an
-incarnation may leap only in the member's own words: so a forged claim can always be refuted.
+incarnation may leap only in the member's own words: so a forged claim can always be refuted. But
+what is said of a later life of this node is kept in mind (`later`): whoever believes in one, as of
+a clone that said hello and ended, believes nothing more of the life that is still here.
 
 This module refuses to know probes; time comes in as the loop's, see `clock`.
 """
@@ -35,6 +37,7 @@ class Beliefs:
     """The members as this node sees them, and what it says of itself (`me`).
 
     alone   there are other members, and none answers
+    later   the latest life of this node that anybody spoke of, if that is after the present one
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Beliefs:
         self.rumours = Rumours()
         self.suspects: dict[NodeId, Member] = {}
         self.alone = False
+        self.later: Epoch | None = None
         self._timing, self._clock = timing, clock
         self._health, self._tally = health, tally
 
@@ -155,6 +159,8 @@ class Beliefs:
         """Refute what is said of ourselves; whoever says it is told at once."""
         me = self.me
         ahead = claim.incarnation - me.incarnation
+        if claim.epoch > (self.later or me.epoch):
+            self.later = claim.epoch
         if claim.epoch != me.epoch or me.liveness is Liveness.LEFT:
             return []
         if ahead > LEAP_MAX or claim.incarnation >= INCARNATION_MAX:
@@ -175,6 +181,8 @@ class Beliefs:
         """Go on in a new life of our own."""
         self.me = Claim(self.me.node, epoch, 0, self.me.liveness)
         self.table.count(self.me)
+        if self.later is not None and self.later <= epoch:
+            self.later = None
 
     def leave(self) -> None:
         """Say goodbye: from now on nothing is refuted."""

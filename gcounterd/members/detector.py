@@ -84,6 +84,11 @@ class Detector:
         return self._beliefs.me
 
     @property
+    def later(self) -> Epoch | None:
+        """Return the latest life of this node that was spoken of, if any after the present one."""
+        return self._beliefs.later
+
+    @property
     def alone(self) -> bool:
         """Say whether there are other members, and none answers."""
         return self._beliefs.alone

@@ -178,7 +178,8 @@ class Dialler:
         self._next_due = now + EXCHANGE_EVERY_S
         absent = _Absent(self._config.node, roster, peers, detector)
         self._forget(absent, now)
-        targets = [(address, Channel.CONTROL) for address in self._unmet]
+        unmet = [seed for seed in self._unmet if not peers.is_reached_at(seed)]
+        targets = [(address, Channel.CONTROL) for address in unmet]
         targets += [(address, Channel.BULK) for address in self._bulk(peers, now, joining)]
         started = self._start(targets, now)
         wanted = self._draw(absent, now) if self._crowded else absent.living()

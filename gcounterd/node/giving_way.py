@@ -9,6 +9,10 @@ once more whether the twin is there. Told so, it ends; accepted instead, because
 meanwhile, it goes on as if nothing had been. So counts are never left behind on a disk that nobody
 starts again, and no lone process ends.
 
+It asks until it is told. A hello that asks after a twin is first answered with "try again", or
+with nothing where the network is bad, and nobody else may ever say it: a disk that was copied
+before its node had met anybody names no members to dial.
+
 This module refuses to know who has to give way.
 """
 
@@ -21,8 +25,10 @@ from gcounterd.node.messages import Channel, Digest, Refusal
 from gcounterd.node.peers import Link
 
 EXIT_TWIN = 4
-# How often the host is asked how far it has come.
-ASK_HOST_EVERY_S = 0.5
+# How often the host is asked how far it has come, and whoever may know after the twin. Twice within
+# the time that an answer is good for (`asking`): the first hello makes others ask, the second is
+# told what they heard.
+ASK_EVERY_S = 0.5
 
 
 class GivingWay:
@@ -35,6 +41,7 @@ class GivingWay:
         self._own = own
         self._counters = counters
         self._twin: Refusal | None = None
+        self._told_by = ""
         self._host: Link | None = None
         self._held: dict[ColumnId, int] = {}
         self._due = float("inf")
@@ -58,11 +65,9 @@ class GivingWay:
         """Give way to the twin that `refusal` names, which came from `address`: begin, or end."""
         effects: list[Effect] = []
         if self._twin is None:
-            self.since = now
-            if self._host is not None:  # of the last time
-                self._due = now
+            self.since = self._due = now
             effects.append(Notice("gives_way", {"stays": refusal.address, "told_by": address}))
-        self._twin = refusal
+        self._twin, self._told_by = refusal, address
         if self._is_held():
             return [*effects, Exit(EXIT_TWIN, self._explain(refusal.address))]
         return [*effects, *([] if self._host else [Dial(address, Channel.BULK)])]
@@ -82,18 +87,17 @@ class GivingWay:
     def closed(self, link: int) -> None:
         """Take note that a link is gone; the next refusal finds another host."""
         if self._host is not None and self._host.id == link:
-            self._host, self._due = None, float("inf")
+            self._host = None
 
     def heard(self, link: Link, heads: dict[ColumnId, int]) -> str:
         """Take note of how far the host holds our columns.
 
-        Returns the address at which to ask about the twin again, "" for not yet.
+        Returns the address at which to ask after the twin again, "" for not yet.
         """
         if link is not self._host:
             return ""
-        before = self._is_held()
         self._held |= heads
-        return link.dialled or "" if self._is_held() and not before else ""
+        return (link.dialled or link.hello.address) if self._is_held() else ""
 
     def _is_held(self) -> bool:
         """Say whether all that this process holds of its node's columns is held elsewhere."""
@@ -109,7 +113,7 @@ class GivingWay:
     def _ask_host(self, now: float) -> list[Effect]:
         if self._host is None:
             return []
-        self._due = now + ASK_HOST_EVERY_S
+        self._due = now + ASK_EVERY_S
         heads = list(self._heads().items())
         return [
             Send((self._host.id,), Digest(dict(heads[at : at + OPEN_COLUMNS_MAX]), whole=False))
@@ -127,9 +131,17 @@ class GivingWay:
 
     # -- time -------------------------------------------------------------------------------
 
-    def wake(self, now: float) -> list[Effect]:
-        """Ask the host again, if that is due."""
-        return self._ask_host(now) if self.active and now >= self._due else []
+    def wake(self, now: float) -> tuple[list[Effect], list[str]]:
+        """Ask the host again, if that is due.
+
+        Returns also the addresses at which to ask after the twin, which is where a host is found.
+        """
+        if self._twin is None or now < self._due:
+            return [], []
+        if self._host is not None:
+            return self._ask_host(now), []
+        self._due = now + ASK_EVERY_S
+        return [], list(dict.fromkeys((self._told_by, self._twin.address)))
 
     def next_wake(self) -> float:
         """Return when to wake at the latest."""

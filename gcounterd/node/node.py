@@ -163,7 +163,7 @@ class Node:
                 case TakeApprovals(approvals):
                     effects += self.approving.merge(approvals)
         self.membership.activate()
-        effects += self.twins.look(now)
+        effects += self.twins.look(self.detector.later, now)
         effects += self._dial(now) if group.facts else []
         return [*effects, *self.exchange.ask(now), *self.reading.finish(now)]
 
@@ -194,13 +194,12 @@ class Node:
         return refusal or self.dialbacks.judge(hello), self._tidied(effects, now)
 
     def opened(self, link: int, hello: Hello, dialled: str | None, now: float) -> list[Effect]:
-        """Take note of a link whose hellos were accepted on both sides."""
-        if dialled is not None:
-            self.dialler.ended(dialled, hello.channel, now)
-            self.dialler.met(dialled)
-        self.dialler.met(hello.address)
+        """Take note of a link whose peer's hello we accepted, and ours the peer if we dialled."""
         new = Link(link, hello, dialled, now)
         new.guest = self.twins.is_guest(new)
+        if dialled is not None:
+            self.dialler.ended(dialled, hello.channel, now)
+            self._met(new)
         losers = self.peers.put(new)
         effects: list[Effect] = [Drop(old.id, "replaced") for old in losers]
         for old in losers:
@@ -217,6 +216,13 @@ class Node:
         else:
             effects += self._tidied(self.probing.opened(new, now), now)
         return [*effects, *self._dial(now)]
+
+    def _met(self, link: Link) -> None:
+        """Dial the seeds no more that the peer of a link answers at: it has accepted us."""
+        if not link.guest:
+            self.dialler.met(link.hello.address)
+            if link.dialled is not None:
+                self.dialler.met(link.dialled)
 
     def _forget(self, link: int) -> None:
         """Let go of what was under way on a link that is gone."""
@@ -285,6 +291,7 @@ class Node:
         source = self.peers.get(link)
         if source is None:
             return []
+        self._met(source)
         try:
             return [*self.twins.heard(source), *self._handle(source, message, now)]
         except PeerError as error:
@@ -298,7 +305,8 @@ class Node:
         if link.guest:
             return self.twins.handle(link, message, self.exchange, now)
         if isinstance(message, PROBE_MESSAGES):
-            return self._tidied(self.probing.handle(link, message, now), now)
+            effects = self._tidied(self.probing.handle(link, message, now), now)
+            return [*effects, *self.twins.look(self.detector.later, now)]
         if isinstance(message, MEMBERSHIP_MESSAGES):
             return self.membership.handle(link, message, now)
         match message:

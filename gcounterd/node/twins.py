@@ -76,6 +76,7 @@ class Twins:
         self._giving_way = GivingWay(config.node, counters)
         self._guests: dict[int, float] = {}
         self._higher: Epoch | None = None
+        self._asked = ""
         self._told_patience_s = 2 * interval
         self._redraw_due = self._redraw_again = -float("inf")
         self._redraw_delay = interval
@@ -150,23 +151,29 @@ class Twins:
 
     # -- a higher epoch ---------------------------------------------------------------------
 
-    def look(self, now: float) -> list[Effect]:
-        """Look whether the roster knows a later life of this node than ours."""
+    def look(self, claimed: Epoch | None, now: float) -> list[Effect]:
+        """Look whether a later life of this node than ours is known.
+
+        To the roster, or else to members that believe in it, who say no address (`claimed`).
+        """
         mine = self._roster.get(self._config.node)
-        return [] if mine is None else self._tell(mine.epoch, mine.address, now)
+        effects = [] if mine is None else self._tell(mine.epoch, mine.address, now)
+        return effects if claimed is None else [*effects, *self._tell(claimed, "", now)]
 
     def _tell(self, epoch: Epoch, address: str, now: float) -> list[Effect]:
         """Take note of a higher epoch of our node id: ask whether it lives, for a while."""
         known = self._config.epoch if self._higher is None else self._higher
-        if epoch <= max(known, self._config.epoch) or ms_of(epoch) >= LAST_MS:
+        if epoch <= self._config.epoch or epoch < known or ms_of(epoch) >= LAST_MS:
             return []
-        self._higher = epoch
+        if epoch == self._higher and (self._asked or not address):
+            return []
+        self._higher, self._asked = epoch, address
         self._redraw_due = max(now + self._told_patience_s, self._redraw_again)
         return [Notice("higher_epoch", {"address": address}), *self._dial(address, now)]
 
     def _dial(self, address: str, now: float) -> list[Effect]:
         """Ask a process directly: it refuses us, and says why."""
-        if address == self._config.address or not self._dialler.start(address, now):
+        if address in ("", self._config.address) or not self._dialler.start(address, now):
             return []
         return [Dial(address, Channel.CONTROL)]
 
@@ -239,7 +246,9 @@ class Twins:
         """Do what is due. Drops among the effects are of links that the caller has to forget."""
         silent = [link for link, heard in self._guests.items() if now >= heard + GUEST_SILENT_S]
         drops: list[Effect] = [Drop(link, "silent_guest") for link in silent]
-        return [*drops, *self._giving_way.wake(now), *self._redraw(now)]
+        effects, addresses = self._giving_way.wake(now)
+        dials = [dial for address in addresses for dial in self._dial(address, now)]
+        return [*drops, *effects, *dials, *self._redraw(now)]
 
     def next_wake(self) -> float:
         """Return when to wake at the latest."""

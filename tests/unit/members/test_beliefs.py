@@ -128,6 +128,18 @@ def test_a_life_is_not_believed_from_a_rumour_and_counted() -> None:
     assert a.detector.tally["claims_unknown"] == 4
 
 
+def test_a_later_life_of_this_node_that_others_believe_in_is_kept_in_mind() -> None:
+    a = Lone("bc")
+    for life in (5, 9, 7):
+        assert a.hear(claim("a", DEAD, life=life)) == []
+        assert a.detector.me.epoch == epoch(1)
+    assert a.detector.later == epoch(9)
+    a.detector.renew(epoch(8))
+    assert a.detector.later == epoch(9)
+    a.detector.renew(epoch(10))
+    assert a.detector.later is None
+
+
 def test_a_life_that_is_over_is_not_spoken_of() -> None:
     a = Lone("bc")
     a.detector.know(node_id("c"), epoch(2), 0.0, joined=True)

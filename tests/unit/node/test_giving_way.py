@@ -9,6 +9,7 @@ from twin_hellos import BULK, CONTROL, epoch, life_of
 from gcounterd.ids import column_id
 from gcounterd.node import twins
 from gcounterd.node.effects import Dial, Drop, Effect, Exit
+from gcounterd.node.giving_way import ASK_EVERY_S
 from gcounterd.node.grades import Grade
 from gcounterd.node.messages import Digest, Part, Push, Refusal, Refused, Want
 from gcounterd.node.node import Node
@@ -40,6 +41,10 @@ def giving_way(*, waiting: int = 0) -> Node:
     return process
 
 
+def dials(effects: list[Effect]) -> list[Dial]:
+    return [effect for effect in effects if isinstance(effect, Dial)]
+
+
 def ends(effects: list[Effect]) -> list[int]:
     return [effect.code for effect in effects if isinstance(effect, Exit)]
 
@@ -54,6 +59,26 @@ def test_it_ends_when_all_is_held_and_it_is_told_once_more() -> None:
     (end,) = [effect for effect in told(process, 0.6) if isinstance(effect, Exit)]
     assert end.code == 4
     assert "What this node counted is held by b." in end.text
+
+
+def test_it_asks_after_its_twin_again_until_it_is_told() -> None:
+    process = giving_way()
+    again = Refusal(Refused.ASKING, "another process is being asked; try again")
+    for number in range(1, 4):
+        effects = process.received(1, Digest({OWN: 1}, whole=False), 0.5 * number)
+        assert effects == [Dial("b:1", CONTROL)]
+        process.dial_failed("b:1", CONTROL, Grade.REJECTED, again, 0.5 * number + 0.1)
+    assert ends(told(process, 2.0)) == [4]
+
+
+def test_a_host_that_dialled_is_asked_after_the_twin_where_it_says_that_it_is_reached() -> None:
+    process = node("a", "a", "b", life=5)
+    process.add(b"x", 3)
+    commit(process)
+    told(process, 0.0)
+    process.opened(1, hello("b", BULK), None, 0.1)
+    effects = process.received(1, Digest({OWN: 1}, whole=False), 0.2)
+    assert effects == [Dial("b:1", CONTROL)]
 
 
 def test_it_goes_on_if_it_is_accepted_instead() -> None:
@@ -80,6 +105,14 @@ def test_a_host_that_is_lost_is_replaced_with_the_next_refusal() -> None:
     process.closed(1, 0.2)
     assert sent(process.wake(1.0), 1) == []
     assert Dial("b:1", BULK) in told(process, 1.0)
+
+
+def test_without_a_host_it_asks_who_told_it_and_the_twin_itself() -> None:
+    process = giving_way()
+    process.closed(1, 0.2)
+    process.dial_failed("b:1", CONTROL, Grade.TIMEOUT, None, 0.9)  # as to any member
+    assert {Dial("b:1", CONTROL), Dial("a:9", CONTROL)} <= {*dials(process.wake(1.0))}
+    assert process.next_wake(1.0) <= 1.0 + ASK_EVERY_S
 
 
 def test_one_that_went_on_and_is_told_again_goes_on_handing_over_on_the_link_it_has() -> None:

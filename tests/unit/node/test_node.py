@@ -308,6 +308,19 @@ def test_members_are_dialled_when_a_node_starts_and_when_a_link_is_gone() -> Non
     assert Dial("b:1", Channel.CONTROL) in a.closed(1, 1.0)
 
 
+def test_a_seed_that_dials_us_is_met_when_it_has_accepted_us_too() -> None:
+    """Found by seed 428: it refused our hello, and was never dialled again."""
+    made = node("a", "a", seeds=("b:1",))
+    made.wake(0.0)
+    made.dial_failed("b:1", Channel.CONTROL, Grade.TIMEOUT, None, 1.0)
+    made.opened(1, hello("b", Channel.CONTROL), None, 5.0)
+    assert Dial("b:1", Channel.CONTROL) not in made.wake(6.0)  # it is connected
+    assert Dial("b:1", Channel.CONTROL) in made.closed(1, 7.0)
+    made.opened(2, hello("b", Channel.CONTROL), None, 21.0)
+    made.received(2, Ping(1, made.detector.digest(), ()), 21.0)
+    assert made.dialler.unmet == []
+
+
 def test_of_two_newcomers_with_one_name_the_larger_id_exits_and_the_smaller_stays() -> None:
     small, large = node("a", seeds=("x:1",)), node("b", seeds=("x:1",))
     of_large = hello("b", Channel.CONTROL, name="a", joining=True)

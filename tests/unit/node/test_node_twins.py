@@ -9,9 +9,10 @@ from twin_hellos import BULK, CONTROL, epoch, life_of
 
 from gcounterd.errors import ClientError
 from gcounterd.ids import LAST_MS, Epoch, column_id
+from gcounterd.members.claims import Claim, Liveness
 from gcounterd.node.effects import Dial, Effect, Exit, Notice, Redraw
 from gcounterd.node.grades import Grade
-from gcounterd.node.messages import Digest, Here, Refusal, Refused, Who
+from gcounterd.node.messages import Digest, Gossip, Here, Refusal, Refused, Who
 from gcounterd.node.node import Node
 
 TWIN = Refusal(Refused.TWIN, "another process", "a:9", epoch(9))
@@ -199,6 +200,28 @@ def test_a_twin_that_answers_in_time_is_no_reason_to_go_above_it() -> None:
     process = told()
     refuse(process, TWIN, 1.0)
     assert redraws(process.wake(60.0)) == []
+
+
+def test_a_higher_epoch_that_only_a_rumour_tells_of_is_gone_above_too() -> None:
+    process = established()
+    process.opened(1, hello("b", BULK), "b:1", 0.0)
+    process.opened(2, hello("b", CONTROL), "b:1", 0.0)
+    claim = Claim(process.config.node, epoch(9), 0, Liveness.DEAD)
+    for now in (0.0, 1.0):
+        process.received(2, Gossip((claim,)), now)
+        assert redraws(process.wake(now + 0.9)) == []
+    assert redraws(process.wake(2.0)) == [epoch(9)]
+
+
+def test_a_higher_epoch_that_a_rumour_told_of_first_is_asked_when_its_address_is_known() -> None:
+    process = established()
+    process.opened(1, hello("b", BULK), "b:1", 0.0)
+    process.opened(2, hello("b", CONTROL), "b:1", 0.0)
+    claim = Claim(process.config.node, epoch(9), 0, Liveness.ALIVE)
+    process.received(2, Gossip((claim,)), 0.0)
+    assert Dial("a:9", CONTROL) in tell(process, 9, 1.0)
+    assert redraws(process.wake(2.9)) == []  # it has time to answer
+    assert redraws(process.wake(3.0)) == [epoch(9)]
 
 
 def test_an_epoch_that_nobody_can_go_above_is_passed_over() -> None:
