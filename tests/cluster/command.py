@@ -145,6 +145,14 @@ def status(directory: Path, as_json: bool) -> None:
 
 
 @main.command()
+@click.pass_obj
+def add(directory: Path) -> None:
+    """Start one more node, which joins all others; print its URL, ready or not yet."""
+    node = _ask(directory, "add")
+    click.echo(f"{node['name']}  {node['url']}")
+
+
+@main.command()
 @click.argument("one", metavar="N")
 @click.argument("other", metavar="M")
 @click.option("--one-way", is_flag=True, help="Drop only what N sends to M.")

@@ -48,6 +48,7 @@ class Control:
             "down": (0, self._down),
             "status": (0, self._status),
             "heal": (0, self._heal),
+            "add": (0, self._add),
             "cut": (2, self._cut),
             "block": (2, self._block),
             "kill": (1, cluster.kill),
@@ -94,6 +95,11 @@ class Control:
 
     async def _heal(self) -> None:
         self._cluster.heal()
+
+    async def _add(self) -> dict[str, str]:
+        node = await self._cluster.add()
+        await self._cluster.start(node.name)
+        return {"name": node.name, "url": node.url}
 
     async def _cut(self, one: str, other: str) -> None:
         self._cluster.cut(one, other)

@@ -5,9 +5,9 @@ Theory. A cluster is its directory: `n1/`, `n2/`, … hold each node's `data/`, 
 node listens on a port of its own, advertises the front before it (see `proxy`), and is told the
 fronts of all others; so all links pass through fronts, whoever dials.
 
-Ports are held by a bound, silent socket for as long as the cluster lives. Both ends set
-SO_REUSEADDR, so the daemon can listen there, and nobody's outgoing connection is given the port
-while the daemon is down: a connection to it is refused, as to any dead process.
+A daemon may end without anybody's wish, and not all such ends are crashes: a removed node stops
+(exit 0), and so does one that comes back after its removal (exit 5). These are told as news and
+shown by name.
 
 This module refuses to know what daemons say to each other. It asks `/readyz`, and nothing else.
 """
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -27,12 +26,11 @@ import attrs
 import trio
 
 from tests.cluster.client import Client, why_not_ready
-from tests.cluster.proxy import Cuts, Front
+from tests.cluster.ground import Ground, PortTaken
+from tests.cluster.proxy import Cuts
 
 # Nodes of one cluster: what a laptop carries, and what keeps the port ranges apart.
 NODES_MAX = 16
-# From a node's real peer port to that of its front.
-FRONT_PORT_OFFSET = 50
 # A daemon starts in well under a second; a loaded machine with many of them takes longer.
 READY_WAIT_S = 60.0
 READY_POLL_S = 0.05
@@ -40,6 +38,9 @@ READY_POLL_S = 0.05
 STOP_WAIT_S = 10.0
 LOG_TAIL_LINES = 20
 LOG_TAIL_BYTES = 8192
+# Exit statuses of a daemon that are no crash, and how a node is called that ended so by itself.
+EXIT_DONE, EXIT_CAME_BACK = 0, 5
+REMOVED, LEFT = "removed", "left"
 
 
 class ClusterError(Exception):
@@ -110,13 +111,19 @@ class Node:
 
     @property
     def state(self) -> str:
-        """Say how it is: running, paused, down, `exited` and its status, or the signal's name."""
+        """Say how it is: running, paused, down, left, removed, `exited` and its status, or the
+        signal's name. One that ended well without our telling it to was removed.
+        """
         if self.process is None:
             return "down"
         status = self.process.poll()
         if status is None:
             return "paused" if self.paused else "running"
-        return f"exited {status}" if status >= 0 else signal.Signals(-status).name
+        if status == EXIT_CAME_BACK or (status == EXIT_DONE and not self.ending):
+            return REMOVED
+        if status == EXIT_DONE:
+            return LEFT
+        return f"exited {status}" if status > 0 else signal.Signals(-status).name
 
     def log_tail(self) -> str:
         """Return the last lines of its log."""
@@ -134,15 +141,40 @@ class Cluster:
         self,
         plan: Plan,
         nodes: dict[str, Node],
-        cuts: Cuts,
+        ground: Ground,
         watchers: trio.Nursery,
         tell: Callable[[str], None],
     ) -> None:
         self.plan = plan
         self.nodes = nodes
-        self.cuts = cuts
+        self.cuts = ground.cuts
+        self._ground = ground
         self._watchers = watchers
         self._tell = tell
+
+    async def add(self) -> Node:
+        """Make one more node, not started yet, that is told to join all others.
+
+        Raises `ClusterError` if there are `NODES_MAX` or its ports cannot be had.
+        """
+        index = len(self.nodes)
+        if index >= NODES_MAX:
+            raise ClusterError(f"a local cluster has 1 to {NODES_MAX} nodes")
+        name = f"n{index + 1}"
+        try:
+            ports = await self._ground.take(name, index)
+        except PortTaken as error:
+            raise ClusterError(str(error)) from error
+        node = Node(
+            name=name,
+            directory=self.plan.directory.absolute() / name,
+            http_port=ports.http,
+            peer_port=ports.peer,
+            front_port=ports.front,
+            seeds=tuple(other.front for other in self.nodes.values()),
+        )
+        self.nodes[name] = node
+        return node
 
     def find(self, name: str) -> Node:
         """Return the node called `name`, `n2` or just `2`; raise `ClusterError` if none is."""
@@ -173,7 +205,9 @@ class Cluster:
 
     async def _watch(self, node: Node, process: trio.Process) -> None:
         await process.wait()
-        if not node.ending:
+        if not node.ending and node.state == REMOVED:
+            self._tell(f"{node.name} was removed, and its process ended by itself")
+        elif not node.ending:
             self._tell(f"{node.name} ended by itself ({node.state}):\n{node.log_tail()}")
 
     def _command(self, node: Node) -> list[str]:
@@ -310,68 +344,25 @@ async def open_cluster(
     """
     if not 1 <= plan.nodes <= NODES_MAX:
         raise ClusterError(f"a local cluster has 1 to {NODES_MAX} nodes")
-    cuts = Cuts()
+    nodes: dict[str, Node] = {}
     failure: Exception | None = None
-    async with AsyncExitStack() as held:
-        nodes, fronts = await _lay_out(plan, cuts, held)
-        async with trio.open_nursery() as nursery:
-            cluster = Cluster(plan, nodes, cuts, nursery, tell)
-            for front, listener in fronts:
-                nursery.start_soon(front.serve, listener)
-            try:
-                yield cluster
-            except Exception as error:
-                failure = error  # raised below as it is, not wrapped in the nursery's group
-            finally:
-                with trio.CancelScope(shield=True):
-                    statuses = await cluster.stop()
-                for name, status in statuses.items():
-                    if status == -signal.SIGKILL:
-                        tell(f"{name} did not stop in {STOP_WAIT_S:g} s and was killed")
-                nursery.cancel_scope.cancel()
+    async with AsyncExitStack() as held, trio.open_nursery() as nursery:
+        ground = Ground(plan.http_base, plan.peer_base, Cuts(), nodes, held, nursery)
+        cluster = Cluster(plan, nodes, ground, nursery, tell)
+        try:
+            for _ in range(plan.nodes):
+                await cluster.add()
+            for node in nodes.values():
+                node.seeds = tuple(other.front for other in nodes.values() if other is not node)
+            yield cluster
+        except Exception as error:
+            failure = error  # raised below as it is, not wrapped in the nursery's group
+        finally:
+            with trio.CancelScope(shield=True):
+                statuses = await cluster.stop()
+            for name, status in statuses.items():
+                if status == -signal.SIGKILL:
+                    tell(f"{name} did not stop in {STOP_WAIT_S:g} s and was killed")
+            nursery.cancel_scope.cancel()
     if failure is not None:
         raise failure
-
-
-async def _lay_out(
-    plan: Plan, cuts: Cuts, held: AsyncExitStack
-) -> tuple[dict[str, Node], list[tuple[Front, trio.SocketListener]]]:
-    """Take the ports, which `held` gives back, and make the nodes and their fronts."""
-    names = [f"n{number}" for number in range(1, plan.nodes + 1)]
-    nodes: dict[str, Node] = {}
-    fronts = []
-    for index, name in enumerate(names):
-        http = held.enter_context(_hold_port(plan.http_base and plan.http_base + index))
-        peer = held.enter_context(_hold_port(plan.peer_base and plan.peer_base + index))
-        port = plan.peer_base and plan.peer_base + index + FRONT_PORT_OFFSET
-        listener = await held.enter_async_context(await _listen(port))
-        fronts.append((Front(name, peer.getsockname(), names, cuts), listener))
-        nodes[name] = Node(
-            name=name,
-            directory=plan.directory.absolute() / name,
-            http_port=http.getsockname()[1],
-            peer_port=peer.getsockname()[1],
-            front_port=listener.socket.getsockname()[1],
-        )
-    for node in nodes.values():
-        node.seeds = tuple(other.front for other in nodes.values() if other is not node)
-    return nodes, fronts
-
-
-def _hold_port(port: int) -> socket.socket:
-    holder = socket.socket()
-    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        holder.bind(("127.0.0.1", port))
-    except OSError as error:
-        holder.close()
-        raise ClusterError(f"port {port} cannot be had: {error.strerror}") from error
-    return holder
-
-
-async def _listen(port: int) -> trio.SocketListener:
-    try:
-        [listener] = await trio.open_tcp_listeners(port, host="127.0.0.1")
-    except OSError as error:
-        raise ClusterError(f"port {port} cannot be had: {error.strerror}") from error
-    return listener

@@ -1,8 +1,8 @@
 """A small real process that takes a daemon's options, for what a real daemon will not do on demand.
 
 It listens on `--http` and answers `/readyz`, echoes on `--peer`, writes its pid to its data
-directory's `started`, and misbehaves by one more option: `--exit-at-once`, `--never-ready`,
-`--deaf-to-term`. It refuses to know counters.
+directory's `started`, and misbehaves by one more option: `--exit-at-once`, `--exit N`,
+`--never-ready`, `--deaf-to-term`. It refuses to know counters.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ def main() -> int:
     for option in ("name", "cluster", "data-dir", "peer", "advertise", "http", "durability"):
         parser.add_argument(f"--{option}", required=True)
     parser.add_argument("--join", action="append", default=[])
+    parser.add_argument("--exit", type=int)
     for flag in ("exit-at-once", "never-ready", "deaf-to-term"):
         parser.add_argument(f"--{flag}", action="store_true")
     options = parser.parse_args()
@@ -57,6 +58,8 @@ def main() -> int:
     if options.exit_at_once:
         print("cannot go on", file=sys.stderr, flush=True)
         return 3
+    if options.exit is not None:
+        return int(options.exit)
     handler = signal.SIG_IGN if options.deaf_to_term else lambda *_: sys.exit(0)
     signal.signal(signal.SIGTERM, handler)
     directory = Path(options.data_dir)

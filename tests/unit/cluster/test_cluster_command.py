@@ -100,7 +100,7 @@ def test_the_verbs_act_on_a_running_cluster(tmp_path: Path, up: Up) -> None:
     assert cluster(tmp_path, "start", "n1").returncode == 0
     assert nodes(tmp_path)["n1"]["state"] == "running"
     assert cluster(tmp_path, "stop", "1").returncode == 0
-    assert nodes(tmp_path)["n1"]["state"] == "exited 0"
+    assert nodes(tmp_path)["n1"]["state"] == "left"
     assert cluster(tmp_path, "start", "1").returncode == 0
     assert cluster(tmp_path, "pause", "2").returncode == 0
     assert nodes(tmp_path)["n2"] | {"pid": 0, "url": ""} == {
@@ -121,6 +121,15 @@ def test_the_verbs_act_on_a_running_cluster(tmp_path: Path, up: Up) -> None:
     assert "cut: n2 to n1 only" in cluster(tmp_path, "status").stdout.splitlines()
     assert cluster(tmp_path, "heal").returncode == 0
     assert "cut:" not in cluster(tmp_path, "status").stdout
+
+
+def test_a_node_can_be_added_to_a_running_cluster(tmp_path: Path, up: Up) -> None:
+    added = cluster(tmp_path, "add")
+    assert added.returncode == 0
+    seen = nodes(tmp_path)
+    assert added.stdout == f"n3  {seen['n3']['url']}\n"
+    assert seen["n3"]["state"] == "running"
+    assert cluster(tmp_path, "kill", "3").returncode == 0
 
 
 def test_down_ends_up_and_leaves_everything_free(tmp_path: Path, up: Up) -> None:

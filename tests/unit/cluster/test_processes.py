@@ -95,11 +95,38 @@ async def test_one_node_stops_alone_and_starts_again(tmp_path: Path) -> None:
         await cluster.start_all()
         await cluster.ready()
         assert await cluster.stop("2") == {"n2": 0}
-        assert [node.state for node in cluster.nodes.values()] == ["running", "exited 0"]
+        assert [node.state for node in cluster.nodes.values()] == ["running", "left"]
         with pytest.raises(ClusterError, match="n2 is not running"):
             await cluster.stop("2")
         await cluster.start("2")
         await cluster.ready()
+
+
+@pytest.mark.parametrize("status", [0, 5])
+async def test_a_node_that_ends_well_by_itself_was_removed(tmp_path: Path, status: int) -> None:
+    told: list[str] = []
+    async with open_cluster(plan(tmp_path, "--exit", str(status)), told.append) as cluster:
+        await cluster.start("n1")
+        process = cluster.nodes["n1"].process
+        assert process is not None
+        await process.wait()
+        assert cluster.nodes["n1"].state == "removed"
+        with trio.fail_after(10):
+            while not told:
+                await trio.lowlevel.checkpoint()
+    assert told == ["n1 was removed, and its process ended by itself"]
+
+
+async def test_a_node_that_is_added_is_told_to_join_all_others(tmp_path: Path) -> None:
+    async with open_cluster(plan(tmp_path)) as cluster:
+        await cluster.start_all()
+        node = await cluster.add()
+        await cluster.start("n3")
+        await cluster.ready()
+        fronts = [cluster.nodes[name].front for name in ("n1", "n2")]
+        assert f"n3 starts, joining {fronts}" in node.log_tail()
+        cluster.cut("3", "1")
+        assert cluster.cuts.pairs() == [("n1", "n3")]
 
 
 async def test_a_node_that_exits_while_starting_is_reported_with_its_log(tmp_path: Path) -> None:
@@ -164,6 +191,9 @@ async def test_an_unknown_node_and_a_cut_from_itself_are_refused(tmp_path: Path)
         assert cluster.cuts.pairs() == [("n1", "n2")]
         cluster.heal()
         assert cluster.cuts.pairs() == []
+    with pytest.raises(ClusterError, match="1 to 16"):
+        async with open_cluster(plan(tmp_path, nodes=16)) as cluster:
+            await cluster.add()
     with pytest.raises(ClusterError, match="1 to 16"):
         async with open_cluster(plan(tmp_path, nodes=17)):
             raise AssertionError("seventeen nodes were laid out")
