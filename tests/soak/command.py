@@ -1,5 +1,7 @@
 """`scripts/soak`: play the scenarios of the membership over many seeds, print one table.
 
+`scripts/soak chaos` is another thing: see `tests.chaos`.
+
 A line with a violation ends in the command that repeats it. The exit status says whether there was
 none.
 """
@@ -13,11 +15,12 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import attrs
 import click
 
+from tests.chaos.command import chaos
 from tests.soak.catalogue import SCENARIOS
 from tests.soak.live import LIVE
 from tests.soak.live_command import play_live
@@ -55,19 +58,26 @@ class Row:
 HEAD = "| scenario | what must come out | seeds | violations | worst |\n|---|---|---|---|---|"
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--only", multiple=True, type=click.Choice(list(SCENARIOS)), help="Repeatable.")
 @click.option("--seeds", default=200, show_default=True, help="Of each scenario.")
 @click.option("--first", default=0, show_default=True, help="The first seed.")
 @click.option("--minutes", default=25.0, show_default=True, help="Then print what was played.")
 @click.option("--jobs", default=1, show_default=True, help="Processes.")
 @click.option("--live", is_flag=True, help="Once each, with real processes, where there is such.")
-def main(
-    only: tuple[str, ...], seeds: int, first: int, minutes: float, jobs: int, live: bool
-) -> None:
+@click.pass_context
+def main(context: click.Context, /, only: tuple[str, ...], live: bool, **options: Any) -> None:
     """Play every scenario of the membership over many seeds."""
+    if context.invoked_subcommand is not None:
+        return
     if live:
         _play_live(only)
+    _play_simulated(only, **options)
+
+
+def _play_simulated(
+    only: tuple[str, ...], seeds: int, first: int, minutes: float, jobs: int
+) -> NoReturn:
     rows = {name: Row(SCENARIOS[name]) for name in only or SCENARIOS}
     tasks = [  # all scenarios of one seed before the next, so that time is fairly shared
         (name, seed)
@@ -127,6 +137,9 @@ def _commit() -> str:
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     return done.stdout.strip() or "unknown"
+
+
+main.add_command(chaos)
 
 
 if __name__ == "__main__":
