@@ -108,4 +108,6 @@ async def open_account(rate: float, seed: int, story: Story) -> AsyncIterator[Ac
             yield account
         finally:
             process.kill()
+            with trio.CancelScope(shield=True):
+                await process.wait()
             nursery.cancel_scope.cancel()

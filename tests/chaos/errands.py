@@ -143,6 +143,8 @@ class Operator:
         finally:
             if process.poll() is None:
                 process.kill()
+                with trio.CancelScope(shield=True):
+                    await process.wait()
         status = process.poll()
         return -signal.SIGKILL if status is None else status, said.decode("utf-8", "replace")
 
