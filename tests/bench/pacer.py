@@ -8,8 +8,9 @@ node, whatever has come back. What a node leaves unanswered is bounded: beyond, 
 skipped and counted as such, so that an overloaded node shows as a rate that was not kept.
 
 It prints one JSON object: for each port what was sent, answered with 200, answered otherwise, and
-skipped, and the seconds that it took. Raw sockets and selectors, so that it costs as little of the
-machine as a load can.
+skipped, and the seconds that it took; with `--every`, before that, lines with the time (of the
+monotonic clock) and all that was answered with 200 so far. Raw sockets and selectors, so that it
+costs as little of the machine as a load can.
 """
 
 from __future__ import annotations
@@ -83,17 +84,21 @@ class Pacer:
         self._requests = make_requests()
         self._next = 0
 
-    def run(self, seconds: float) -> float:
+    def run(self, seconds: float, every: float = 0.0) -> float:
         """Offer for so long; return the seconds until the last answer, at most `LAST_ANSWERS_S`
-        more."""
+        more. Tell what was answered `every` so many seconds, if that is not 0.
+        """
         began = now = time.perf_counter()
-        tick = 0
+        tick, ticks = 0, round(every / TICK_S)
         while now < began + seconds:
             for target in self.targets:
                 self._offer(target, tick)
             tick += 1
             while (now := time.perf_counter()) < began + tick * TICK_S:
                 self._receive(began + tick * TICK_S - now)
+            if ticks and tick % ticks == 0:
+                good = sum(target.good for target in self.targets)
+                click.echo(json.dumps({"at": time.monotonic(), "good": good}))
         while any(target.open for target in self.targets):
             if time.perf_counter() > now + LAST_ANSWERS_S:
                 break
@@ -159,11 +164,12 @@ def make_requests() -> list[bytes]:
 @click.command()
 @click.option("--rate", type=float, default=5000, help="Increments a second to each node.")
 @click.option("--seconds", type=float, default=10)
+@click.option("--every", type=float, default=0, help="Tell what was answered so often, seconds.")
 @click.argument("ports", type=int, nargs=-1, required=True)
-def main(rate: float, seconds: float, ports: tuple[int, ...]) -> None:
+def main(rate: float, seconds: float, every: float, ports: tuple[int, ...]) -> None:
     """Offer increments to the nodes at PORTS and say what became of them."""
     pacer = Pacer(list(ports), rate)
-    took = pacer.run(seconds)
+    took = pacer.run(seconds, every)
     found = {
         str(target.port): {
             "sent": target.sent,

@@ -30,7 +30,6 @@ POLL_S = 0.1
 MEND_WAIT_S = 120.0
 # A start that was refused, as while a dead name is still suspected, is tried again.
 RESTART_S = 1.0
-_TAKE_OVER, _NEW_IDENTITY = ("--take-over",), ("--new-identity",)
 
 
 class Hand:
@@ -49,6 +48,7 @@ class Hand:
         self._account = account
         self._operator = operator
         self._story = story
+        self._tails: dict[str, str] = {}  # the end of each log when its process was started
         self._verbs: dict[str, Callable[[Step], Awaitable[None]]] = {
             "kill": self._kill,
             "stop": self._stop,
@@ -92,15 +92,16 @@ class Hand:
     async def _stop(self, step: Step) -> None:
         node = self._node(step)
         if self._runs(node):
+            awake = node.log_tail() != self._tails.get(node.name)
             status = await self._cluster.stop(node.name)
-            if status != {node.name: 0}:
+            # An interpreter that is still importing ends as any process does on TERM.
+            if status != {node.name: 0} and awake:
                 self._story.complain(f"{node.name} did not end well on TERM: {status}")
 
     async def _start(self, step: Step) -> None:
         node = self._node(step)
         if not node.running:
-            await self._cluster.start(node.name)
-            await self._account.join(node.name, node.http_port)
+            await self._start_with(node)
 
     async def _pause(self, step: Step) -> None:
         if self._runs(self._node(step)):
@@ -152,17 +153,18 @@ class Hand:
             await self._wipe(node)
             await self._start(step)
         else:
-            await self._start_with(node, _NEW_IDENTITY)
+            await self._start_with(node, "--new-identity")
 
     async def _replace(self, step: Step) -> None:
         node = self._node(step)
         if node.running:
             await self._cluster.kill(node.name)
         await self._wipe(node)
-        await self._start_with(node, _TAKE_OVER)
+        await self._start_with(node, "--take-over")
 
-    async def _start_with(self, node: Node, options: tuple[str, ...]) -> None:
+    async def _start_with(self, node: Node, *options: str) -> None:
         node.options = options
+        self._tails[node.name] = node.log_tail()
         await self._cluster.start(node.name)
         await self._account.join(node.name, node.http_port)
 

@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack
 import attrs
 import trio
 
-from tests.cluster.proxy import Cuts, Front
+from tests.cluster.proxy import Cuts, Front, Tap
 
 # From a node's real peer port to that of its front.
 FRONT_PORT_OFFSET = 50
@@ -42,6 +42,7 @@ class Ground:
     known    the names of all nodes, for the fronts to know diallers by; it may grow
     held     gives the ports back when it ends
     nursery  runs the fronts
+    tap      is shown all that passes a front
     """
 
     http_base: int
@@ -50,6 +51,7 @@ class Ground:
     known: Collection[str]
     held: AsyncExitStack
     nursery: trio.Nursery
+    tap: Tap | None = None
 
     async def take(self, name: str, index: int) -> Ports:
         """Take the ports of the node that is `index`th, from 0, and put a front before it.
@@ -60,7 +62,7 @@ class Ground:
         peer = self.held.enter_context(_hold_port(self.peer_base and self.peer_base + index))
         port = self.peer_base and self.peer_base + index + FRONT_PORT_OFFSET
         listener = await self.held.enter_async_context(await _listen(port))
-        front = Front(name, peer.getsockname(), self.known, self.cuts)
+        front = Front(name, peer.getsockname(), self.known, self.cuts, self.tap)
         self.nursery.start_soon(front.serve, listener)
         return Ports(http.getsockname()[1], peer.getsockname()[1], listener.socket.getsockname()[1])
 

@@ -27,7 +27,7 @@ import trio
 
 from tests.cluster.client import Client, why_not_ready
 from tests.cluster.ground import Ground, PortTaken
-from tests.cluster.proxy import Cuts
+from tests.cluster.proxy import Cuts, Tap
 
 # Nodes of one cluster: what a laptop carries, and what keeps the port ranges apart.
 NODES_MAX = 16
@@ -64,6 +64,7 @@ class Plan:
 
     options  more options for every node
     program  what is started for each node, `DAEMON` unless a test says otherwise
+    tap      is shown all that nodes say to each other
     """
 
     directory: Path
@@ -73,6 +74,7 @@ class Plan:
     durability: str = "commit"
     options: tuple[str, ...] = ()
     program: tuple[str, ...] = attrs.field(factory=lambda: DAEMON)
+    tap: Tap | None = None
 
 
 @attrs.define(eq=False)
@@ -347,7 +349,7 @@ async def open_cluster(
     nodes: dict[str, Node] = {}
     failure: Exception | None = None
     async with AsyncExitStack() as held, trio.open_nursery() as nursery:
-        ground = Ground(plan.http_base, plan.peer_base, Cuts(), nodes, held, nursery)
+        ground = Ground(plan.http_base, plan.peer_base, Cuts(), nodes, held, nursery, plan.tap)
         cluster = Cluster(plan, nodes, ground, nursery, tell)
         try:
             for _ in range(plan.nodes):

@@ -22,7 +22,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import msgpack
 import trio
@@ -38,6 +38,8 @@ HELD_BYTES_MAX = 64 * 1024
 # Two connections a pair, dialled again and again while cut: far above it, far below a process's
 # open files. Beyond, a new one is closed at once.
 CONNECTIONS_MAX = 400
+# Is shown all that passes: the stream that it comes from, and the bytes.
+Tap = Callable[[object, bytes], None]
 # Close with a reset, as a killed process's socket does.
 _RESET = struct.pack("ii", 1, 0)
 
@@ -102,16 +104,24 @@ class Front:
     """The proxy in front of one node: what its peers dial.
 
     `known` are the names of all nodes; `target` is where the node listens. `connections` counts
-    those that are open, `excess` those turned away at `CONNECTIONS_MAX`.
+    those that are open, `excess` those turned away at `CONNECTIONS_MAX`. `tap` is for measuring.
     """
 
-    def __init__(self, name: str, target: tuple[str, int], known: Collection[str], cuts: Cuts):
+    def __init__(
+        self,
+        name: str,
+        target: tuple[str, int],
+        known: Collection[str],
+        cuts: Cuts,
+        tap: Tap | None = None,
+    ) -> None:
         self.name = name
         self.target = target
         self.connections = 0
         self.excess = 0
         self._known = known
         self._cuts = cuts
+        self._tap = tap
 
     async def serve(self, listener: trio.SocketListener) -> None:
         """Accept and pass on until cancelled; closes the listener."""
@@ -141,6 +151,8 @@ class Front:
             _reset_on_close(stream)
             return
         async with upstream:
+            if self._tap is not None:
+                self._tap(stream, opening)
             with contextlib.suppress(trio.BrokenResourceError):
                 await upstream.send_all(opening)
             await self._join(stream, upstream, dialler)
@@ -195,6 +207,8 @@ class Front:
             await self._cuts.passable(sender, receiver)
             if chunk is None:
                 return False
+            if self._tap is not None:
+                self._tap(source, chunk)
             try:
                 if not chunk:
                     await sink.send_eof()

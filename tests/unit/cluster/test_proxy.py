@@ -34,6 +34,7 @@ class World:
     address: tuple[str, int]
     accepted: trio.MemoryReceiveChannel[trio.SocketStream]
     opened: AsyncExitStack
+    passed: list[tuple[object, bytes]]
 
     async def dial(self, name: str) -> trio.SocketStream:
         """Open a connection to n2 as `name` would, closed at the end of the test."""
@@ -60,10 +61,13 @@ async def world() -> AsyncIterator[World]:
             [node] = await trio.open_tcp_listeners(0, host="127.0.0.1")
             nursery.start_soon(accept_all, node, send, opened)
             cuts = Cuts()
-            front = Front("n2", node.socket.getsockname(), NAMES, cuts)
+            passed: list[tuple[object, bytes]] = []
+            front = Front(
+                "n2", node.socket.getsockname(), NAMES, cuts, lambda *told: passed.append(told)
+            )
             [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
             nursery.start_soon(front.serve, listener)
-            yield World(cuts, front, listener.socket.getsockname(), accepted, opened)
+            yield World(cuts, front, listener.socket.getsockname(), accepted, opened, passed)
             nursery.cancel_scope.cancel()
 
 
@@ -102,6 +106,19 @@ async def test_bytes_pass_both_ways_and_the_end_of_one_way_is_passed_on() -> Non
         assert await far.receive_some() == b""
         await far.send_all(b"a late answer")
         assert await read(near, 13) == b"a late answer"
+
+
+async def test_a_tap_is_shown_what_passes_by_where_it_comes_from() -> None:
+    async with world() as it:
+        near, far = await it.linked("n1")
+        await near.send_all(b"ping")
+        await read(far, 4)
+        await far.send_all(b"pong")
+        await read(near, 4)
+        ways: dict[object, bytes] = {}
+        for source, chunk in it.passed:
+            ways[source] = ways.get(source, b"") + chunk
+        assert list(ways.values()) == [hello("n1") + b"ping", b"pong"]
 
 
 async def test_a_cut_holds_bytes_and_heal_delivers_them_in_order() -> None:
