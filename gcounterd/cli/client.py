@@ -60,15 +60,19 @@ class Client:
         """Ask for a change, with a JSON body; raise `CallError`, which says if it may be done."""
         return self._call("POST", path, (), json.dumps(body).encode(), accept)
 
+    def delete(self, path: str, query: Query = (), accept: Sequence[int] = (200,)) -> Answer:
+        """Ask for something to be taken away; raise `CallError` as `post` does."""
+        return self._call("DELETE", path, query, None, accept)
+
     def _call(
         self, method: str, path: str, query: Query, body: bytes | None, accept: Sequence[int]
     ) -> Answer:
         route = f"{path}?{encode_query(query)}" if query else path
-        changes = body is not None
+        changes = method != "GET"
         connection = self._connect(changes)
         with contextlib.closing(connection), self._blame(changes):
             headers = {"Accept": "application/json", "Connection": "close"}
-            if changes:
+            if body is not None:
                 headers["Content-Type"] = "application/json"
             connection.request(method, route, body, headers)
             # The response outlives its connection, so it has to be closed too.

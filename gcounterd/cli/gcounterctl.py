@@ -13,7 +13,16 @@ import sys
 import click
 
 from gcounterd import __version__
-from gcounterd.cli import adding, counter_verbs, draining, node_verbs, store_verbs, watching
+from gcounterd.cli import (
+    adding,
+    counter_verbs,
+    draining,
+    node_verbs,
+    removals,
+    removing,
+    store_verbs,
+    watching,
+)
 from gcounterd.cli.manners import shared_options
 
 VERBS: tuple[click.Command, ...] = (
@@ -21,6 +30,9 @@ VERBS: tuple[click.Command, ...] = (
     node_verbs.members,
     node_verbs.health,
     adding.add_node,
+    removing.remove_node,
+    removals.removals,
+    removals.forget,
     draining.drain,
     draining.undrain,
     counter_verbs.incr,
@@ -39,7 +51,7 @@ def main() -> None:
     """Look at and work with a running gcounterd.
 
     Options may stand before or after the verb; the later one holds. Data goes to stdout, talk to
-    stderr. NO_COLOR is honoured, and nothing is ever asked for.
+    stderr. NO_COLOR is honoured, and nothing is ever asked for but by remove-node on a terminal.
 
     Exit status: 0 done, 1 failed, 2 usage, 3 not finished in time, 4 unreachable, 5 refused by a
     safety check.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec
@@ -26,6 +27,8 @@ WAIT_S_MIN = 0.1
 WAIT_S_MAX = 86_400.0
 # As `counters.batches` has it; named again because this tool must not import NumPy.
 KEY_BYTES_MAX = 1024
+# A name, the larger id of two that share one, or an id, which looks like a name.
+_NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}(~[0-9a-f]{6})?")
 _MARK = "gcounterctl."
 
 P = ParamSpec("P")
@@ -52,7 +55,7 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="SECONDS",
             type=float,
             help=f"How long to wait for an answer. [default: {WAIT_S_DEFAULT:g}, longer for work "
-            "on the whole store]",
+            "on the whole store and for remove-node]",
             expose_value=False,
             callback=_keep,
         ),
@@ -134,3 +137,11 @@ def _check_key(key: str, least: int) -> None:
         raise click.BadParameter("a key is UTF-8") from error
     if not least <= size <= KEY_BYTES_MAX:
         raise click.BadParameter(f"a key is {least} to {KEY_BYTES_MAX} bytes, this is {size}")
+
+
+def read_node(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """Check the name or id of a node, or several, or none."""
+    for name in value if isinstance(value, tuple) else (value,):
+        if name is not None and not _NODE.fullmatch(name):
+            raise click.BadParameter(f"{name!r} is neither a node's name nor its id")
+    return value

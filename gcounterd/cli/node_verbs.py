@@ -7,7 +7,6 @@ node is ready is for the node to say.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,12 +15,10 @@ import click
 
 from gcounterd.cli.failures import EXIT_FAILED
 from gcounterd.cli.manners import Call, verb
+from gcounterd.cli.removal_words import describe_progress, is_removal
+from gcounterd.cli.words import ID_DIGITS, lasting, show
 
-# As many digits of an id as people can compare; the whole is in the JSON.
-ID_DIGITS = 12
 _MEMBER_FIELDS = ("name", "id", "roster", "liveness", "since", "address", "epoch", "columns")
-# From here on a time is shown in the next larger unit.
-_UNITS = ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h"), (float("inf"), 86_400, "days"))
 
 
 @click.command()
@@ -32,7 +29,7 @@ def status(call: Call) -> None:
     if call.output.as_json:
         call.output.record(answer.body)
         return
-    rows = [(name, _show(value)) for name, value in answer.body.items()]
+    rows = [(name, show(value)) for name, value in answer.body.items()]
     call.output.table(("what", "value"), rows)
 
 
@@ -41,8 +38,8 @@ def status(call: Call) -> None:
 def members(call: Call) -> None:
     """Show who belongs to the cluster, who answers, and who says so of those that do not.
 
-    Below stand the names that are approved and have not joined yet. All of it is the view of the
-    node that is asked; so is how much that node doubts itself.
+    Below stand the removals under way, and the names that are approved and have not joined yet. All
+    of it is the view of the node that is asked; so is how much that node doubts itself.
     """
     answer = call.client.get("/v1/cluster")
     nodes = [node for node in answer.field("nodes", list) if isinstance(node, dict)]
@@ -52,7 +49,7 @@ def members(call: Call) -> None:
         return
     own = answer.body.get("self")
     call.output.table(_MEMBER_FIELDS, [_member_row(node, own) for node in nodes])
-    for line in (*_explain(answer.body, nodes), *_expect(answer.body)):
+    for line in (*_explain(answer.body, nodes), *_go(answer.body), *_expect(answer.body)):
         call.output.line(line)
 
 
@@ -63,8 +60,8 @@ def _by_name(node: Mapping[str, Any]) -> list[tuple[str, int]]:
 
 
 def _member_row(node: dict[str, Any], own: object) -> list[str]:
-    cells = {name: _show(node.get(name)) for name in _MEMBER_FIELDS}
-    cells["since"] = _lasting(node.get("since_s"))
+    cells = {name: show(node.get(name)) for name in _MEMBER_FIELDS}
+    cells["since"] = lasting(node.get("since_s"))
     for name in ("id", "epoch"):
         cells[name] = cells[name][:ID_DIGITS]
     if own is not None and own in (node.get("id"), node.get("name")):
@@ -76,39 +73,38 @@ def _explain(body: Mapping[str, Any], nodes: list[dict[str, Any]]) -> Iterator[s
     """Say who accuses whom of what, and how far the node that says so trusts itself."""
     doubted = [node for node in nodes if node.get("liveness") in ("suspect", "dead")]
     for node in doubted:
-        name, liveness = _show(node.get("name")), node["liveness"]
+        name, liveness = show(node.get("name")), node["liveness"]
         accusations = [each for each in node.get("accusations") or () if isinstance(each, dict)]
         accused = ", accused by" if accusations else ""
-        yield f"{name} has been {liveness} for {_lasting(node.get('since_s'))}{accused}"
+        yield f"{name} has been {liveness} for {lasting(node.get('since_s'))}{accused}"
         for accusation in accusations:
             yield f"    {_describe_accusation(accusation)}"
     health, alone = body.get("health"), body.get("alone") is True
     if not doubted and not health and not alone:
         return
-    yield f"the node asked, {_show(body.get('self'))}, has local health {_show(health)} (0 is well)"
+    yield f"the node asked, {show(body.get('self'))}, has local health {show(health)} (0 is well)"
     if alone:
         yield "it is alone: no other member answers it"
+
+
+def _go(body: Mapping[str, Any]) -> Iterator[str]:
+    """Say who is being removed, and who is waited for."""
+    for removal in body.get("removals") or ():
+        if is_removal(removal):
+            yield describe_progress(removal)
 
 
 def _expect(body: Mapping[str, Any]) -> Iterator[str]:
     """Say who is approved and has not joined yet."""
     for approval in body.get("approvals") or ():
         if isinstance(approval, dict):
-            name, expires = _show(approval.get("name")), _show(approval.get("expires"))
+            name, expires = show(approval.get("name")), show(approval.get("expires"))
             yield f"{name} is approved and has not joined; its token is good until {expires}"
 
 
 def _describe_accusation(accusation: Mapping[str, Any]) -> str:
-    by, why, path = (_show(accusation.get(name)) for name in ("by", "why", "path"))
-    return f"{by}, {_lasting(accusation.get('ago_s'))} ago: {why} ({path})"
-
-
-def _lasting(seconds: object) -> str:
-    """Write a length of time for people, a dash for none."""
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        return "-"
-    unit, name = next((unit, name) for below, unit, name in _UNITS if seconds < below)
-    return f"{seconds / unit:.{1 if unit == 1 else 0}f} {name}"
+    by, why, path = (show(accusation.get(name)) for name in ("by", "why", "path"))
+    return f"{by}, {lasting(accusation.get('ago_s'))} ago: {why} ({path})"
 
 
 @click.command()
@@ -126,16 +122,3 @@ def health(context: click.Context, call: Call) -> None:
             for text in answer.body.get(name) or ():
                 call.output.line(f"{title}: {text}")
     context.exit(0 if ready else EXIT_FAILED)
-
-
-def _show(value: object) -> str:
-    """Write a field for people: lists as their items, objects as JSON, nothing as a dash."""
-    match value:
-        case None | []:
-            return "-"
-        case str():
-            return value
-        case list() if all(isinstance(item, str) for item in value):
-            return "; ".join(value)
-        case _:
-            return json.dumps(value)

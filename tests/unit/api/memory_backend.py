@@ -149,7 +149,7 @@ class MemoryBackend:
             raise ClientError(409, "removal_last", "it is the last one; stop it instead")
         flags = {"dead": dead, "dry_run": dry_run, "forced": forced}
         self.removed.append((list(names), into, flags))
-        plan = {"targets": [], "into": None, "alive": 1, "of": 1, "warnings": []}
+        plan: dict[str, object] = {"targets": [], "into": None, "alive": 1, "of": 1, "warnings": []}
         return {"plan": plan, "removals": []}
 
     def removals(self) -> dict[str, object]:

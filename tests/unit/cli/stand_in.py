@@ -28,6 +28,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer(b"")
 
+    def do_DELETE(self) -> None:
+        self._answer(b"")
+
     def do_POST(self) -> None:
         self._answer(self.rfile.read(int(self.headers["Content-Length"])))
 
@@ -90,6 +93,10 @@ class StandIn:
     def hang(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer nothing until the test is over."""
         self.released.wait()
+
+    def leave(self) -> None:
+        """Let nobody connect any more, as a process that has ended."""
+        self._server.socket.close()
 
     @staticmethod
     def hang_up(handler: BaseHTTPRequestHandler) -> None:

@@ -40,13 +40,22 @@ def test_the_address_may_come_from_the_environment() -> None:
     assert result.stdout == "7\n"
 
 
+ARGUMENTS = {
+    "incr": ["k"],
+    "get": ["k"],
+    "backup": ["/f"],
+    "add-node": ["n4"],
+    "remove-node": ["n4"],
+    "forget": ["n4"],
+}
+
+
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: str(verb.name))
 def test_every_verb_reports_an_unreachable_daemon_as_status_four(
     verb: object, tmp_path: object
 ) -> None:
     name = str(getattr(verb, "name", ""))
-    arguments = {"incr": ["k"], "get": ["k"], "backup": ["/f"], "add-node": ["n4"]}.get(name, [])
-    result = run(name, *arguments, "--json", "--address", f"{tmp_path}/none.sock")
+    result = run(name, *ARGUMENTS.get(name, []), "--json", "--address", f"{tmp_path}/none.sock")
     assert result.exit_code == 4
     assert json.loads(result.stdout)["error"]["code"] == "unreachable"
     assert "cannot be reached" in result.stderr

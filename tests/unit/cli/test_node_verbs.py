@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from removal_answers import removal, waiting
 from stand_in import StandIn, error
 
 STATUS = {
@@ -125,6 +126,15 @@ def test_who_is_approved_and_has_not_joined_yet_is_shown_below_the_members() -> 
         "n4\\x1b is approved and has not joined; its token is good until 2026-01-02T03:04:05Z",
         "n5 is approved and has not joined; its token is good until -",
     ]
+
+
+def test_removals_under_way_are_shown_below_the_members() -> None:
+    saving = removal("n3", "saving", waiting_for=[waiting("n5", "dead")])
+    body = {"self": "n1", "nodes": [], "removals": [saving, {"node": "n4"}]}
+    with StandIn({"GET /v1/cluster": (200, body)}) as daemon:
+        (line,) = daemon.run("members").stdout.splitlines()[1:]
+    assert line.startswith("n3 saving: ")
+    assert line.endswith("; waits for n5 for 2.0 s (dead)")
 
 
 def test_an_answer_without_members_is_a_failure() -> None:
