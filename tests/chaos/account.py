@@ -50,6 +50,10 @@ class Account:
         await self._say(do="leave", place=place)
         await self._say(do="wipe", place=place)
 
+    async def doubt(self, place: str) -> None:
+        """Tell it that a node is being removed."""
+        await self._say(do="doubt", place=place)
+
     async def audit(self, away: list[str], wait_s: float) -> dict[str, Any]:
         """Have all nodes compared with the ledger; return `wrong` and `seconds`."""
         await self._say(do="audit", away=away, wait_s=wait_s)

@@ -137,9 +137,11 @@ class Hand:
         await self._start(step)
 
     async def _remove(self, step: Step) -> None:
+        await self._account.doubt(step.who[0])
         self._operator.remove(*self._target(step), step.how, dead=False)
 
     async def _bury(self, step: Step) -> None:
+        await self._account.doubt(step.who[0])
         self._operator.remove(*self._target(step), step.how, dead=True)
 
     def _target(self, step: Step) -> tuple[str, str | None]:

@@ -61,6 +61,7 @@ class Ledger:
         self._ceiling = [0] * keys
         self._pages: dict[str, Page] = {}
         self._away: dict[str, Page] = {}
+        self._doubted: dict[str, None] = {}
 
     def send(self, place: str, changes: Changes) -> None:
         """Note that a request is under way to a place."""
@@ -101,6 +102,18 @@ class Ledger:
             self.forgiven[key] += page.answered[key] + away.answered[key]
             page.unknown[key] += page.answered[key] + away.most(key)
             page.answered[key] = 0
+
+    def doubt(self, place: str) -> None:
+        """Note that a place is being removed: what it answers from now on, while cut off, nobody
+        may be able to tell before it comes back. Until the next audit.
+        """
+        self._doubted[place] = None
+
+    def floor(self, key: int) -> int:
+        """Return what a read that asks every member must show at least, if it begins now."""
+        pages = self._pages.items()
+        sure = sum(page.answered[key] for place, page in pages if place not in self._doubted)
+        return self.agreed[key] + sure
 
     def ceiling(self, key: int) -> int:
         """Return the largest value that any node may show now."""
@@ -148,7 +161,7 @@ class Ledger:
                 before.answered[key] += page.answered[key]
                 before.unknown[key] += page.unknown[key]
             kept[place] = before
-        self._away, self._pages = kept, {}
+        self._away, self._pages, self._doubted = kept, {}, {}
         self.agreed = list(values)
         self._ceiling = [
             values[key] + sum(page.most(key) for page in kept.values()) for key in range(self.keys)

@@ -6,7 +6,8 @@ Theory. Whoever keeps the ledger must be the one who sends and who looks, else t
 of another moment. So one process does all three: it offers increments at a steady rate to whoever
 takes them, repeats elsewhere what was certainly not counted, and reads all keys of each node twice
 a second. Each answer, of an increment as of a look, is held against what that node has shown before
-and against all that was ever asked for.
+and against all that was ever asked for. Now and then it asks a node to ask all others (a consistent
+read): if that is answered, it includes everything that was acknowledged before.
 
 Commands and findings are lines of JSON: see `talk`. This module refuses to know processes, faults
 and members: it is told where nodes are, and which disks are lost or away.
@@ -34,6 +35,8 @@ WIRES = 12
 BACKLOG_S = 0.25
 # Between two looks at one node.
 LOOK_EVERY_S = 0.5
+# Between two consistent reads, nodes taking turns, and how long a node may ask the others.
+ASK_EVERY_S, ASK_WAIT_S = 0.25, 2
 # A node that refused is left alone for so long.
 REST_S = 0.1
 # A node that is paused for less answers in the end; after this the answer is given up.
@@ -53,6 +56,14 @@ class Look:
 
 
 @attrs.frozen
+class Ask:
+    """A consistent read that is under way; `floor` is the least that it may answer."""
+
+    key: int
+    floor: int
+
+
+@attrs.frozen
 class Count:
     """An increment that is under way; `floor` is what the node had shown of each of its keys."""
 
@@ -68,9 +79,14 @@ class Place:
     sight: Sight
     wires: list[Wire]
     watch: Wire
+    asker: Wire
     rests_until: float = 0.0
     looks_at: float = 0.0
     shown: dict[int, int] | None = None  # what the last look showed
+
+    def all_wires(self) -> list[Wire]:
+        """Return every connection to this node."""
+        return [*self.wires, self.watch, self.asker]
 
 
 class Load:
@@ -87,7 +103,7 @@ class Load:
         self._tell = tell
         self._sights: dict[str, Sight] = {}
         self._again: deque[Changes] = deque()
-        self._due = 0.0
+        self._due = self._asks_at = 0.0
         self._turn = 0
         self._now = self._scanned = time.monotonic()
 
@@ -97,20 +113,21 @@ class Load:
         """Count at a node from now on, and look at it."""
         self.leave(name)
         sight = self._sights.setdefault(name, Sight(KEYS))
-        place = Place(name, sight, [], None)  # type: ignore[arg-type]  # wires need the place
-
-        def tag(wire: Wire) -> tuple[Place, Wire]:
-            return place, wire
-
-        place.wires = [Wire(port, self.selector, tag) for _ in range(WIRES)]
-        place.watch = Wire(port, self.selector, tag)
+        place = Place(name, sight, *self._wire(name, port))
         self.places[name] = place
+
+    def _wire(self, name: str, port: int) -> tuple[list[Wire], Wire, Wire]:
+        def tag(wire: Wire) -> tuple[Place, Wire]:
+            return self.places[name], wire
+
+        several = [Wire(port, self.selector, tag) for _ in range(WIRES)]
+        return several, Wire(port, self.selector, tag), Wire(port, self.selector, tag)
 
     def leave(self, name: str) -> None:
         """Leave a node alone from now on."""
         place = self.places.pop(name, None)
         if place is not None:
-            for wire in (*place.wires, place.watch):
+            for wire in place.all_wires():
                 self._give_up(place, wire)
 
     def wipe(self, name: str) -> None:
@@ -128,6 +145,7 @@ class Load:
             self._offer(now)
         for place in self.places.values():
             self._look(place, now)
+        self._ask(now)
         for key, _ in self.selector.select(wait_s):
             if key.data is not None:
                 self._take(*key.data)
@@ -187,6 +205,17 @@ class Load:
             place.looks_at = now + LOOK_EVERY_S
             place.watch.send(LOOK, Look(list(place.sight.seen)), now)
 
+    def _ask(self, now: float) -> None:
+        if now < self._asks_at or not self.places:
+            return
+        self._asks_at = now + ASK_EVERY_S
+        place = self._draws.choice(list(self.places.values()))
+        if place.asker.task is None:
+            key = self._draws.randrange(KEYS)
+            target = f"/v1/counters/{name_of(key)}?consistency=consistent&timeout={ASK_WAIT_S}"
+            task = Ask(key, self.ledger.floor(key))
+            place.asker.send(request("GET", target), task, now)
+
     # -- what comes of it -----------------------------------------------------------------------
 
     def _take(self, place: Place, wire: Wire) -> None:
@@ -199,8 +228,10 @@ class Load:
             task, wire.task = wire.task, None
             if isinstance(task, Count):
                 self._counted(place, task, answer)
-            elif answer.status == 200:
+            elif answer.status == 200 and isinstance(task, Look):
                 self._looked(place, task, answer)
+            elif answer.status == 200:
+                self._asked(place, task, json.loads(answer.body)["value"])
 
     def _counted(self, place: Place, task: Count, answer: Answered) -> None:
         if answer.status == 200:
@@ -222,6 +253,14 @@ class Load:
         for key, floor in enumerate(task.floor):
             self._check(place, key, place.shown.get(key, 0), floor)
 
+    def _asked(self, place: Place, task: Ask, value: int) -> None:
+        self.counts["asked"] += 1
+        if value < task.floor:
+            self.counts["wrong"] += 1
+            text = f"{value} of {name_of(task.key)}, but {task.floor} was acknowledged before"
+            self._tell({"wrong": f"{place.name}: a consistent read shows {text}"})
+        self._check(place, task.key, value, 0)
+
     def _check(self, place: Place, key: int, value: int, floor: int) -> None:
         wrong = place.sight.look(key, value, floor, self.ledger.ceiling(key))
         self.counts["checks"] += 1
@@ -238,7 +277,7 @@ class Load:
 
     def _give_up_late(self, now: float) -> None:
         for place in self.places.values():
-            for wire in (*place.wires, place.watch):
+            for wire in place.all_wires():
                 if wire.task is not None and now > wire.since + ANSWER_WAIT_S:
                     self._give_up(place, wire)
 

@@ -3,6 +3,7 @@
     {"do": "join", "place": "n1", "port": 7781}      count there, look there
     {"do": "leave", "place": "n1"}                   no more
     {"do": "wipe", "place": "n1"}                    its disk is lost
+    {"do": "doubt", "place": "n1"}                   it is being removed
     {"do": "audit", "away": ["n4"], "wait_s": 60}    → {"audit": {"wrong": [...], "seconds": 1.2}}
     {"do": "end"}                                    → {"end": {counts}}
 
@@ -65,6 +66,8 @@ def obey(load: Load, command: dict[str, Any]) -> bool:
             load.leave(command["place"])
         case "wipe":
             load.wipe(command["place"])
+        case "doubt":
+            load.ledger.doubt(command["place"])
         case "audit":
             tell({"audit": audit(load, command["away"], command["wait_s"])})
         case "end":

@@ -1,8 +1,8 @@
 """A small HTTP server that counts as a node does, and lies on demand.
 
 `lie` is one of `""`, `"doubles"` (counts twice), `"drops"` (answers without counting), `"dips"`
-(shows less than it did), `"refuses and counts"`, `"refuses"` (definite) and `"hangs up"` (before
-the answer). It refuses to know other nodes.
+(shows less than it did), `"refuses and counts"`, `"refuses"` (definite), `"hangs up"` (before
+the answer) and `"asks nobody"` (when it should, and shows 0). It refuses to know other nodes.
 """
 
 from __future__ import annotations
@@ -65,6 +65,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, {"values": values} if many else {"key": key, "value": values[key]})
 
     def do_GET(self) -> None:
+        if "consistent" in self.path:
+            key = self.path.rpartition("/")[2].partition("?")[0]
+            value = 0 if self.server.lie == "asks nobody" else self.server.counts[key]
+            self._answer(200, {"key": key, "value": value})
+            return
         shown = [{"key": key, "value": value} for key, value in self.server.shown().items()]
         self._answer(200, {"counters": shown, "next": None})
 

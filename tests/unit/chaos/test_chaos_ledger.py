@@ -34,6 +34,17 @@ def test_what_is_under_way_may_show_at_once() -> None:
     assert ledger.ceiling(0) == 5
 
 
+def test_a_read_that_asks_all_shows_what_was_answered_but_by_who_is_removed() -> None:
+    ledger = ledger_of(n1=5, n2=3)
+    assert ledger.floor(0) == 8
+    ledger.doubt("n2")
+    assert ledger.floor(0) == 5
+    ledger.wipe("n1")
+    assert ledger.floor(0) == 0
+    assert ledger.audit([7], ()) == []
+    assert ledger.floor(0) == 7
+
+
 def test_an_audit_makes_the_range_one_value_again() -> None:
     ledger = ledger_of(n1=5)
     ledger.send("n1", ((0, 3),))

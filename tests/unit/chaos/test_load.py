@@ -73,6 +73,17 @@ def test_a_value_that_dips_is_found(load: Load, told: list[Any], node: CountingN
     assert "went down" in told[0]["wrong"]
 
 
+def test_a_consistent_read_that_asked_nobody_is_found(
+    load: Load, told: list[Any], node: CountingNode
+) -> None:
+    count(load, 500)
+    until(load, lambda: load.counts["asked"] > 0)
+    assert told == []
+    node.lie = "asks nobody"
+    until(load, lambda: bool(told))
+    assert "a consistent read shows 0" in told[0]["wrong"]
+
+
 def test_an_answer_without_a_count_is_found(
     load: Load, told: list[Any], node: CountingNode
 ) -> None:
