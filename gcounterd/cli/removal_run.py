@@ -34,6 +34,9 @@ from gcounterd.cli.removals import node_path, note_refusal
 
 DONE_S_DEFAULT = 60.0
 POLL_S = 0.2
+# One request is waited for at least so long, however short the whole may take: an answer that comes
+# late is worth more than none.
+REQUEST_S_MIN = 2.0
 # How long the node that is asked may be away when it is being removed itself: long enough for one
 # that was killed and that its supervisor starts anew.
 GONE_S = 10.0
@@ -56,7 +59,8 @@ class Run:
         """`wanted` are the parameters of the request, beside the names."""
         self._output = call.output
         self._wait_s = DONE_S_DEFAULT if call.wait_s is None else call.wait_s
-        self._client = Client(call.client.target, min(WAIT_S_DEFAULT, self._wait_s))
+        answer_s = min(WAIT_S_DEFAULT, max(REQUEST_S_MIN, self._wait_s))
+        self._client = Client(call.client.target, answer_s)
         self._wanted = dict(wanted)
         self._plan: Plan = {"targets": []}
         self._asked: object = None  # the id of the node that is asked
@@ -150,12 +154,12 @@ class Run:
         with open_progress(self._output) as progress:
             progress.show(self._known.values())
             while not self._is_over():
-                if time.monotonic() >= deadline:
-                    message = f"not done within {self._wait_s:g} s"
-                    raise self._unfinished(CallError(EXIT_UNFINISHED, "not_removed", message))
                 time.sleep(POLL_S)
                 self._look(progress)
                 progress.show(self._known.values())
+                if time.monotonic() >= deadline and not self._is_over():
+                    message = f"not done within {self._wait_s:g} s"
+                    raise self._unfinished(CallError(EXIT_UNFINISHED, "not_removed", message))
         self._report()
 
     def _is_over(self) -> bool:
