@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gcounterd.counters.columns import Segment
-from gcounterd.counters.counters import Counters, column_image
+from gcounterd.counters.columns import Column, Segment
+from gcounterd.counters.counters import Counters
 from gcounterd.counters.images import Image
 from gcounterd.counters.keys import NAMES_PER_IMAGE
+from gcounterd.counters.states import ColumnState, state_image
+from gcounterd.ids import ColumnId
 
 
 class Checkpoint:
@@ -25,18 +27,26 @@ class Checkpoint:
 
     def __init__(self, counters: Counters, names_written: int) -> None:
         self._counters = counters
-        self._heads = [(column, column.head, column.size) for column in counters.columns.values()]
+        self._columns: list[Column] = list(counters.columns.values())
+        self._states = {column.id: self._state(column.id) for column in self._columns}
+        # Of a closed column a line may have changed that has no segment to be written.
+        self._states |= {column: self._state(column) for column in counters.settled.dirty}
         self._first_names = names_written // NAMES_PER_IMAGE
         self.names = len(counters.keys)
         self._names_written = names_written
         self._cleaned: list[Segment] = []
+
+    def _state(self, column: ColumnId) -> ColumnState:
+        line = self._counters.settled.get(column)
+        head, size = self._counters.head(column), self._counters.size(column)
+        return ColumnState(head, size, line is not None, line.final if line else 0)
 
     def images(self) -> Iterator[Image]:
         """Yield an image at a time; each is made when asked for, and between commits."""
         if self.names > self._names_written:
             for number in range(self._first_names, -(-self.names // NAMES_PER_IMAGE)):
                 yield self._counters.keys.image(number)
-        for column, _, _ in self._heads:
+        for column in self._columns:
             for number, segment in enumerate(column.segments):
                 if segment.dirty:
                     self._cleaned.append(segment)
@@ -44,7 +54,13 @@ class Checkpoint:
 
     def columns(self) -> list[Image]:
         """Return the columns' images, to be written last, with the trimming of the journal."""
-        return [column_image(column, head, size) for column, head, size in self._heads]
+        return [state_image(column, state) for column, state in self._states.items()]
+
+    def done(self) -> None:
+        """Take note that all of it is on disk."""
+        for column, state in self._states.items():
+            if state.closed and state == self._state(column):
+                self._counters.settled.dirty.pop(column, None)
 
     def undo(self) -> None:
         """Take the round back: an image could not be written, so nothing counts as clean."""

@@ -13,13 +13,14 @@ has, and are the unit of checkpoints. This module refuses to know names, totals'
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import msgpack
 import numpy as np
 import numpy.typing as npt
 
+from gcounterd.counters.base import Sums
 from gcounterd.counters.batches import Counts, Positions
 from gcounterd.counters.images import Image, Kind
 from gcounterd.errors import StorageError
@@ -42,14 +43,16 @@ class Segment:
 
     highest  the highest stamp in it
     dirty    it changed since its last image
+    base     the sums that its counts are part of, once its column is closed
     """
 
-    __slots__ = ("counts", "dirty", "highest", "rows", "size", "stamps")
+    __slots__ = ("base", "counts", "dirty", "highest", "rows", "size", "stamps")
 
-    def __init__(self, capacity: int = _FIRST_CAPACITY) -> None:
+    def __init__(self, capacity: int = _FIRST_CAPACITY, base: Sums | None = None) -> None:
         self.size = 0
         self.highest = 0
         self.dirty = True
+        self.base = base
         self.rows: Rows = np.zeros(capacity, np.uint32)
         self.counts: Counts = np.zeros(capacity, np.int64)
         self.stamps: npt.NDArray[np.int64] = np.zeros(capacity, np.int64)
@@ -89,22 +92,37 @@ class Column:
 
     busy  an apply is under way: its counts are ahead of its head, so no delta or image of it
           may be made (a torn one would break "content is fixed by version")
+    base  where its counts are summed by node, once it is closed
     """
 
-    __slots__ = ("busy", "head", "id", "segments", "size")
+    __slots__ = ("base", "busy", "head", "id", "segments", "size")
 
     def __init__(self, column: ColumnId) -> None:
         self.id = column
         self.head = 0
         self.size = 0
         self.busy = False
+        self.base: Sums | None = None
         self.segments: list[Segment] = []
+
+    @property
+    def clean(self) -> bool:
+        """Say whether its segments are on disk as they are."""
+        return not any(segment.dirty for segment in self.segments)
+
+    def closing(self, base: Sums) -> Iterator[None]:
+        """Add its counts to `base`, now and from now on, yielding between segments."""
+        self.base = base
+        for segment in self.segments:
+            base.add(segment.rows[: segment.size], segment.counts[: segment.size])
+            segment.base = base
+            yield
 
     def extend(self, rows: Sequence[int]) -> None:
         """Give the next positions to `rows`."""
         while rows:
             if not self.segments or self.segments[-1].size == SEGMENT_SIZE:
-                self.segments.append(Segment())
+                self.segments.append(Segment(base=self.base))
             segment = self.segments[-1]
             taken = rows[: SEGMENT_SIZE - segment.size]
             segment.extend(taken)
@@ -141,6 +159,8 @@ class Column:
             if rise > 0:
                 segment.counts[offset] = count
                 totals[segment.rows.item(offset)] += rise
+                if segment.base is not None:
+                    segment.base.add_one(segment.rows.item(offset), rise)
             segment.stamps[offset] = version
             segment.highest = max(segment.highest, version)
             segment.dirty = True
@@ -158,6 +178,10 @@ class Column:
     def count_at(self, position: int) -> int:
         """Return the count at one position."""
         return self.segments[position >> SEGMENT_BITS].counts.item(position & _OFFSET_MASK)
+
+    def in_base(self, position: int) -> bool:
+        """Say whether the count at a position is part of the base."""
+        return self.segments[position >> SEGMENT_BITS].base is not None
 
     def count_of_row(self, row: int, number: int) -> int:
         """Return the count of `row` if it lies in segment `number`, else 0."""
@@ -183,11 +207,12 @@ class Column:
         segment.dirty = False
         return Image(Kind.SEGMENT, self.id, number, body)
 
-    def load(self, image: Image, totals: Totals, *, upto: int, rows_max: int) -> None:
+    def load(self, image: Image, totals: Totals | None, *, upto: int, rows_max: int) -> None:
         """Take in the next segment's image, but no position at or above `upto`.
 
-        What an image holds beyond the size that the column had when its head was recorded lies
-        in the journal too, and is replayed from there.
+        Its counts are added to `totals` and to the base; without `totals` they are part of both
+        already. What an image holds beyond the size that the column had when its head was recorded
+        lies in the journal too, and is replayed from there.
         """
         n, rows, counts, stamps = _read_segment(image)
         keep = min(n, upto - self.size)
@@ -195,7 +220,7 @@ class Column:
             raise StorageError(f"segment {image.number} of a column does not follow those before")
         if keep and int(rows[:keep].max()) >= rows_max:
             raise StorageError(f"segment {image.number} of a column names unknown rows")
-        segment = Segment(min(SEGMENT_SIZE, max(_FIRST_CAPACITY, keep)))
+        segment = Segment(min(SEGMENT_SIZE, max(_FIRST_CAPACITY, keep)), self.base)
         segment.size = keep
         segment.rows[:keep] = rows[:keep]
         segment.counts[:keep] = counts[:keep]
@@ -204,7 +229,10 @@ class Column:
         segment.dirty = False
         self.segments.append(segment)
         self.size += keep
-        np.add.at(totals, segment.rows[:keep], segment.counts[:keep])
+        if totals is not None:
+            np.add.at(totals, segment.rows[:keep], segment.counts[:keep])
+            if self.base is not None:
+                self.base.add(segment.rows[:keep], segment.counts[:keep])
 
 
 def _write_run(
@@ -219,6 +247,8 @@ def _write_run(
     # `add.at`, not `totals[rows] += …`: should a peer ever name one key at two positions, both
     # still count, and the total stays the sum of the columns.
     np.add.at(totals, segment.rows[offsets], new - old)
+    if segment.base is not None:
+        segment.base.add(segment.rows[offsets], new - old)
 
 
 def _pack(values: npt.NDArray[np.int64]) -> bytes:

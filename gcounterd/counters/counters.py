@@ -7,6 +7,11 @@ that sum and nothing else: it refuses to know who sent a batch, whether it is on
 
 Applying goes in slices between which readers may run: they see part of a batch early, which is
 harmless since counts only rise; head, deltas and images see all of it at once, after the last.
+
+Closing a column therefore moves nothing in the totals. It is a line in `settled`; from then on the
+column's counts are summed by node as well (`base`), so that it need not stay in memory. It does
+while it is *warm*: until all of it is on disk, or while it is asked for. A batch for a *cold* one,
+which is on disk only, is applied after it was warmed again, by the same rule as any other.
 """
 
 from __future__ import annotations
@@ -14,15 +19,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 
-import msgpack
+import attrs
 import numpy as np
 
+from gcounterd.counters.base import Base
 from gcounterd.counters.batches import Batch
 from gcounterd.counters.columns import Column, Totals
 from gcounterd.counters.deltas import Gathering
 from gcounterd.counters.images import Image, Kind
 from gcounterd.counters.keys import KeyIndex
 from gcounterd.counters.reserves import reserve
+from gcounterd.counters.settled import Closing, Line, Settled
+from gcounterd.counters.states import read_state
 from gcounterd.counters.writer import AMOUNT_MAX, Writer
 from gcounterd.errors import ClientError, PeerError, StorageError
 from gcounterd.ids import ColumnId, NodeId, node_of
@@ -35,11 +43,17 @@ _NAMES_PER_SLICE = 512
 
 
 class Counters:
-    """Columns, the key index, totals by row, and the writer of the own column."""
+    """Columns, the key index, totals by row, and the writer of the own column.
+
+    columns  those in memory: all open ones, and closed ones that are warm
+    settled  what is known of all closed ones
+    """
 
     def __init__(self, own: ColumnId, max_counters: int = 16_000_000) -> None:
         self.keys = KeyIndex()
         self.columns: dict[ColumnId, Column] = {}
+        self.settled = Settled()
+        self.base = Base(max_counters)
         self.writer = Writer(own, self.keys, max_counters)
         # Pages that no counter has touched take no memory, so the limit is reserved at once and
         # no growth ever stalls the loop.
@@ -73,7 +87,12 @@ class Counters:
         self.writer.reopen(own)
 
     def cut(self) -> list[Batch]:
-        """Turn what was added into batches of the own column (see `Writer.cut`)."""
+        """Turn what was added into batches of the own column (see `Writer.cut`).
+
+        Nothing while that column is closed: its writer does not go on in it (see `reopen`).
+        """
+        if self.is_closed(self.writer.own):
+            return []
         return self.writer.cut(self.columns.get(self.writer.own))
 
     # -- taking in --------------------------------------------------------------------------
@@ -81,26 +100,108 @@ class Counters:
     def head(self, column: ColumnId) -> int:
         """Return the version of `column` that is taken in, 0 if none is."""
         held = self.columns.get(column)
-        return held.head if held else 0
+        if held is not None:
+            return held.head
+        line = self.settled.get(column)
+        return line.version if line else 0
 
     def size(self, column: ColumnId) -> int:
         """Return how many positions of `column` are known here."""
         held = self.columns.get(column)
-        return held.size if held else 0
+        if held is not None:
+            return held.size
+        line = self.settled.get(column)
+        return line.size if line else 0
 
     def hold(self, column: ColumnId) -> None:
         """Hold a column, if it is not held yet, of which nothing is known."""
         self.columns.setdefault(column, Column(column))
 
     def own_count(self, key: bytes) -> int:
-        """Return what the running own column holds of `key`, in one look-up."""
+        """Return what the running own column holds of `key` beside the base, in one look-up."""
         column = self.columns.get(self.writer.own)
         position = self.writer.place(self.keys.find(key))
-        return column.count_at(position) if column and position is not None else 0
+        if column is None or position is None:
+            return 0
+        return 0 if column.in_base(position) else column.count_at(position)
 
     def heads(self) -> dict[ColumnId, int]:
-        """Return the head of every column."""
-        return {column.id: column.head for column in self.columns.values()}
+        """Return the head of every open column."""
+        return {column.id: column.head for column in self.columns.values() if column.base is None}
+
+    def all_heads(self) -> dict[ColumnId, int]:
+        """Return the version of every column that ever was, as far as it is taken in."""
+        lines = ((column, self.settled.get(column)) for column in self.settled)
+        return self.heads() | {column: line.version for column, line in lines if line}
+
+    # -- closing ----------------------------------------------------------------------------
+
+    def is_open(self, column: ColumnId) -> bool:
+        """Say whether a column is held and open."""
+        return column in self.columns and column not in self.settled
+
+    def is_closed(self, column: ColumnId) -> bool:
+        """Say whether a column is closed or forgotten."""
+        return column in self.settled
+
+    def is_cold(self, column: ColumnId) -> bool:
+        """Say whether a column has to be read from disk before it can be raised or given out."""
+        line = self.settled.get(column)
+        cold = column not in self.columns and line is not None
+        return cold and line is not None and not line.forgotten and line.size > 0
+
+    def closing(self, closings: Iterable[Closing]) -> Iterator[None]:
+        """Close columns at the version held of each, yielding between slices.
+
+        Of one that is closed already, or forgotten, only the final version is noted.
+        """
+        for closing in closings:
+            line = self.settled.get(closing.column)
+            if line is not None:
+                final = max(line.final, closing.final)
+                self.settled.put(closing.column, attrs.evolve(line, final=final))
+                continue
+            column = self.columns.get(closing.column)
+            if column is None:
+                self.settled.put(closing.column, Line(0, closing.final))
+                continue
+            yield from column.closing(self.base.of(node_of(column.id)))
+            self.settled.put(column.id, Line(column.head, closing.final, column.size))
+
+    def warm(self, column: Column) -> None:
+        """Put a column in memory that was read by `read_cold`, unless it is there or has risen."""
+        line = self.settled.get(column.id)
+        if column.id not in self.columns and line is not None and line.version == column.head:
+            self.columns[column.id] = column
+
+    def warm_columns(self) -> list[ColumnId]:
+        """Return the closed columns in memory."""
+        return [column.id for column in self.columns.values() if self.is_closed(column.id)]
+
+    def may_chill(self, column: ColumnId) -> bool:
+        """Say whether a column is closed, and on disk as it is."""
+        held = self.columns[column]
+        is_written = column in self.settled and column not in self.settled.dirty
+        return is_written and held.clean and not held.busy
+
+    def chill(self, column: ColumnId) -> None:
+        """Let go of a column for which `may_chill` holds."""
+        assert self.may_chill(column)
+        del self.columns[column]
+
+    def read_cold(self, column: ColumnId, images: Iterable[Image]) -> Column:
+        """Make a closed column from its segments' images; raise `StorageError`."""
+        line = self.settled.get(column)
+        assert line is not None
+        assert not line.forgotten
+        read = Column(column)
+        read.base = self.base.of(node_of(column))
+        for image in images:
+            read.load(image, None, upto=line.size, rows_max=len(self.keys))
+        if read.size != line.size:
+            raise StorageError("a segment of a closed column is missing")
+        read.head = line.version
+        return read
 
     def apply(self, batch: Batch) -> None:
         """Take in a batch in one go; see `applying`."""
@@ -113,11 +214,9 @@ class Counters:
         A version we have is ignored. The caller has checked the batch (`check_batch`) and applies
         one at a time.
         """
-        column = self.columns.get(batch.column)
-        if column is None:
-            column = self.columns[batch.column] = Column(batch.column)
-        if batch.version <= column.head:
+        if batch.version <= self.head(batch.column):
             return
+        column = self._held(batch.column)
         assert batch.since <= column.head, "a gap must be asked for, not applied"
         column.busy = True
         sliced = False
@@ -136,6 +235,19 @@ class Counters:
             sliced = True
         column.head = batch.version
         column.busy = False
+        line = self.settled.get(column.id)
+        if line is not None:
+            self.settled.put(column.id, Line(column.head, line.final, column.size))
+
+    def _held(self, column: ColumnId) -> Column:
+        """Return a column in memory, made if nothing is known of it yet."""
+        held = self.columns.get(column)
+        if held is None:
+            assert not self.is_cold(column), "a cold column is warmed before it is raised"
+            held = self.columns[column] = Column(column)
+            if self.is_closed(column):
+                held.base = self.base.of(node_of(column))
+        return held
 
     def _place(self, column: Column, names: tuple[bytes, ...]) -> None:
         rows = self.keys.rows(names)
@@ -153,17 +265,18 @@ class Counters:
 
     def share_of_row(self, row: int) -> Iterator[tuple[NodeId, int] | None]:
         """Yield (original node, count) for what each segment holds of a row, None to pause."""
+        yield from self.base.of_row(row)
         for column in list(self.columns.values()):
-            for number in range(len(column.segments)):
-                count = column.count_of_row(row, number)
+            for number, segment in enumerate(column.segments):
+                count = 0 if segment.base is not None else column.count_of_row(row, number)
                 yield (node_of(column.id), count) if count else None
 
     def digest_hash(self) -> bytes:
-        """Return 16 bytes that are equal where all heads are."""
+        """Return 16 bytes that are equal where the heads of all open columns are."""
         digest = hashlib.blake2b(digest_size=16)
-        for column in sorted(self.columns):
+        for column, head in sorted(self.heads().items()):
             digest.update(column)
-            digest.update(self.columns[column].head.to_bytes(8, "big"))
+            digest.update(head.to_bytes(8, "big"))
         return digest.digest()
 
     # -- disk -------------------------------------------------------------------------------
@@ -181,9 +294,7 @@ class Counters:
                     self.keys.load(image)
                     self._reserve()
                 case Kind.COLUMN:
-                    head, sizes[column] = read_column(image)
-                    self.columns[column] = Column(column)
-                    self.columns[column].head = head
+                    sizes[column] = self._load_state(column, image)
                 case Kind.SEGMENT:
                     self._load_segment(image, column, sizes.get(column, 0))
                 case Kind.ROSTER:
@@ -191,6 +302,16 @@ class Counters:
         for column, size in sizes.items():
             if self.columns[column].size != size:
                 raise StorageError("a segment of a column is missing")
+
+    def _load_state(self, column: ColumnId, image: Image) -> int:
+        state = read_state(image)
+        held = self.columns[column] = Column(column)
+        held.head = state.head
+        if state.closed:
+            held.base = self.base.of(node_of(column))
+            self.settled.put(column, Line(state.head, state.final, state.size))
+            del self.settled.dirty[column]
+        return state.size
 
     def _reserve(self) -> None:
         """Make room where merged counters took the index beyond its limit."""
@@ -212,28 +333,13 @@ class Counters:
         return self._totals
 
     def recount(self) -> Totals:
-        """Add all columns up afresh: what `totals` must equal (a checker's oracle)."""
-        fresh: Totals = np.zeros(len(self._totals), np.int64)
+        """Add base and open columns up afresh: what `totals` must equal (a checker's oracle)."""
+        fresh: Totals = self.base.total(len(self._totals))
         for column in self.columns.values():
             for segment in column.segments:
-                np.add.at(fresh, segment.rows[: segment.size], segment.counts[: segment.size])
+                if segment.base is None:
+                    np.add.at(fresh, segment.rows[: segment.size], segment.counts[: segment.size])
         return fresh
-
-
-def column_image(column: Column, head: int, size: int) -> Image:
-    """Encode what a start must know of a column beside its segments."""
-    return Image(Kind.COLUMN, column.id, 0, msgpack.packb([head, size]))
-
-
-def read_column(image: Image) -> tuple[int, int]:
-    """Return (head, size) from a column's image."""
-    try:
-        head, size = msgpack.unpackb(image.body)
-    except (ValueError, TypeError, msgpack.UnpackException) as error:
-        raise StorageError(f"a column's image is malformed: {error}") from None
-    if not (isinstance(head, int) and isinstance(size, int) and head >= 0 and size >= 0):
-        raise StorageError("a column's image is malformed")
-    return head, size
 
 
 def check_batch(batch: Batch, size: int) -> int:

@@ -21,9 +21,11 @@ import trio
 
 from gcounterd.counters.batches import Block
 from gcounterd.counters.checkpoint import Checkpoint
+from gcounterd.counters.columns import Column
 from gcounterd.daemon.logs import get_logger
 from gcounterd.daemon.longest import Longest
 from gcounterd.errors import ClientError, StorageError
+from gcounterd.ids import ColumnId
 from gcounterd.node.effects import Effect
 from gcounterd.node.node import Node
 from gcounterd.node.records import Group, TakeBatch
@@ -73,8 +75,13 @@ class Commits:
         durability: Durability,
         perform: Callable[[Sequence[Effect]], None],
         names_on_disk: int,
+        read_cold: Callable[[ColumnId], Awaitable[Column | None]],
     ) -> None:
-        """`perform` carries effects out; `names_on_disk` is what recovery found in images."""
+        """`perform` carries effects out; `names_on_disk` is what recovery found in images.
+
+        `read_cold` reads a closed column from disk.
+        """
+        self._read_cold = read_cold
         self._node = node
         self._store = store
         self._durability = durability
@@ -139,7 +146,10 @@ class Commits:
             outcome, group = self._gathering, None
             try:
                 await self._act_between()
-                outcome, self._gathering = self._gathering, _Outcome()
+                if self._node.settlement.holds_back:
+                    outcome = _Outcome()  # whoever added something waits for a new column
+                else:
+                    outcome, self._gathering = self._gathering, _Outcome()
                 group = self._node.cut()
                 if group is not None:
                     await self._commit(group, outcome)
@@ -205,6 +215,7 @@ class Commits:
         return await trio.to_thread.run_sync(encode_group, group)
 
     async def _apply(self, group: Group) -> None:
+        await self._warm(group)
         self._idle = trio.Event()
         with trio.CancelScope(shield=True):  # half an apply must not be left behind
             for number, _ in enumerate(self._node.applying(group), 1):
@@ -215,6 +226,15 @@ class Commits:
         self._applied = self._seq
         self._perform(self._node.committed(group, trio.current_time()))
         self.number += 1
+
+    async def _warm(self, group: Group) -> None:
+        """Read the closed columns that a durable group raises."""
+        settlement = self._node.settlement
+        with trio.CancelScope(shield=True):
+            while lacking := settlement.lacking(group):
+                for column in lacking:
+                    read = await self._read_cold(column)
+                    settlement.warm(column, read, trio.current_time())
 
     def _end(self, error: BaseException, outcome: _Outcome) -> None:
         """Tell everyone who waits, now or later, that nothing is committed any more."""
@@ -243,6 +263,8 @@ class Commits:
 
     def _is_checkpoint_due(self) -> bool:
         images = self._store.image_bytes
+        if self._node.settlement.warming.crowded:
+            return True
         return self._store.journal_bytes > max(JOURNAL_BYTES_MIN, images // JOURNAL_SHARE_OF_IMAGES)
 
     async def checkpoint(self) -> None:
@@ -264,6 +286,7 @@ class Commits:
             round_.undo()
             raise
         self._names_on_disk = round_.names
+        round_.done()
         self.checkpoints += 1
 
     async def _between_applies(self) -> None:

@@ -17,15 +17,17 @@ from typing import assert_never
 import attrs
 import trio
 
+from gcounterd.counters.columns import Column
+from gcounterd.daemon.cold import ColdColumns
 from gcounterd.daemon.commits import Commits
 from gcounterd.daemon.events import ALARMS, History
 from gcounterd.daemon.identity import Identity
 from gcounterd.daemon.logs import get_logger
 from gcounterd.errors import RefusedError, StorageError
-from gcounterd.ids import Epoch, show
+from gcounterd.ids import ColumnId, Epoch, show
 from gcounterd.links.limits import Limits
 from gcounterd.links.transport import Transport
-from gcounterd.node.effects import Dial, Drop, Effect, Exit, Notice, ReadDone, Redraw, Send
+from gcounterd.node.effects import Dial, Drop, Effect, Exit, Load, Notice, ReadDone, Redraw, Send
 from gcounterd.node.grades import Grade
 from gcounterd.node.messages import Channel, Hello, Message, Part, Refusal
 from gcounterd.node.node import Node
@@ -70,7 +72,10 @@ class Driver:
         timing = node.config.timing
         limits = Limits.patient(timing.interval, timing.timeout)
         self.transport = Transport(self, limits=limits)
-        self.commits = Commits(node, store, durability, self.carry_out, names_on_disk)
+        self.cold = ColdColumns(node.counters, store)
+        self.commits = Commits(
+            node, store, durability, self.carry_out, names_on_disk, self.cold.read
+        )
         self.events: collections.Counter[str] = collections.Counter()
         # A life is a process, also where that process draws a second epoch.
         self.history = History(show(node.config.epoch))
@@ -102,6 +107,8 @@ class Driver:
                         waiting.done.set()
                 case Redraw(above):
                     self.commits.between(partial(self._redraw, above))
+                case Load(column):
+                    self.cold.ask(column)
                 case Exit():
                     self._ended = effect
                     self._nudge.set()
@@ -121,6 +128,11 @@ class Driver:
             return
         log.warning("epoch_redrawn", epoch=show(epoch))
         self.carry_out(self.node.reopen(epoch, trio.current_time()))
+
+    def loaded(self, column: ColumnId, read: Column | None) -> None:
+        """Hand a closed column to the node that it had asked for."""
+        now = trio.current_time()
+        self._input(self.node.settlement.loaded(column, read, now), now)
 
     def _note(self, notice: Notice) -> None:
         self.events[notice.name] += 1

@@ -83,7 +83,8 @@ class Metrics(Collector):
         yield members
         yield _gauge("ready", "1 if the node is caught up.", not self._views.reasons())
         yield _gauge("counters", "Names in the key index.", len(node.counters.keys))
-        yield _gauge("columns", "Open columns.", len(node.counters.columns))
+        yield _gauge("columns", "Open columns.", len(node.counters.heads()))
+        yield _gauge("closed_columns", "Closed columns.", len(node.counters.settled))
         yield _gauge("links", "Open bulk links.", len(node.peers.on(Channel.BULK)))
         yield _gauge("fetching_columns", "Columns asked for.", len(node.exchange.progress))
         yield _gauge("intake_bytes", "Received, not committed.", node.intake.size_bytes)

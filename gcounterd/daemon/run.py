@@ -128,6 +128,7 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
         if booted.mended:
             await driver.commits.checkpoint()
         nursery.start_soon(driver.commits.run_checkpoints)
+        nursery.start_soon(driver.cold.run, driver.loaded)
         listeners = [
             await listen_tcp(settings.http.host, settings.http.port),
             listen_unix(admin_socket(settings.data_dir)),
@@ -225,5 +226,8 @@ async def _stop(everything: trio.CancelScope, driver: Driver, api: _Api) -> None
     await api.done.wait()
     with trio.move_on_after(_FLUSH_S):
         await driver.commits.flush()
+        if driver.node.counters.writer.idle:
+            driver.node.settlement.closings.finish()
+            await driver.commits.flush()
     driver.carry_out(driver.node.leave())
     everything.cancel()

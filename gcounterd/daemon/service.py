@@ -23,7 +23,7 @@ from gcounterd.daemon.draining import Draining
 from gcounterd.daemon.driver import Driver
 from gcounterd.daemon.invitations import invite
 from gcounterd.errors import ClientError, StorageError
-from gcounterd.ids import node_of
+from gcounterd.ids import ColumnId, node_of
 from gcounterd.members.approvals import TOKEN_BYTES, hash_token
 
 T = TypeVar("T")
@@ -86,36 +86,48 @@ class Service:
     async def share(self, key: bytes) -> int:
         """Return what this node counted itself, over all its columns ever."""
         while True:
-            own = self._counters.writer.own
-            older = await self._older_share(key)
-            if own == self._counters.writer.own:  # else a new epoch began meanwhile
-                return older + self._counters.own_count(key)
+            lives = self._open_lives()
+            older = await self._older_share(key, lives)
+            if lives == self._open_lives():  # else one was closed or opened meanwhile
+                return older + self._settled_share(key)
 
-    async def _older_share(self, key: bytes) -> int:
-        row = self._counters.keys.find(key)
+    def _open_lives(self) -> list[ColumnId]:
+        """Return this node's open columns but the running one: few, and only for a moment."""
         config = self._node.config
+        return [
+            column
+            for column in self._counters.heads()
+            if node_of(column) == config.node and column != config.column
+        ]
+
+    async def _older_share(self, key: bytes, lives: list[ColumnId]) -> int:
+        row = self._counters.keys.find(key)
         total = 0
-        for column in list(self._counters.columns.values()):
-            if row is None or node_of(column.id) != config.node or column.id == config.column:
-                continue
+        for column in [self._counters.columns[life] for life in lives]:
             for number in range(len(column.segments)):
-                total += column.count_of_row(row, number)
+                total += 0 if row is None else column.count_of_row(row, number)
                 await trio.lowlevel.checkpoint()
         return total
+
+    def _settled_share(self, key: bytes) -> int:
+        """Return what closed columns and the running one hold: two look-ups."""
+        row = self._counters.keys.find(key)
+        closed = 0 if row is None else self._counters.base.at(self._node.config.node, row)
+        return closed + self._counters.own_count(key)
 
     async def raise_share(self, key: bytes, at_least: int) -> int:
         """Raise this node's share to at least that much, durably."""
         if not 0 <= at_least <= COUNT_MAX:
             raise ClientError(400, "bad_amount", "at_least is 0 to 2^53")
-        older, own = 0, None
+        older, lives = 0, None
         while True:
-            if own != self._counters.writer.own:  # at first, and where a new epoch began meanwhile
-                own = self._counters.writer.own
-                older = await self._older_share(key)
+            if lives != self._open_lives():  # at first, and where one was closed or opened
+                lives = self._open_lives()
+                older = await self._older_share(key, lives)
                 continue
             # From here to the increment nobody else may run, or a commit between the two looks
             # would make what is missing seem larger than it is.
-            share = older + self._counters.own_count(key)
+            share = older + self._settled_share(key)
             waiting = self._counters.writer.waiting(key)
             missing = at_least - share - waiting
             if missing > 0:
@@ -167,7 +179,7 @@ class Service:
         roster = self._node.roster
         twice = [e.name for e in roster.belonging() if roster.label(e.node) != e.name]
         doubles = [f"two members are named '{name}'" for name in twice]
-        columns = len(self._counters.columns)
+        columns = len(self._counters.heads())
         crowd = [f"{columns} columns are open, more than {OPEN_COLUMNS_MAX}: islands were merged"]
         crowded = crowd if columns > OPEN_COLUMNS_MAX else []
         seen = self._cluster_warnings()

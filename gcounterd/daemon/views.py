@@ -42,7 +42,7 @@ class Views:
 
     def cluster(self) -> dict[str, object]:
         """Return the members as this node sees them."""
-        columns = Counter(node_of(column) for column in self._node.counters.columns)
+        columns = Counter(node_of(column) for column in self._node.counters.heads())
         detector = self._node.detector
         return {
             "cluster": self._node.config.cluster,
@@ -125,7 +125,8 @@ class Views:
             "ready": not reasons,
             "reasons": reasons,
             "counters": len(node.counters.keys),
-            "columns": len(node.counters.columns),
+            "columns": len(node.counters.heads()),
+            "closed": len(node.counters.settled),
             "members": len(node.roster.belonging()),
             "linked": len(node.peers.on(Channel.CONTROL)),
             "alone": node.detector.alone,

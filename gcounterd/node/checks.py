@@ -1,8 +1,9 @@
 """Checks: comparing with a peer by hash, when a link opens and from time to time.
 
-Theory. Two nodes that hold the same need not tell each other so at length: hashes of the roster
-and of all heads are exchanged, and only the part that differs is followed up, the roster by
-`node.levelling`, heads by a whole digest (`node.exchange`). Equal hashes mean what the full
+Theory. Two nodes that hold the same need not tell each other so at length: hashes of the roster,
+of the heads of open columns and of settled columns are exchanged, and only the part that differs is
+followed up: the roster by `node.levelling`, heads by a whole digest (`node.exchange`), settled
+columns page by page (`node.settling`). Equal hashes mean what the full
 exchange would have meant: a peer with our roster holds our entry and knows nobody that we do not
 know, so it confirms us; a peer with our heads has nothing that we lack.
 
@@ -26,6 +27,7 @@ from gcounterd.node.joining import Joining
 from gcounterd.node.levelling import Levelling
 from gcounterd.node.messages import Channel, RosterList, StateHash
 from gcounterd.node.peers import Link, Peers
+from gcounterd.node.settling import Settling
 from gcounterd.node.spreading import tell
 
 # How often a newcomer asks those that have not confirmed it, at least and at most, and how many
@@ -51,6 +53,7 @@ class Checks:
         approving: Approving,
         joining: Joining,
         levelling: Levelling,
+        settling: Settling,
         rng: Random,
     ) -> None:
         self._config = config
@@ -60,6 +63,7 @@ class Checks:
         self._approving = approving
         self._joining = joining
         self._levelling = levelling
+        self._settling = settling
         self._rng = rng
         # Links whose roster differed while another was being levelled; asked again after it.
         self._later: dict[int, None] = {}
@@ -83,7 +87,8 @@ class Checks:
 
     def _say(self, *links: Link, asks: bool) -> Send:
         roster, heads = self._roster.hash(), self._exchange.heads_hash()
-        message = StateHash(roster, heads, asks, self._approving.hash())
+        settled = self._settling.hash()
+        message = StateHash(roster, heads, settled, asks, self._approving.hash())
         return Send(tuple([link.id for link in links]), message)
 
     def take(self, link: Link, message: StateHash, now: float) -> list[Effect]:
@@ -101,6 +106,10 @@ class Checks:
             self._exchange.level(link)
         elif message.asks or link.told is None:
             effects += self._exchange.tell_all(link)
+        if message.settled == self._settling.hash():
+            self._settling.level(link)
+        elif not message.asks:
+            effects += self._settling.begin(link)
         return effects
 
     def _level(self, link: Link, now: float) -> list[Effect]:

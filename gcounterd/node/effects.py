@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import attrs
 
-from gcounterd.ids import Epoch
+from gcounterd.ids import ColumnId, Epoch
 from gcounterd.node.messages import Channel, Message, Refusal
 
 
@@ -59,6 +59,13 @@ class Redraw:
 
 
 @attrs.frozen
+class Load:
+    """Read a closed column from disk, put it in memory (`Counters.warm`) and call `Node.loaded`."""
+
+    column: ColumnId
+
+
+@attrs.frozen
 class Notice:
     """Something an operator may want to read, count or watch; `name` is stable."""
 
@@ -74,4 +81,4 @@ class ReadDone:
     missing: tuple[str, ...]
 
 
-Effect = Dial | Send | Drop | Exit | Redraw | Notice | ReadDone
+Effect = Dial | Send | Drop | Exit | Redraw | Load | Notice | ReadDone

@@ -1,18 +1,18 @@
-"""The exchange: anti-entropy over bulk links, and deltas asked for and served.
+"""The exchange: anti-entropy over bulk links, and deltas asked for.
 
 Theory. Columns have one writer and a head each, so two replicas compare by heads, and what one
 lacks it asks for: pulling makes every message harmless to lose, repeat or reorder. Where the hash
 of all heads differs (`node.checks`) they are told whole; then, each second, one random peer is told
 the heads that changed since it was told last. Cost follows what changed, not how much there is.
 
-A `Want` names a part; the asked one serves a window of parts, one a step, and the asker asks for
-the next when the window is in. The exchange refuses to know commits: what arrives goes to the
-intake, and only applied heads are told.
+A `Want` names a part; the asked one serves a window of parts (`node.serving`), and the asker asks
+for the next when the window is in. Digests are of open columns; a closed one is named where a late
+batch has raised it, and compared by its line otherwise (`node.settling`). The exchange refuses to
+know commits: what arrives goes to the intake, and only applied heads are told.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from random import Random
 
@@ -20,7 +20,7 @@ import attrs
 
 from gcounterd.counters.batches import Batch
 from gcounterd.counters.counters import OPEN_COLUMNS_MAX, Counters
-from gcounterd.counters.deltas import Gathering, Stage
+from gcounterd.counters.deltas import Stage
 from gcounterd.errors import PeerError
 from gcounterd.ids import ColumnId, NodeId
 from gcounterd.node.config import Config
@@ -28,23 +28,18 @@ from gcounterd.node.effects import Effect, Send
 from gcounterd.node.intake import Intake
 from gcounterd.node.messages import Digest, Part, Want
 from gcounterd.node.peers import Link
+from gcounterd.node.serving import PARTS_PER_WANT, Serving
 
-# Parts served for one want, and columns asked of one peer at a time: 3 x 4 x 240 KiB stay below
-# a bulk queue's 4 MiB.
-PARTS_PER_WANT = 4
+# Columns asked of one peer at a time.
 WANTS_PER_LINK_MAX = 3
 # A delta that made no progress in so many attempts is dropped; the next digest starts afresh.
 _ATTEMPTS_MAX = 3
 # Parts kept to be resumed after a lost link, as long as a peer may take to come back; they are
 # large, and the head they lead to may be nowhere any more.
 STAGE_KEPT_S = 30.0
-# Gatherings kept to be resumed; the oldest is forgotten, and its receiver starts again.
-GATHERINGS_MAX = 256
 # Columns known to be ahead at a peer and not asked for yet; others are told again by the digests
 # and hashes to come. Each message may look at all of them.
 AHEAD_MAX = 1024
-# Wants waiting to be served; more are dropped, and asked again by their askers.
-SERVING_MAX = 4096
 
 
 @attrs.define(eq=False)
@@ -69,18 +64,6 @@ class _Staged:
     until: float = 0.0
 
 
-@attrs.define(eq=False)
-class _Serving:
-    """A window of parts to send."""
-
-    link: Link
-    column: ColumnId
-    name: bytes
-    gathering: Gathering
-    next: int
-    until: int
-
-
 class Exchange:
     """What is told, asked and served; one per node."""
 
@@ -93,13 +76,11 @@ class Exchange:
         self._ahead: dict[ColumnId, tuple[Link, int]] = {}
         self._asked: dict[ColumnId, _Asked] = {}
         self._stages: dict[ColumnId, _Staged] = {}
-        self._serving: deque[_Serving] = deque()
-        self._gatherings: dict[tuple[NodeId, ColumnId], tuple[bytes, Gathering]] = {}
-        self._gathered = 0
+        self.serving = Serving(config, counters)
         self._rng = rng
         self._gossip_due = now + config.digest_every * rng.random()
         self._tell_all_due = False
-        self._changes: dict[ColumnId, int] = dict.fromkeys(counters.columns, 0)
+        self._changes: dict[ColumnId, int] = dict.fromkeys(counters.heads(), 0)
         self._change = 0
         self._hash: bytes | None = None
 
@@ -113,8 +94,14 @@ class Exchange:
             self._changes.pop(column, None)
             self._changes[column] = self._change
 
+    def closed_columns(self, columns: Iterable[ColumnId]) -> None:
+        """Note that columns are closed: their lines are told now, and not their heads."""
+        self._hash = None
+        for column in columns:
+            self._changes.pop(column, None)
+
     def heads_hash(self) -> bytes:
-        """Return 16 bytes that are equal where all heads are."""
+        """Return 16 bytes that are equal where the heads of all open columns are."""
         if self._hash is None:
             self._hash = self._counters.digest_hash()
         return self._hash
@@ -124,7 +111,7 @@ class Exchange:
         link.told = self._change
 
     def tell_all(self, link: Link) -> list[Effect]:
-        """Tell a peer every head: its hash of them differs."""
+        """Tell a peer the head of every open column: its hash of them differs."""
         link.told = self._change
         heads = self._counters.heads()
         if len(heads) <= OPEN_COLUMNS_MAX:
@@ -151,14 +138,17 @@ class Exchange:
         """Take note that a commit failed: what peers sent is dropped, and was told us only once."""
         self._tell_all_due = True
 
-    def gossip(self, links: list[Link], now: float) -> list[Effect]:
-        """Tell one random peer of `links` what changed, if that is due."""
+    def gossip(self, links: list[Link], now: float) -> tuple[Link | None, list[Effect]]:
+        """Tell one random peer of `links` what changed, if that is due; return which."""
         if now < self._gossip_due:
-            return []
+            return None, []
         self._gossip_due = now + self._config.digest_every * self._rng.uniform(0.8, 1.2)
         told_all, self._tell_all_due = self._tell_all_due, False
         effects = [effect for link in links if told_all for effect in self.tell_all(link)]
-        return effects + (self.tell_changes(self._rng.choice(links)) if links else [])
+        if not links:
+            return None, effects
+        link = self._rng.choice(links)
+        return link, effects + self.tell_changes(link)
 
     # -- asking -----------------------------------------------------------------------------
 
@@ -249,7 +239,7 @@ class Exchange:
         """Forget what was asked of and served on a link; stages stay, to be resumed."""
         self._asked = {c: asked for c, asked in self._asked.items() if asked.link != link}
         self._ahead = {c: at for c, at in self._ahead.items() if at[0].id != link}
-        self._serving = deque(s for s in self._serving if s.link.id != link)
+        self.serving.closed(link)
 
     def retry(self, now: float) -> list[Effect]:
         """Ask again where nothing came for too long."""
@@ -275,76 +265,11 @@ class Exchange:
             or (now < staged.until and self._counters.head(column) < staged.head)
         }
 
-    # -- serving ----------------------------------------------------------------------------
-
-    def serve(self, link: Link, want: Want) -> None:
-        """Queue a window of parts for a peer; `serve_step` sends them.
-
-        Raises `PeerError` for a part that cannot follow what was sent.
-        """
-        if want.column not in self._counters.columns:
-            raise PeerError("bad_want", "a column that was never offered")
-        self._serving = deque(
-            s for s in self._serving if s.link is not link or s.column != want.column
-        )
-        if len(self._serving) >= SERVING_MAX or self._counters.head(want.column) <= want.head:
-            return
-        name, gathering = self._gathering(link.peer, want)
-        part = want.part if name == want.gathering else 0
-        if part > gathering.next:
-            raise PeerError("bad_want", "a part beyond the next one")
-        until = part + PARTS_PER_WANT
-        self._serving.append(_Serving(link, want.column, name, gathering, part, until))
-
-    def _gathering(self, peer: NodeId, want: Want) -> tuple[bytes, Gathering]:
-        held = self._gatherings.pop((peer, want.column), None)
-        if held is None or held[0] != want.gathering:
-            self._gathered += 1
-            name = self._config.nonce[:5] + (self._gathered % 2**24).to_bytes(3, "big")
-            held = (name, self._counters.gather(want.column, want.head, want.size))
-            while len(self._gatherings) >= GATHERINGS_MAX:
-                del self._gatherings[next(iter(self._gatherings))]
-        self._gatherings[peer, want.column] = held
-        return held
-
-    @property
-    def can_serve(self) -> bool:
-        """Say whether a step of serving could do something now."""
-        return any(not self._counters.columns[s.column].busy for s in self._serving)
-
-    def serve_step(self) -> list[Effect]:
-        """Gather and send one part (or a whole last part) of one window; bounded work."""
-        for _ in range(len(self._serving)):
-            serving = self._serving.popleft()
-            if not self._counters.columns[serving.column].busy:
-                return self._serve_next(serving)
-            self._serving.append(serving)  # its turn comes after the apply
-        return []
-
-    def _serve_next(self, serving: _Serving) -> list[Effect]:
-        pieces = serving.gathering.pieces(serving.next)
-        serving.next += len(pieces)
-        if not pieces[-1].version and serving.next < serving.until:
-            self._serving.append(serving)
-        since = serving.gathering.since
-        return [
-            Send(
-                (serving.link.id,),
-                Part(serving.column, serving.name, p.number, since, p.version, p.block),
-            )
-            for p in pieces
-        ]
-
     # -- time -------------------------------------------------------------------------------
 
     def next_wake(self) -> float:
         """Return when to gossip or to ask again, at the latest."""
         return min([self._gossip_due, *(asked.deadline for asked in self._asked.values())])
-
-    @property
-    def gatherings(self) -> int:
-        """Return how many gatherings are kept to be resumed."""
-        return len(self._gatherings)
 
     @property
     def progress(self) -> dict[ColumnId, int]:

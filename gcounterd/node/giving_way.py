@@ -107,7 +107,7 @@ class GivingWay:
 
     def _heads(self) -> dict[ColumnId, int]:
         """Return the heads of our node's columns, of this and of earlier processes."""
-        heads = self._counters.heads().items()
+        heads = self._counters.all_heads().items()
         return {column: head for column, head in heads if node_of(column) == self._own and head}
 
     def _ask_host(self, now: float) -> list[Effect]:

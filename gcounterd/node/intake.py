@@ -13,15 +13,24 @@ from __future__ import annotations
 
 from gcounterd.counters.batches import Batch
 from gcounterd.counters.counters import Counters, check_batch
+from gcounterd.counters.settled import Closing
 from gcounterd.ids import ColumnId, NodeId
 from gcounterd.members.approvals import Approval, Key, keep_last, merge_approvals
 from gcounterd.members.roster import Entry, merge_entries
-from gcounterd.node.records import Group, Record, TakeApprovals, TakeBatch, TakeEntries
+from gcounterd.node.records import (
+    Group,
+    Record,
+    TakeApprovals,
+    TakeBatch,
+    TakeClosings,
+    TakeEntries,
+)
 
 # More than this and readers of links pause until a commit is through.
 INTAKE_BYTES_MAX = 4 * 1024 * 1024
 # What a batch costs beside its bytes, in memory and in work: so many small ones are few enough.
 BATCH_OVERHEAD_BYTES = 1024
+CLOSING_BYTES = 128
 
 
 class Intake:
@@ -30,6 +39,7 @@ class Intake:
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
         self._batches: list[Batch] = []
+        self._closings: dict[ColumnId, Closing] = {}
         self._entries: dict[NodeId, Entry] = {}
         self._committing: dict[NodeId, None] = {}
         self._approvals: dict[Key, Approval] = {}
@@ -37,7 +47,7 @@ class Intake:
         self.size_bytes = 0
 
     def __bool__(self) -> bool:
-        return bool(self._batches or self._entries or self._approvals)
+        return bool(self._batches or self._closings or self._entries or self._approvals)
 
     @property
     def full(self) -> bool:
@@ -68,6 +78,15 @@ class Intake:
         self.size_bytes += size + BATCH_OVERHEAD_BYTES
         return True
 
+    def take_closings(self, closings: tuple[Closing, ...]) -> None:
+        """Queue closings of columns; one that is queued already is merged, so stands once."""
+        for closing in closings:
+            queued = self._closings.get(closing.column)
+            if queued is None:
+                self.size_bytes += CLOSING_BYTES
+            if queued is None or closing.final > queued.final:
+                self._closings[closing.column] = closing
+
     def take_entries(self, entries: tuple[Entry, ...]) -> None:
         """Queue roster entries; a member that is queued already is merged, so stands once."""
         for entry in entries:
@@ -85,13 +104,15 @@ class Intake:
     def cut(self, own: list[Batch]) -> Group:
         """Make one group of all that waits and of our own batches."""
         records: list[Record] = [TakeBatch(batch) for batch in (*self._batches, *own)]
+        if self._closings:
+            records.append(TakeClosings(tuple(self._closings.values())))
         if self._approvals:
             records.append(TakeApprovals(tuple(self._approvals.values())))
         if self._entries:
             records.append(TakeEntries(tuple(self._entries.values())))
-        facts = bool(self._approvals or self._entries)
+        facts = bool(self._closings or self._approvals or self._entries)
         self._committing = dict.fromkeys(self._entries)
-        self._batches, self._entries, self._approvals = [], {}, {}
+        self._batches, self._closings, self._entries, self._approvals = [], {}, {}, {}
         self.size_bytes = 0
         return Group(tuple(records), facts, bool(own))
 
@@ -108,9 +129,11 @@ class Intake:
         self._batches = []
         self._committing = {}
         self._expected = {}
-        self.size_bytes = 0
+        self.size_bytes = CLOSING_BYTES * len(self._closings)
         for record in group.records:
             match record:
+                case TakeClosings(closings):
+                    self.take_closings(closings)
                 case TakeEntries(entries):
                     self.take_entries(entries)
                 case TakeApprovals(approvals):

@@ -48,6 +48,7 @@ class Joining:
         self._damaged = damaged
         self._confirmed: dict[NodeId, None] = {}
         self._heard: dict[NodeId, None] = {}
+        self._heard_settled: dict[NodeId, None] = {}
         # By column, what each peer that has it said.
         self._targets: dict[ColumnId, dict[NodeId, int]] = {}
         self.last_refusal = ""
@@ -62,18 +63,24 @@ class Joining:
         return peer in self._confirmed
 
     def hear(self, peer: NodeId, heads: dict[ColumnId, int], *, whole: bool) -> None:
-        """Note what `peer` has; `whole`: this is all that it has above us.
+        """Note what `peer` has; `whole`: these are all its open columns above us.
 
         What it said before may be lost with its disk then, and nobody could ever reach it.
         """
         if not self._catching_up:
             return
         self._heard[peer] = None
-        for told in self._targets.values() if whole else ():
-            told.pop(peer, None)
+        for column, told in self._targets.items() if whole else ():
+            if not self._counters.is_closed(column):
+                told.pop(peer, None)
         for column, head in heads.items():
             if column in self._targets or len(self._targets) < TARGETS_MAX:
                 self._targets.setdefault(column, {})[peer] = head
+
+    def hear_settled(self, peer: NodeId) -> None:
+        """Note that `peer` has told us of all its settled columns."""
+        if self._catching_up:
+            self._heard_settled[peer] = None
 
     @property
     def counting(self) -> bool:
@@ -118,11 +125,12 @@ class Joining:
             return [self._why_not_counting()]
         if not self._catching_up:
             return []
-        unheard = [node for node in self._others() if node not in self._heard]
+        heard = {node: None for node in self._heard if node in self._heard_settled}
+        unheard = [node for node in self._others() if node not in heard]
         if self._damaged and unheard:
             names = ", ".join(self._roster.label(node) for node in unheard)
             return [f"this disk may lack counts that {names} may hold: not heard yet"]
-        if unheard and not self._is_majority(self._heard):
+        if unheard and not self._is_majority(heard):
             return ["waiting for the state of a majority of the members"]
         behind = self.behind()
         if behind:

@@ -36,6 +36,7 @@ from gcounterd.node.messages import (
 )
 from gcounterd.node.messages import Roster as RosterMessage
 from gcounterd.node.peers import Link, Peers
+from gcounterd.node.settling import Settling
 from gcounterd.node.spreading import Spreading
 
 
@@ -51,6 +52,7 @@ class Membership:
         joining: Joining,
         exchange: Exchange,
         approving: Approving,
+        settling: Settling,
         rng: Random,
     ) -> None:
         self._config = config
@@ -60,7 +62,7 @@ class Membership:
         self._spreading = Spreading(roster, intake, peers, rng)
         self._levelling = Levelling(roster, intake, self._spreading, joining)
         self._checks = Checks(
-            config, roster, peers, exchange, approving, joining, self._levelling, rng
+            config, roster, peers, exchange, approving, joining, self._levelling, settling, rng
         )
         self._holding = Holding(config, roster, peers, joining, self._checks, rng)
         self._self_seeds: dict[str, None] = {}

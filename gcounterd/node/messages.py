@@ -13,12 +13,15 @@ import enum
 import attrs
 
 from gcounterd.counters.batches import Batch, Block
+from gcounterd.counters.settled import Line
 from gcounterd.ids import ColumnId, Epoch, NodeId
 from gcounterd.members.approvals import Approval
 from gcounterd.members.claims import Claim
 from gcounterd.members.roster import Entry
 
 PROTOCOL_VERSION = 3
+# Settled columns in one message (DESIGN 1: maps are compared in pages of 256).
+LINES_MAX = 256
 
 
 class Channel(enum.IntEnum):
@@ -188,13 +191,16 @@ class Digest:
 
 @attrs.frozen
 class StateHash:
-    """Bulk: hashes of my roster and of all my heads, 16 bytes each; `asks` for yours.
+    """Bulk: hashes of my roster, of the heads of my open columns, and of my settled columns.
 
-    approvals   the hash of my approvals, b"" if I have none
+    roster, heads, settled   16 bytes each
+    asks                     for yours
+    approvals                the hash of my approvals, b"" if I have none
     """
 
     roster: bytes
     heads: bytes
+    settled: bytes
     asks: bool
     approvals: bytes = b""
 
@@ -242,6 +248,21 @@ class Holders:
     asks: bool
 
 
+@attrs.frozen
+class Settled:
+    """Bulk: my lines of some settled columns, whose content I hold at these versions.
+
+    after, upto  these are all that I have after the one column and up to the other, which may both
+                 be b"": then they are some that changed
+    asks         for what you have more of there
+    """
+
+    after: bytes
+    upto: bytes
+    lines: dict[ColumnId, Line]
+    asks: bool
+
+
 @attrs.frozen(eq=False)
 class Push:
     """Bulk: one committed batch of one block, as it lies in the journal."""
@@ -282,10 +303,14 @@ class Part:
 
 @attrs.frozen
 class Ask:
-    """Bulk: which columns do you hold above these heads? (a consistent read)"""
+    """Bulk: which columns do you hold above these heads? (a consistent read)
+
+    settled  the hash of my settled columns, 16 bytes
+    """
 
     number: int
     heads: dict[ColumnId, int]
+    settled: bytes
 
 
 @attrs.frozen
@@ -300,7 +325,7 @@ class Answer:
 ProbeMessage = Ping | Ack | PingFor | Nack | Gossip | Survey | Bye
 ControlMessage = ProbeMessage | Who | Here
 MembershipMessage = Roster | StateHash | RosterDigest | RosterList | Holders
-BulkMessage = MembershipMessage | Approvals | Digest | Push | Want | Part | Ask | Answer
+BulkMessage = MembershipMessage | Approvals | Digest | Settled | Push | Want | Part | Ask | Answer
 Message = ControlMessage | BulkMessage
 PROBE_MESSAGES = (Ping, Ack, PingFor, Nack, Gossip, Survey, Bye)
 CONTROL_MESSAGES = (*PROBE_MESSAGES, Who, Here)

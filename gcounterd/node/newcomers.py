@@ -104,7 +104,7 @@ class Newcomers:
     def _judge_room(self) -> Refusal | None:
         if self._config.node not in self._roster:
             return None
-        if len(self._counters.columns) >= OPEN_COLUMNS_MAX:
+        if len(self._counters.heads()) >= OPEN_COLUMNS_MAX:
             text = f"this cluster has its {OPEN_COLUMNS_MAX} open columns"
             return Refusal(Refused.CROWDED, text, self._config.address)
         if len(self._roster) >= MEMBERS_FULL:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from random import Random
-from typing import assert_never
 
 import attrs
 
@@ -33,35 +32,25 @@ from gcounterd.node.dialling import Dialler
 from gcounterd.node.effects import Dial, Drop, Effect, Notice, Send
 from gcounterd.node.exchange import Exchange
 from gcounterd.node.grades import Grade
+from gcounterd.node.handling import handle
 from gcounterd.node.intake import Intake
 from gcounterd.node.joining import Joining
 from gcounterd.node.membership import Membership
 from gcounterd.node.messages import (
-    CONTROL_MESSAGES,
-    MEMBERSHIP_MESSAGES,
-    PROBE_MESSAGES,
-    Answer,
-    Approvals,
-    Ask,
     Bye,
     Channel,
-    Digest,
     Hello,
-    Here,
     Message,
-    Part,
-    Push,
     Refusal,
     Refused,
-    Want,
-    Who,
 )
 from gcounterd.node.newcomers import Newcomers
 from gcounterd.node.peers import Link, Peers
 from gcounterd.node.probing import Probing
 from gcounterd.node.pushes import Pushes
 from gcounterd.node.reading import READS_MAX, Reading
-from gcounterd.node.records import Group, TakeApprovals, TakeBatch, TakeEntries
+from gcounterd.node.records import Group, TakeApprovals, TakeBatch, TakeClosings, TakeEntries
+from gcounterd.node.settlement import Settlement
 from gcounterd.node.twins import Twins
 
 # Small batches taken in between two pauses; about 10 us each.
@@ -93,6 +82,9 @@ class Node:
         intake, peers = self.intake, self.peers
         self.joining = Joining(config, roster, counters, intake, fresh=fresh, damaged=damaged)
         self.exchange = Exchange(config, counters, self.intake, rng, now)
+        self.settlement = Settlement(
+            config, counters, roster, intake, peers, self.exchange, self.joining, now
+        )
         self.reading = Reading(config.node, counters, roster, self.peers)
         self.dialler = Dialler(config, rng, now)
         self._rng = rng
@@ -102,7 +94,15 @@ class Node:
         self.twins = Twins(config, roster, counters, self.peers, self.dialler)
         self.approving = Approving(config, roster, intake, peers, self.joining)
         self.membership = Membership(
-            config, roster, intake, peers, self.joining, self.exchange, self.approving, rng
+            config,
+            roster,
+            intake,
+            peers,
+            self.joining,
+            self.exchange,
+            self.approving,
+            self.settlement.settling,
+            rng,
         )
         self.newcomers = Newcomers(config, roster, counters, intake, peers, now)
         self.refusals = admission.Refusals(config)
@@ -122,6 +122,7 @@ class Node:
 
     def _check_counting(self) -> None:
         self.twins.check()
+        self.settlement.check()
         if not self.joining.counting:
             raise ClientError(503, "not_active", "; ".join(self.joining.reasons()))
 
@@ -132,17 +133,17 @@ class Node:
 
     def cut(self) -> Group | None:
         """Return what waits for durability, or None; to be applied or abandoned before the next."""
-        if not self.intake and not self.counters.writer:
-            return None
-        return self.intake.cut(self.counters.cut())
+        own = self.counters.cut()
+        return self.intake.cut(own) if own or self.intake else None
 
     def applying(self, group: Group) -> Iterator[None]:
         """Take in a group that is durable, yielding between slices."""
         for number, record in enumerate(group.records, 1):
-            if isinstance(record, TakeBatch) and record.batch.since <= self.counters.head(
-                record.batch.column
-            ):
-                yield from self.counters.applying(record.batch)
+            match record:
+                case TakeBatch(batch) if batch.since <= self.counters.head(batch.column):
+                    yield from self.counters.applying(batch)
+                case TakeClosings(closings):
+                    yield from self.counters.closing(closings)
             if number % RECORDS_PER_SLICE == 0:
                 yield
         self.counters.writer.settle()
@@ -151,15 +152,18 @@ class Node:
         """Tell peers and waiting reads of a group that is applied; return the effects."""
         self.intake.committed()
         batches = [record.batch for record in group.records if isinstance(record, TakeBatch)]
-        self.exchange.changed(dict.fromkeys(batch.column for batch in batches))
+        self.settlement.grown(dict.fromkeys(batch.column for batch in batches), now)
         self.twins.established |= group.own
         self.pushes.queue(batches)
         effects = self.pushes.send(now)
         for record in group.records:
             match record:
+                case TakeClosings(closings):
+                    effects += self.settlement.closed(closings, now)
                 case TakeEntries(entries):
                     effects += self.membership.merge(entries, now)
-                    effects += self._tidied(self.probing.roster_changed(entries, now), now)
+                    self.settlement.merged(entries)
+                    effects += self.tidied(self.probing.roster_changed(entries, now), now)
                 case TakeApprovals(approvals):
                     effects += self.approving.merge(approvals)
         self.membership.activate()
@@ -179,6 +183,7 @@ class Node:
         self.counters.reopen(self.config.column)
         self.detector.renew(epoch)
         self.membership.reopen(self.config)
+        self.settlement.reopened(self.config)
         self.twins.reopened(self.config)
         return self._part(self.peers.all(), "new_epoch", now)  # a hello names the epoch
 
@@ -191,7 +196,7 @@ class Node:
     def judge(self, hello: Hello, now: float) -> Verdict:
         """Return why a peer's hello is refused, or None if it is accepted; and what to do."""
         refusal, effects = admission.judge(hello, self.config, self.twins, self.newcomers, now)
-        return refusal or self.dialbacks.judge(hello), self._tidied(effects, now)
+        return refusal or self.dialbacks.judge(hello), self.tidied(effects, now)
 
     def opened(self, link: int, hello: Hello, dialled: str | None, now: float) -> list[Effect]:
         """Take note of a link whose peer's hello we accepted, and ours the peer if we dialled."""
@@ -206,7 +211,7 @@ class Node:
             self._forget(old.id)
         if new in losers:
             return effects
-        effects += self._tidied(self.twins.opened(new, now), now)
+        effects += self.tidied(self.twins.opened(new, now), now)
         if new.guest:
             return effects
         if not self.joining.counting and admission.yields_name(self.config, hello):
@@ -214,7 +219,7 @@ class Node:
         if hello.channel is Channel.BULK:
             effects += [*self.membership.greet(new, now), *self.reading.ask_missing()]
         else:
-            effects += self._tidied(self.probing.opened(new, now), now)
+            effects += self.tidied(self.probing.opened(new, now), now)
         return [*effects, *self._dial(now)]
 
     def _met(self, link: Link) -> None:
@@ -227,6 +232,7 @@ class Node:
     def _forget(self, link: int) -> None:
         """Let go of what was under way on a link that is gone."""
         self.exchange.closed(link)
+        self.settlement.link_closed(link)
         self.membership.closed(link)
         self.twins.closed(link)
 
@@ -238,7 +244,7 @@ class Node:
         self._forget(link)
         effects: list[Effect] = []
         if gone.channel is Channel.CONTROL:
-            effects = self._tidied(self.probing.closed(gone, now), now)
+            effects = self.tidied(self.probing.closed(gone, now), now)
         return effects + self._dial(now)
 
     def dial_failed(
@@ -248,10 +254,10 @@ class Node:
         lasted = self.dialler.ended(address, channel, now, refusal)
         effects: list[Effect] = []
         if channel is Channel.CONTROL:
-            effects = self._tidied(self.probing.dial_failed(address, grade, now), now)
+            effects = self.tidied(self.probing.dial_failed(address, grade, now), now)
             effects += self.twins.dial_failed(address, refusal, lasted, now)
         else:
-            effects = self._tidied(self.dialbacks.failed(address, grade), now)
+            effects = self.tidied(self.dialbacks.failed(address, grade), now)
         return effects + self._refused(address, refusal, now)
 
     def _refused(self, address: str, refusal: Refusal | None, now: float) -> list[Effect]:
@@ -270,7 +276,7 @@ class Node:
         targets = self.dialler.dials(self.roster, self.peers, self.detector, now, joining=joining)
         return [Dial(address, channel) for address, channel in targets]
 
-    def _tidied(self, effects: list[Effect], now: float) -> list[Effect]:
+    def tidied(self, effects: list[Effect], now: float) -> list[Effect]:
         """Forget the links that `effects` drop, so that nothing else is sent on them."""
         dropped = [effect for effect in effects if isinstance(effect, Drop)]
         for effect in dropped:
@@ -293,52 +299,11 @@ class Node:
             return []
         self._met(source)
         try:
-            return [*self.twins.heard(source), *self._handle(source, message, now)]
+            return [*self.twins.heard(source), *handle(self, source, message, now)]
         except PeerError as error:
             fields: dict[str, str | int | float] = {"peer": source.hello.name, "why": str(error)}
             effects = self.closed(link, now)
             return [Drop(link, error.reason), Notice("peer_error", fields), *effects]
-
-    def _handle(self, link: Link, message: Message, now: float) -> list[Effect]:
-        if isinstance(message, CONTROL_MESSAGES) != (link.channel is Channel.CONTROL):
-            raise PeerError("wrong_channel", type(message).__name__)
-        if link.guest:
-            return self.twins.handle(link, message, self.exchange, now)
-        if isinstance(message, PROBE_MESSAGES):
-            effects = self._tidied(self.probing.handle(link, message, now), now)
-            return [*effects, *self.twins.look(self.detector.later, now)]
-        if isinstance(message, MEMBERSHIP_MESSAGES):
-            return self.membership.handle(link, message, now)
-        match message:
-            case Push(batch):
-                return self.exchange.take_push(link, batch, now)
-            case Part():
-                return self.exchange.take_part(link, message, now)
-            case Want():
-                self.exchange.serve(link, message)
-                return []
-            case Digest():
-                self.joining.hear(link.peer, message.heads, whole=message.whole)
-                return self.exchange.compare(link, message, now)
-            case Who() | Here():
-                return self.twins.answer(link, message, now)
-            case Approvals():
-                return self.approving.take(message)
-            case Ask(number, heads):
-                return self.reading.answer(link, number, heads)
-            case Answer():
-                return self._take_answer(link, message, now)
-            case _:
-                assert_never(message)
-
-    def _take_answer(self, link: Link, message: Answer, now: float) -> list[Effect]:
-        if not self.reading.expects(link, message.number):
-            return []
-        for column, head in message.heads.items():
-            self.exchange.ahead(link, column, head)
-        self.membership.take(link, message.entries)
-        effects = self.reading.answered(link, message)
-        return [*effects, *self.exchange.ask(now), *self.reading.finish(now)]
 
     # -- reads ------------------------------------------------------------------------------
 
@@ -352,15 +317,15 @@ class Node:
 
     def wake(self, now: float) -> list[Effect]:
         """Do what is due; waking late or early is always legal."""
-        effects = self._tidied(self.probing.wake(now), now)
-        effects += self._tidied(self.twins.wake(now), now)
+        effects = self.tidied(self.probing.wake(now), now)
+        effects += self.tidied(self.twins.wake(now), now)
         effects += self._exchange_peer(now)
         effects += self.pushes.send(now)
         effects += self.membership.wake(now)
         effects += self._dial(now)
-        effects += self.exchange.serve_step()
+        effects += self.exchange.serving.step()
         effects += self.exchange.retry(now)
-        effects += self.exchange.gossip(self.peers.on(Channel.BULK), now)
+        effects += self.settlement.wake(now)
         effects += self.reading.ask_missing()
         return [*effects, *self.reading.finish(now)]
 
@@ -376,7 +341,7 @@ class Node:
         for link in links:
             last = [Send((link.id,), Bye())] if link.channel is Channel.CONTROL else []
             effects += [*last, Drop(link.id, reason, gently=True)]
-        return self._tidied(effects, now)
+        return self.tidied(effects, now)
 
     def leave(self) -> list[Effect]:
         """Say goodbye: this process stops, and will come back or not; the roster stays."""
@@ -387,8 +352,9 @@ class Node:
         # Asked also while we serve: the detector takes a call long after it asked for one for a
         # time in which this process stood still.
         due = self.probing.next_wake(now)
-        if self.exchange.can_serve:
+        if self.exchange.serving.can_serve:
             return now
         due = min(due, self.dialler.next_wake(), self.pushes.next_wake())
         due = min(due, self.exchange.next_wake(), self.reading.next_wake())
+        due = min(due, self.settlement.next_wake())
         return min(due, self.membership.next_wake(), self.twins.next_wake())

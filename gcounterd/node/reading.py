@@ -63,24 +63,30 @@ class Reading:
         effects: list[Effect] = []
         # What a frame cannot name counts as lacking; the oldest columns are the least likely to.
         heads = dict(itertools.islice(self._counters.heads().items(), OPEN_COLUMNS_MAX))
+        settled = self._counters.settled.hash()
         for node, asked in read.waiting.items():
             link = self._peers.to(node, Channel.BULK)
             if link and link.id != asked:
                 read.waiting[node] = link.id
-                effects.append(Send((link.id,), Ask(number, heads)))
+                effects.append(Send((link.id,), Ask(number, heads, settled)))
         return effects
 
     def ask_missing(self) -> list[Effect]:
         """Ask those that could not be asked before, or whose link was replaced."""
         return [effect for number in self._reads for effect in self._ask(number)]
 
-    def answer(self, link: Link, number: int, heads: dict[ColumnId, int]) -> list[Effect]:
-        """Answer a peer's read: what we hold above its heads, and the members we know of."""
-        newer = {c: h for c, h in self._counters.heads().items() if h > heads.get(c, 0)}
+    def answer(self, link: Link, ask: Ask) -> list[Effect]:
+        """Answer a peer's read: what we hold above its heads, and the members we know of.
+
+        Of settled columns it has told its hash only: where that differs, all of them are named.
+        """
+        same = ask.settled == self._counters.settled.hash()
+        held = self._counters.heads() if same else self._counters.all_heads()
+        newer = {c: h for c, h in held.items() if h > ask.heads.get(c, 0)}
         members = tuple(self._roster.belonging())
         if max(len(newer), len(members)) > OPEN_COLUMNS_MAX:
             return []  # more than a frame can say; the asker names us as missed
-        return [Send((link.id,), Answer(number, newer, members))]
+        return [Send((link.id,), Answer(ask.number, newer, members))]
 
     def expects(self, link: Link, number: int) -> bool:
         """Say whether an answer of that number is waited for from the peer of `link`."""

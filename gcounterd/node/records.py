@@ -11,6 +11,7 @@ from __future__ import annotations
 import attrs
 
 from gcounterd.counters.batches import Batch
+from gcounterd.counters.settled import Closing
 from gcounterd.members.approvals import Approval
 from gcounterd.members.roster import Entry
 
@@ -20,6 +21,13 @@ class TakeBatch:
     """Take in a batch of a column, our own or a peer's."""
 
     batch: Batch
+
+
+@attrs.frozen
+class TakeClosings:
+    """Close columns, each at the version held when the batches before it are taken in."""
+
+    closings: tuple[Closing, ...]
 
 
 @attrs.frozen
@@ -36,7 +44,7 @@ class TakeApprovals:
     approvals: tuple[Approval, ...]
 
 
-Record = TakeBatch | TakeEntries | TakeApprovals
+Record = TakeBatch | TakeClosings | TakeEntries | TakeApprovals
 
 
 @attrs.frozen(eq=False)

@@ -228,7 +228,7 @@ class Twins:
                 told_by = self._giving_way.heard(link, heads)
                 return self._dial(told_by, now) if told_by else []
             case Want():
-                exchange.serve(link, message)
+                exchange.serving.serve(link, message, now)
                 return []
             case Part():
                 return exchange.take_part(link, message, now)

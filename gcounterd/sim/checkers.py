@@ -17,10 +17,10 @@ from gcounterd.counters.counters import Counters
 from gcounterd.errors import GCounterError
 from gcounterd.ids import ColumnId, NodeId, show
 from gcounterd.members.claims import Liveness
-from gcounterd.node.exchange import GATHERINGS_MAX
 from gcounterd.node.messages import Channel
 from gcounterd.node.node import Node
 from gcounterd.node.records import Group, TakeBatch
+from gcounterd.node.serving import GATHERINGS_MAX
 from gcounterd.sim.ledger import Ledger, Written
 
 # All of a node is compared after so many of its groups.
@@ -57,9 +57,10 @@ class Checkers:
     ) -> None:
         """Check what a group touched."""
         for touched, head in before.items():
-            self._check_column(host, counters, counters.columns[touched], head)
+            if touched in counters.columns:  # else it is cold, and known to be as new
+                self._check_column(host, counters, counters.columns[touched], head)
         for record in group.records:
-            if isinstance(record, TakeBatch):
+            if isinstance(record, TakeBatch) and record.batch.column in counters.columns:
                 for block in record.batch.blocks:
                     column = counters.columns[record.batch.column]
                     for position in block.positions.tolist():
@@ -106,8 +107,11 @@ class Checkers:
                 missed = written.count(position, column.head)
                 check(not missed, "I4 fixed content", f"{host} lacks a position of {column.head}")
         same = bool((counters.recount() == counters.totals).all())
-        check(same, "I5 exactly once", f"{host}'s totals are not the sum of its columns")
+        check(same, "I5 exactly once", f"{host}'s totals are not the sum of its columns and base")
+        expected = self._ledger.values(counters.all_heads())
         for key in counters.keys.names:
+            value, right = counters.value(key), expected.get(key, 0)
+            check(value == right, "I5 exactly once", f"{host} shows {key!r} {value}, not {right}")
             self.check_value(host, counters, key)
 
     def restarted(self, host: str, counters: Counters, *, undamaged: bool) -> None:
@@ -147,7 +151,7 @@ class Checkers:
                 "I2 never lost",
                 f"{host} has version {head} of {show(column)}, {written.acknowledged} is answered",
             )
-        for key, value in self._ledger.values(counters.heads()).items():
+        for key, value in self._ledger.values(counters.all_heads()).items():
             seen = counters.value(key)
             check(seen == value, "I5 exactly once", f"{host} shows {key!r} {seen}, not {value}")
 
@@ -190,6 +194,8 @@ def find_disagreement(nodes: Iterable[Node]) -> str:
             return f"the approvals of {first.config.name} and {node.config.name}"
         if node.counters.heads() != first.counters.heads():
             return f"the heads of {first.config.name} and {node.config.name}"
+        if node.counters.settled.hash() != first.counters.settled.hash():
+            return f"the settled columns of {first.config.name} and {node.config.name}"
     return ""
 
 
@@ -209,8 +215,8 @@ def find_unrest(node: Node, others: list[NodeId], listening: Collection[str]) ->
         (node.intake.size_bytes > 0, "its intake keeps bytes"),
         (bool(node.counters.writer), "its writer waits"),
         (bool(fetching), f"it still fetches {len(fetching)} columns"),
-        (exchange.can_serve, "it still serves"),
-        (exchange.gatherings > GATHERINGS_MAX, "it keeps too many gatherings"),
+        (exchange.serving.can_serve, "it still serves"),
+        (exchange.serving.gatherings > GATHERINGS_MAX, "it keeps too many gatherings"),
         (len(node.reading) > 0, "it still reads"),
         (bool(missing), f"it lacks links to {len(missing)} peers"),
         (len(links) > 2 * len(others), "it has too many links"),

@@ -224,9 +224,9 @@ class Cluster:
 
     def _held(self, host: Host) -> dict[ColumnId, int]:
         if host.process is not None:
-            return host.process.node.counters.heads()
+            return host.process.node.counters.all_heads()
         nobody = ColumnId(bytes(COLUMN_ID_BYTES))
-        return host.disk.recover(nobody, host.max_counters).counters.heads()
+        return host.disk.recover(nobody, host.max_counters).counters.all_heads()
 
     # -- what scripts ask -------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gcounterd.counters.checkpoint import Checkpoint
+from gcounterd.counters.columns import Column
 from gcounterd.counters.images import Image
 from gcounterd.errors import StorageError
 from gcounterd.ids import ColumnId, Epoch
@@ -86,7 +87,9 @@ class Commits:
             return
         self._committing = True
         self._witness.cut(self._process, group)
-        adds, self.adds = self.adds, []
+        adds: list[tuple[bytes, int]] = []
+        if not self._node.settlement.holds_back:  # else they wait for a new column
+            adds, self.adds = self.adds, []
         done = partial(self._process.call, self._appended, group, adds)
         self._disk.append(self._disk.last_row + 1, encode_group(group), done)
 
@@ -97,6 +100,10 @@ class Commits:
             head = self._node.counters.head
             batches = [r.batch for r in group.records if isinstance(r, TakeBatch)]
             before = {batch.column: head(batch.column) for batch in batches}
+            for column in self._node.settlement.lacking(group):
+                self._tally["cold column raised"] += 1
+                read = self.read_cold(column)
+                self._node.settlement.warm(column, read, self._process.now)
             self._apply(group, before, self._node.applying(group))
         elif error.definite:
             self._node.abandoned(group)
@@ -125,6 +132,13 @@ class Commits:
         if was_deaf:
             process.listen_again()
 
+    def read_cold(self, column: ColumnId) -> Column | None:
+        """Read a closed column from disk; None if it is in memory, or forgotten by now."""
+        counters = self._node.counters
+        if not counters.is_cold(column):
+            return None
+        return counters.read_cold(column, self._disk.read_column(column))
+
     # -- epochs -----------------------------------------------------------------------------
 
     def redraw(self, above: Epoch) -> None:
@@ -152,7 +166,8 @@ class Commits:
         if self.applying or self._imaging:
             return
         if self._round is None:
-            if len(self._disk.content.rows) < self._rows_per_checkpoint:
+            due = len(self._disk.content.rows) >= self._rows_per_checkpoint
+            if not (due or self._node.settlement.warming.crowded):
                 return
             counters, roster = self._node.counters, self._node.roster
             turn = Checkpoint(counters, self._names_on_disk)
@@ -179,5 +194,6 @@ class Commits:
         if last:
             self._tally["checkpoint"] += 1
             self._names_on_disk = self._round[0].names
+            self._round[0].done()
             self._round = None
         self._process.turn()

@@ -17,7 +17,7 @@ from random import Random
 
 import attrs
 
-from gcounterd.counters.images import Image
+from gcounterd.counters.images import Image, Kind
 from gcounterd.errors import StorageError
 from gcounterd.ids import ColumnId, Epoch
 from gcounterd.sim.world import World
@@ -107,6 +107,12 @@ class Disk:
             self.content.trimmed = upto
             rows = self.content.rows
             self.content.rows = {seq: body for seq, body in rows.items() if seq > upto}
+
+    def read_column(self, column: ColumnId) -> list[Image]:
+        """Return the images of a column's segments, in order."""
+        found = [image for image in self.content.images.values() if image.column == column]
+        segments = [image for image in found if image.kind is Kind.SEGMENT]
+        return sorted(segments, key=lambda image: image.number)
 
     def _submit(self, operation: _Operation) -> None:
         self._queue.append(operation)

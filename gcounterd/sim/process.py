@@ -17,7 +17,7 @@ from typing import Any, assert_never
 
 from gcounterd.errors import ClientError, PeerError
 from gcounterd.ids import ColumnId
-from gcounterd.node.effects import Dial, Drop, Effect, Exit, Notice, ReadDone, Redraw, Send
+from gcounterd.node.effects import Dial, Drop, Effect, Exit, Load, Notice, ReadDone, Redraw, Send
 from gcounterd.node.messages import Channel, Refusal
 from gcounterd.node.node import Node
 from gcounterd.sim.commits import Commits
@@ -30,6 +30,8 @@ from gcounterd.wire.hellos import decode_hello, encode_hello, encode_refusal
 
 # A step of the node takes this long.
 STEP_S = 0.0001
+# Reading a closed column from disk takes this long.
+LOAD_S = 0.001
 
 
 class Process:
@@ -290,11 +292,18 @@ class Process:
                     self._reads.pop(number)(missing)
                 case Redraw(above):
                     self._commits.redraw(above)
+                case Load(column):
+                    self._world.after(LOAD_S, self.call, self._load, column)
                 case Exit(code, text):
                     self.end(code, text)
                 case _:
                     assert_never(effect)
         self._turn()
+
+    def _load(self, column: ColumnId) -> None:
+        self._tally["cold column read"] += 1
+        read = self._commits.read_cold(column)
+        self.carry_out(self.node.settlement.loaded(column, read, self.now))
 
     def _drop(self, link: int, reason: str, refusal: Refusal | None, *, gently: bool) -> None:
         end = self.ends.get(link)

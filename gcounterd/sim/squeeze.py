@@ -14,12 +14,12 @@ from random import Random
 from types import ModuleType
 
 from gcounterd.counters import batches, checkpoint, columns, counters, deltas, keys
-from gcounterd.node import exchange
+from gcounterd.node import exchange, serving, settling, warming
 
 # Peers in the clusters that are run squeezed.
 PEERS_MAX = 15
 
-_Setting = tuple[ModuleType, str, int]
+_Setting = tuple[ModuleType, str, float]
 
 
 @contextlib.contextmanager
@@ -40,6 +40,7 @@ def _draw(rng: Random) -> list[_Setting]:
     bits = rng.choice([3, 4, 6])
     names = rng.choice([4, 16, 64])
     entries = rng.choice([8, 16, 64])
+    window = rng.choice([1, 2, 4])
     return [
         (columns, "SEGMENT_BITS", bits),
         (columns, "SEGMENT_SIZE", 1 << bits),
@@ -57,7 +58,11 @@ def _draw(rng: Random) -> list[_Setting]:
         (counters, "_NAMES_PER_SLICE", rng.choice([1, 3, 10])),
         (keys, "NAMES_PER_IMAGE", names),
         (checkpoint, "NAMES_PER_IMAGE", names),
-        (exchange, "PARTS_PER_WANT", rng.choice([1, 2, 4])),
+        (exchange, "PARTS_PER_WANT", window),
+        (serving, "PARTS_PER_WANT", window),
         # Below what one peer's wants need, gatherings would drive each other out for ever.
-        (exchange, "GATHERINGS_MAX", rng.choice([exchange.WANTS_PER_LINK_MAX * PEERS_MAX, 256])),
+        (serving, "GATHERINGS_MAX", rng.choice([exchange.WANTS_PER_LINK_MAX * PEERS_MAX, 256])),
+        (settling, "LINES_MAX", rng.choice([1, 3, 256])),
+        (warming, "WARM_MAX", rng.choice([0, 2, 64])),
+        (warming, "UNUSED_S", rng.choice([0.0, 5.0])),
     ]

@@ -1,7 +1,7 @@
 """Records as bytes: the body of a journal row.
 
     group = msgpack [[kind, payload], …]      kind 1: a batch, 2: roster entries,
-                                              3: approvals
+                                              3: approvals, 4: closings of columns
 
 The payloads are the wire's own encodings, so a batch is encoded once in its life. This module is
 pure; it refuses to know where the bytes are kept.
@@ -15,7 +15,14 @@ import msgpack
 
 from gcounterd.counters.batches import Batch
 from gcounterd.errors import PeerError, StorageError
-from gcounterd.node.records import Group, Record, TakeApprovals, TakeBatch, TakeEntries
+from gcounterd.node.records import (
+    Group,
+    Record,
+    TakeApprovals,
+    TakeBatch,
+    TakeClosings,
+    TakeEntries,
+)
 from gcounterd.wire.approvals import decode_approvals, encode_approvals
 from gcounterd.wire.batches import (
     array_header,
@@ -25,10 +32,12 @@ from gcounterd.wire.batches import (
     encode_head,
 )
 from gcounterd.wire.entries import decode_entries, encode_entries
+from gcounterd.wire.settled import decode_closings, encode_closings
 
 _BATCH = 1
 _ENTRIES = 2
 _APPROVALS = 3
+_CLOSINGS = 4
 _PAIR = b"\x92"  # msgpack's header of an array of two
 
 
@@ -45,6 +54,8 @@ def encode_group(group: Group) -> bytes:
                 _add_blocks(body, batch)
             case TakeBatch(batch):
                 body += msgpack.packb((_BATCH, encode_batch(batch)))
+            case TakeClosings(closings):
+                body += msgpack.packb((_CLOSINGS, encode_closings(closings)))
             case TakeEntries(entries):
                 body += msgpack.packb((_ENTRIES, encode_entries(entries)))
             case TakeApprovals(approvals):
@@ -80,4 +91,6 @@ def _decode(kind: int, payload: bytes) -> Record:
         return TakeEntries(decode_entries(payload))
     if kind == _APPROVALS:
         return TakeApprovals(decode_approvals(payload))
+    if kind == _CLOSINGS:
+        return TakeClosings(decode_closings(payload))
     raise StorageError(f"a journal row holds a record of unknown kind {kind!r}")

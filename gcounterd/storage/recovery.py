@@ -2,9 +2,10 @@
 
 Theory. Images are at least as new as the journal rows trimmed; the rows left are replayed over
 them in order. Writing only raises counts, so rows that an image already covers change nothing.
-A batch that does not continue its column (`since` above its head) can only mean that something
-before it is missing: it is left out, the column stays at the head that it can prove, and peers
-send the rest again. That is reported, never passed over.
+Closed columns are kept in memory until the end, since a row may raise one; then those that lie in
+images as they are become cold again. A batch that does not continue its column (`since` above its
+head) can only mean that something before it is missing: it is left out, the column stays at the
+head that it can prove, and peers send the rest again. That is reported, never passed over.
 
 This module is pure: the simulator recovers its crashed nodes with it too.
 """
@@ -20,7 +21,7 @@ from gcounterd.counters.images import Image, Kind
 from gcounterd.errors import PeerError, StorageError
 from gcounterd.ids import ColumnId
 from gcounterd.members.roster import Roster
-from gcounterd.node.records import TakeApprovals, TakeBatch, TakeEntries
+from gcounterd.node.records import TakeApprovals, TakeBatch, TakeClosings, TakeEntries
 from gcounterd.storage.records import decode_group
 from gcounterd.wire.approvals import decode_approvals, encode_approvals
 from gcounterd.wire.entries import decode_entries, encode_entries
@@ -63,6 +64,9 @@ def restore(
     restored.names_on_disk = len(restored.counters.keys)
     for seq, body in groups:
         _replay(restored, seq, body)
+    for column in restored.counters.warm_columns():
+        if restored.counters.may_chill(column):
+            restored.counters.chill(column)
     return restored
 
 
@@ -88,6 +92,9 @@ def _replay(restored: Restored, seq: int, body: bytes) -> None:
                 restored.roster.merge(entries)
             case TakeApprovals(approvals):
                 restored.roster.approvals.merge(approvals, _NO_CLOCK)
+            case TakeClosings(closings):
+                for _ in counters.closing(closings):
+                    pass
             case TakeBatch(batch) if batch.since > counters.head(batch.column):
                 restored.gaps[batch.column] = restored.gaps.get(batch.column, 0) + 1
             case TakeBatch(batch):

@@ -25,6 +25,7 @@ import trio
 
 from gcounterd.counters.images import Image
 from gcounterd.errors import StorageError
+from gcounterd.ids import ColumnId
 from gcounterd.storage.backup import Copying
 from gcounterd.storage.checks import Report, check_contents, check_copy, make_report, show_damage
 from gcounterd.storage.directory import OpenDirectory, open_directory
@@ -151,6 +152,10 @@ class Store:
     async def put_images(self, images: Sequence[Image]) -> None:
         """Write images in one transaction, each in place of the one under its key."""
         await self._thread.do(partial(self._contents.put_images, images))
+
+    async def read_column(self, column: ColumnId, size: int) -> list[Image]:
+        """Return the images of a column's segments, in order; raise `StorageError` if damaged."""
+        return await self._thread.do(partial(self._contents.read_column, column, size))
 
     async def finish_checkpoint(self, images: Sequence[Image], upto: int) -> None:
         """Write images and note in the same transaction that groups up to `upto` are superfluous.

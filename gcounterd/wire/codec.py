@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, assert_never
 
+from gcounterd.counters.settled import HASH_BYTES as SETTLED_HASH_BYTES
 from gcounterd.errors import PeerError
 from gcounterd.ids import COLUMN_ID_BYTES, ColumnId
 from gcounterd.members.buckets import BUCKETS
@@ -39,6 +40,7 @@ from gcounterd.node.messages import (
     Ping,
     PingFor,
     Push,
+    Settled,
     Survey,
     Want,
     Who,
@@ -50,6 +52,7 @@ from gcounterd.wire.claims import read_claims, write_claims
 from gcounterd.wire.entries import read_entries
 from gcounterd.wire.hellos import HELLO, HELLO_FIELDS, REFUSAL, REFUSAL_FIELDS
 from gcounterd.wire.rosters import ENTRIES_MAX, MEMBERSHIP_READERS, write_membership, write_some
+from gcounterd.wire.settled import SETTLED, SETTLED_FIELDS, read_settled, write_settled
 
 # As many columns as a node keeps open (DESIGN 1): a digest names each once.
 HEADS_MAX = 1024
@@ -111,8 +114,10 @@ def _fields_of(message: Message) -> _Fields:
             return (_PART, column, gathering, number, since, version, block.encoded)
         case Approvals(approvals):
             return (_APPROVALS, write_approvals(approvals))
-        case Ask(number, heads):
-            return (_ASK, number, *_write_heads(heads))
+        case Settled():
+            return write_settled(message)
+        case Ask(number, heads, settled):
+            return (_ASK, number, *_write_heads(heads), settled)
         case Answer(number, heads, entries):
             return (_ANSWER, number, *_write_heads(heads), write_some(entries))
         case _:
@@ -241,7 +246,9 @@ def _read_part(found: _Fields) -> Message:
 
 
 def _read_ask(found: _Fields) -> Message:
-    return Ask(fields.number(found[1]), _read_heads(found[2], found[3]))
+    _, number, columns, heads, settled = found
+    hashed = fields.exact(settled, SETTLED_HASH_BYTES)
+    return Ask(fields.number(number), _read_heads(columns, heads), hashed)
 
 
 def _read_answer(found: _Fields) -> Message:
@@ -265,7 +272,8 @@ _READERS: dict[int, tuple[Callable[[_Fields], Message], int]] = {
     _PUSH: (_read_push, 5),
     _WANT: (_read_want, 6),
     _PART: (_read_part, 7),
-    _ASK: (_read_ask, 4),
+    _ASK: (_read_ask, 5),
+    SETTLED: (read_settled, SETTLED_FIELDS),
     _ANSWER: (_read_answer, 5),
     _WHO: (_read_who, 2),
     _HERE: (_read_here, 3),

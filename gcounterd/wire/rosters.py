@@ -39,8 +39,8 @@ def write_membership(message: MembershipMessage) -> _Fields:
     match message:
         case Roster(entries):
             return (_ROSTER, write_some(entries))
-        case StateHash(roster, heads, asks, approvals):
-            return (_STATE_HASH, roster, heads, asks, approvals)
+        case StateHash(roster, heads, settled, asks, approvals):
+            return (_STATE_HASH, roster, heads, settled, asks, approvals)
         case RosterDigest(number, hashes):
             return (_ROSTER_DIGEST, number, hashes)
         case RosterList(number, buckets, whole, holds, left, entries):
@@ -65,9 +65,9 @@ def _read_roster(found: _Fields) -> MembershipMessage:
 
 
 def _read_state_hash(found: _Fields) -> MembershipMessage:
-    roster, heads = fields.exact(found[1], HASH_BYTES), fields.exact(found[2], HASH_BYTES)
-    approvals = b"" if found[4] == b"" else fields.exact(found[4], HASH_BYTES)
-    return StateHash(roster, heads, fields.flag(found[3]), approvals)
+    roster, heads, settled = [fields.exact(found[at], HASH_BYTES) for at in (1, 2, 3)]
+    approvals = b"" if found[5] == b"" else fields.exact(found[5], HASH_BYTES)
+    return StateHash(roster, heads, settled, fields.flag(found[4]), approvals)
 
 
 def _read_roster_digest(found: _Fields) -> MembershipMessage:
@@ -100,7 +100,7 @@ def _read_holders(found: _Fields) -> MembershipMessage:
 # By type number: who reads it, and how many fields it has, the number included.
 MEMBERSHIP_READERS: dict[int, tuple[Callable[[_Fields], MembershipMessage], int]] = {
     _ROSTER: (_read_roster, 2),
-    _STATE_HASH: (_read_state_hash, 5),
+    _STATE_HASH: (_read_state_hash, 6),
     _ROSTER_DIGEST: (_read_roster_digest, 3),
     _ROSTER_LIST: (_read_roster_list, 7),
     _HOLDERS: (_read_holders, 4),

@@ -55,7 +55,7 @@ def test_bytes_grow_with_the_difference_and_hardly_with_the_members(differ, size
     meeting.carry()
     listed = sum(len(said.entries) for said in meeting.said if isinstance(said, RosterList))
     assert listed <= differ * (3 * size / 64 + 12)
-    assert meeting.bytes <= 100 + bool(differ) * 700 + 90 * listed
+    assert meeting.bytes <= 150 + bool(differ) * 700 + 90 * listed
 
 
 news = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 60)), max_size=12)

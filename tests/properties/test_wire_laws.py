@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcounterd.counters.batches import COUNT_MAX, Batch, Block, make_block
+from gcounterd.counters.settled import Line
 from gcounterd.errors import PeerError
 from gcounterd.ids import ColumnId
 from gcounterd.members.approvals import Approval
@@ -31,6 +32,10 @@ gatherings = st.binary(min_size=8, max_size=8)
 names = st.from_regex(NAME_PATTERN, fullmatch=True)
 addresses = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=255)
 words = st.text(st.characters(categories=["L", "N", "P"]), max_size=30)
+bounds = st.just(b"") | columns
+lines = st.dictionaries(
+    columns, st.builds(Line, numbers, numbers, forgotten=st.booleans()), max_size=5
+)
 heads = st.dictionaries(columns, numbers, max_size=20)
 entries = st.builds(
     Entry,
@@ -105,11 +110,12 @@ any_message = st.one_of(
     st.builds(messages.Roster, rosters),
     st.builds(messages.Approvals, approval_tables),
     st.builds(messages.Digest, heads, st.booleans()),
-    st.builds(messages.StateHash, ids, ids, st.booleans(), st.just(b"") | ids),
+    st.builds(messages.StateHash, ids, ids, ids, st.booleans(), st.just(b"") | ids),
     st.builds(messages.Push, batches(most=1)),
     st.builds(messages.Want, columns, numbers, numbers, st.just(b"") | gatherings, numbers),
     parts(),
-    st.builds(messages.Ask, numbers, heads),
+    st.builds(messages.Ask, numbers, heads, ids),
+    st.builds(messages.Settled, bounds, bounds, lines, st.booleans()),
     st.builds(messages.Answer, numbers, heads, rosters),
     st.builds(messages.RosterDigest, numbers, st.binary(min_size=512, max_size=512)),
     st.builds(

@@ -27,6 +27,7 @@ from gcounterd.node.messages import (
     Part,
     Push,
     Refused,
+    StateHash,
     Want,
 )
 from gcounterd.node.node import Node
@@ -154,6 +155,7 @@ def test_a_newcomer_does_not_wait_for_what_was_lost_with_the_disk_that_had_it() 
     node.closed(1, 1.0)
     node.opened(2, hello_of(config_of(B), Channel.BULK), None, 2.0)
     node.received(2, Digest({}, whole=True), 2.0)
+    node.received(2, StateHash(bytes(16), bytes(16), node.counters.settled.hash(), False), 2.0)
     assert node.joining.reasons() == []
 
 
@@ -253,7 +255,7 @@ def test_a_consistent_read_with_more_columns_than_a_frame_holds_can_be_asked_and
     said = decode(encode(answer.message)[LENGTH_BYTES:])
     assert isinstance(said, Answer)
     assert len(said.heads) == 50
-    assert node.received(1, Ask(2, {}), 0.0) == []  # more than an answer can say
+    assert node.received(1, Ask(2, {}, bytes(16)), 0.0) == []  # more than an answer can say
 
 
 def test_in_a_crowd_a_push_is_not_relayed_to_whoever_wrote_it() -> None:

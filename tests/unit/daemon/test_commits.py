@@ -12,6 +12,7 @@ import trio
 import trio.testing
 
 from gcounterd.daemon.boot import Booted, Wishes, boot
+from gcounterd.daemon.cold import ColdColumns
 from gcounterd.daemon.commits import Commits
 from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.service import Service
@@ -40,8 +41,10 @@ class Bench:
         self.store = booted.store
         self.node: Node = booted.node("127.0.0.1:1", (), trio.current_time())
         self.node.dialler._rng = Random(1)
+        names_on_disk = booted.restored.names_on_disk
+        read_cold = ColdColumns(self.node.counters, self.store).read
         self.commits = Commits(
-            self.node, self.store, durability, lambda _: None, booted.restored.names_on_disk
+            self.node, self.store, durability, lambda _: None, names_on_disk, read_cold
         )
 
     async def count(self, key: bytes, amount: int = 1) -> None:

@@ -52,7 +52,7 @@ def test_of_two_newcomers_with_one_name_the_smaller_id_stays() -> None:
 def test_a_newcomer_is_refused_when_the_open_columns_are_all_taken() -> None:
     a = node("a", "a")
     for number in range(OPEN_COLUMNS_MAX):
-        a.counters.columns[ColumnId(number.to_bytes(32, "big"))] = None
+        a.counters.hold(ColumnId(number.to_bytes(32, "big")))
     assert judge(a, hello("c", joining=True)).reason is Refused.CROWDED
     assert judge(a, hello("c")) is None  # an island is merged, and said
 

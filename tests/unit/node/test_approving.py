@@ -46,7 +46,7 @@ def test_what_a_peer_says_is_taken_in_and_passed_on_once() -> None:
 
 def test_a_peer_without_an_approval_is_told_it_when_hashes_are_compared() -> None:
     a = linked("a", "a", "b")
-    without = StateHash(a.roster.hash(), bytes(16), asks=True)
+    without = StateHash(a.roster.hash(), bytes(16), bytes(16), asks=True)
     assert told(a.received(1, without, 0.0), 1) == []  # there is none
     a.approving.approve("n4", HASH, HOUR_MS)
     commit(a)
@@ -58,7 +58,7 @@ def test_approvals_are_part_of_what_hashes_compare() -> None:
     assert a.approving.hash() == b""
     a.approving.approve("n4", HASH, HOUR_MS)
     commit(a)
-    same = StateHash(a.roster.hash(), bytes(16), True, a.approving.hash())
+    same = StateHash(a.roster.hash(), bytes(16), bytes(16), True, a.approving.hash())
     assert told(a.received(1, same, 0.0), 1) == []
     (answer,) = [m for m in sent(a.received(1, same, 0.0), 1) if isinstance(m, StateHash)]
     assert answer.approvals == a.approving.hash() != b""

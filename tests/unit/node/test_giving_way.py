@@ -157,7 +157,7 @@ def test_a_host_takes_a_guests_columns_and_says_how_far_it_holds_them() -> None:
     assert isinstance(want, Want)
     assert held == Digest({OWN: 0}, whole=False)
     process.received(1, want, 0.3)
-    (part,) = sent(process.exchange.serve_step(), 1)
+    (part,) = sent(process.exchange.serving.step(), 1)
     assert isinstance(part, Part)
     made.received(3, part, 0.4)
     commit(made, 0.5)

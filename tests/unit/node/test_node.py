@@ -173,7 +173,7 @@ def test_a_peer_that_differs_is_told_all_heads_and_later_only_what_changed() -> 
     commit(a)
     (greeting,) = sent(a.opened(1, hello("b"), "b:1", 0.0), 1)
     assert greeting.asks
-    answer = StateHash(a.roster.hash(), b"other heads 1234", asks=False)
+    answer = StateHash(a.roster.hash(), b"other heads 1234", bytes(16), asks=False)
     (digest,) = sent(a.received(1, answer, 0.0), 1)
     assert digest == Digest({a.config.column: 1}, whole=True)
 
@@ -189,10 +189,12 @@ def test_equal_states_exchange_hashes_and_nothing_else() -> None:
     (greeting,) = sent(a.opened(1, hello("b"), "b:1", 0.0), 1)
     (check,) = [m for m in sent(a.wake(40.0), 1) if isinstance(m, StateHash)]
     assert check == greeting
-    equal = StateHash(check.roster, check.heads, asks=False)
+    equal = StateHash(check.roster, check.heads, bytes(16), asks=False)
     assert a.received(1, equal, 40.0) == []
     assert sent(a.received(1, check, 40.0), 1) == [equal]
-    assert sent(a.received(1, StateHash(check.roster, b"\0" * 16, asks=True), 40.0), 1) == [
+    assert sent(
+        a.received(1, StateHash(check.roster, b"\0" * 16, bytes(16), asks=True), 40.0), 1
+    ) == [
         equal,
         Digest({}, whole=True),
     ]
@@ -210,7 +212,7 @@ def test_a_newcomer_counts_only_when_a_majority_holds_its_entry() -> None:
 
     a.received(1, RosterMessage(others), 0.0)
     commit(a)
-    same = StateHash(Roster((*others, joining)).hash(), bytes(16), asks=False)
+    same = StateHash(Roster((*others, joining)).hash(), bytes(16), bytes(16), asks=False)
     a.received(1, same, 0.0)
     commit(a)
     assert not a.joining.counting  # one of three
@@ -227,7 +229,7 @@ def test_a_newcomer_is_ready_only_when_it_has_what_its_confirmers_had() -> None:
     (push,) = batches_of("b", {b"x": 1})
     a.received(1, RosterMessage((entry("b"),)), 0.0)
     commit(a)
-    a.received(1, StateHash(a.roster.hash(), bytes(16), asks=False), 0.0)
+    a.received(1, StateHash(a.roster.hash(), bytes(16), bytes(16), asks=False), 0.0)
     commit(a)
     assert a.joining.counting
     assert a.joining.reasons() == ["waiting for the state of a majority of the members"]

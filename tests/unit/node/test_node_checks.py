@@ -38,7 +38,7 @@ def test_control_links_are_not_compared_over() -> None:
 def test_an_equal_roster_confirms_a_newcomer_that_is_in_it() -> None:
     a = node("a", seeds=("b:1",))
     a.opened(1, hello("b"), "b:1", 0.0)
-    a.received(1, StateHash(a.roster.hash(), bytes(16), asks=False), 0.0)
+    a.received(1, StateHash(a.roster.hash(), bytes(16), bytes(16), asks=False), 0.0)
     assert a.joining.is_confirmed_by(node_id("b"))
 
 
@@ -46,7 +46,7 @@ def test_rosters_that_are_equally_empty_confirm_nobody() -> None:
     mine = config("a", seeds=("b:1",))
     a = Node(mine, Counters(mine.column, 10), Roster(), Random(1), 0.0)  # nothing committed yet
     a.opened(1, hello("b"), "b:1", 0.0)
-    a.received(1, StateHash(Roster().hash(), bytes(16), asks=False), 0.0)
+    a.received(1, StateHash(Roster().hash(), bytes(16), bytes(16), asks=False), 0.0)
     assert not a.joining.is_confirmed_by(node_id("b"))
 
 
@@ -56,7 +56,7 @@ def test_equal_heads_count_as_heard_and_later_changes_alone_are_told() -> None:
     commit(a)
     a.opened(1, hello("b"), "b:1", 0.0)
     assert not any(isinstance(m, Digest) for m in sent(a.wake(2.0), 1))  # not compared yet
-    a.received(1, StateHash(a.roster.hash(), a.exchange.heads_hash(), asks=False), 2.0)
+    a.received(1, StateHash(a.roster.hash(), a.exchange.heads_hash(), bytes(16), asks=False), 2.0)
     assert not any(isinstance(m, Digest) for m in sent(a.wake(4.0), 1))
     a.add(b"x", 1)
     commit(a, 5.0)
@@ -84,7 +84,7 @@ def test_a_newcomer_asks_each_second_whoever_has_not_confirmed_it() -> None:
     a.opened(1, hello("b"), "b:1", 0.0)
     a.opened(2, hello("c"), None, 0.0)
     a.wake(0.0)
-    a.received(1, StateHash(a.roster.hash(), bytes(16), asks=False), 0.0)
+    a.received(1, StateHash(a.roster.hash(), bytes(16), bytes(16), asks=False), 0.0)
     assert a.next_wake(0.0) <= CONFIRM_EVERY_S
     effects = a.wake(CONFIRM_EVERY_S)
     assert (asked(effects, 1), len(asked(effects, 2))) == ([], 1)
@@ -113,7 +113,7 @@ def test_a_member_that_took_a_newcomer_in_tells_it_so_at_once() -> None:
     b.opened(1, hello("a"), None, 0.0)
     b.received(1, RosterMessage((entry("a", state=State.JOINING),)), 0.0)
     (told,) = [m for m in sent(commit(b), 1) if isinstance(m, StateHash)]
-    assert told == StateHash(b.roster.hash(), b.exchange.heads_hash(), asks=False)
+    assert told == StateHash(b.roster.hash(), b.exchange.heads_hash(), bytes(16), asks=False)
 
 
 def test_several_rosters_that_differ_are_levelled_one_after_the_other() -> None:

@@ -248,8 +248,10 @@ def test_a_process_goes_on_in_a_new_epoch_with_a_new_column() -> None:
     assert Dial("b:1", CONTROL) in effects
     commit(process, 2.2)
     old, new = (column_id(process.config.node, epoch(life)) for life in (5, 10))
-    heads = process.counters.heads()
+    heads = process.counters.all_heads()
     assert (heads[old], heads[new]) == (1, 1)
+    commit(process, 2.3)
+    assert process.counters.heads() == {new: 1}  # the one before is closed
     assert process.counters.value(b"x") == 11
     assert process.counters.own_count(b"x") == 10
     mine = process.roster.get(process.config.node)

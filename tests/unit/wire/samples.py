@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 
 from gcounterd.counters.batches import Batch, Block, make_block
+from gcounterd.counters.settled import Line
 from gcounterd.ids import ColumnId, Epoch, NodeId
 from gcounterd.members.approvals import Approval
 from gcounterd.members.claims import Claim, Evidence, Liveness
@@ -37,6 +38,7 @@ from gcounterd.node.messages import (
     Roster,
     RosterDigest,
     RosterList,
+    Settled,
     StateHash,
     Survey,
     Want,
@@ -91,7 +93,9 @@ MESSAGES: dict[str, Message] = {
     "approvals": Approvals((APPROVED, USED)),
     "roster": Roster((ENTRY, HEIRED)),
     "digest": Digest({COLUMN: 5, OTHER_COLUMN: 0}, whole=False),
-    "state_hash": StateHash(b"0123456789abcdef", b"fedcba9876543210", asks=True),
+    "state_hash": StateHash(
+        b"0123456789abcdef", b"fedcba9876543210", b"settledsettled16", asks=True
+    ),
     "roster_digest": RosterDigest(3, bytes(range(256)) * 2),
     "roster_list": RosterList(3, 2**63 + 16, True, False, 1, (ENTRY, HEIRED)),
     "roster_list_of_nothing": RosterList(4, 0, True, True, 0, ()),
@@ -101,7 +105,14 @@ MESSAGES: dict[str, Message] = {
     "want_new": Want(COLUMN, 0, 0, b"", 0),
     "part": Part(COLUMN, b"gather78", 2, 5, 0, BLOCK),
     "last_part": Part(COLUMN, b"gather78", 3, 5, 9, BLOCK),
-    "ask": Ask(9, {COLUMN: 5}),
+    "ask": Ask(9, {COLUMN: 5}, b"settledsettled16"),
+    "settled": Settled(
+        COLUMN,
+        OTHER_COLUMN,
+        {OTHER_COLUMN: Line(7, 9), COLUMN: Line(2**40, 0, forgotten=True)},
+        asks=True,
+    ),
+    "settled_news": Settled(b"", b"", {}, asks=False),
     "answer": Answer(9, {OTHER_COLUMN: 6}, (ENTRY,)),
 }
 

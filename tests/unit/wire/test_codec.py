@@ -178,7 +178,12 @@ def changed(name: str, field: int, value: object) -> bytes:
         ("digest", 3, 0),
         ("state_hash", 1, b"x" * 15),
         ("state_hash", 2, b"x" * 17),
-        ("state_hash", 3, 0),
+        ("state_hash", 3, b"x" * 15),
+        ("state_hash", 4, 0),
+        ("settled", 1, b"x"),
+        ("settled", 3, b"x"),
+        ("settled", 6, b"x"),
+        ("settled", 7, 1),
         ("roster_digest", 1, -1),
         ("roster_digest", 2, b"x" * 511),
         ("roster_list", 1, 2**63),
@@ -217,6 +222,9 @@ def test_a_field_of_the_wrong_type_or_range_is_refused(
         ("roster_list", 6, [[1, 2]]),
         ("digest", 1, b"x" * 64),
         ("digest", 2, 7),
+        ("settled", 4, 7),
+        ("settled", 5, [1]),
+        ("settled", 6, b"\x02\x00"),
     ],
 )
 def test_a_field_of_the_wrong_shape_is_refused(name: str, field: int, value: object) -> None:

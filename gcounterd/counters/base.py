@@ -1,0 +1,85 @@
+"""The base: what closed columns add up to, by the node that counted it.
+
+Theory. The totals already hold every column exactly once, so the base decides no value. It says
+whose counts they are where their columns are no longer in memory: one sum for each node and row.
+It is never stored nor sent, but built anew at each start from the columns themselves, so replaying
+a journal cannot add to it twice.
+
+This module refuses to know which columns are closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from gcounterd.counters.reserves import reserve
+from gcounterd.ids import NodeId
+
+
+class Sums:
+    """Sums by row of one node's closed columns."""
+
+    def __init__(self, max_counters: int) -> None:
+        self._array = reserve(max_counters, np.int64)
+
+    def add(self, rows: npt.NDArray[np.uint32], rises: npt.NDArray[np.int64]) -> None:
+        """Add `rises` at `rows`; a row may stand twice."""
+        if len(rows) and int(rows.max()) >= len(self._array):
+            self._lengthen(int(rows.max()) + 1)
+        np.add.at(self._array, rows, rises)
+
+    def add_one(self, row: int, rise: int) -> None:
+        """Add a rise at a row."""
+        if row >= len(self._array):
+            self._lengthen(row + 1)
+        self._array[row] += rise
+
+    def _lengthen(self, needed: int) -> None:
+        """Make room where merged counters took the index beyond its limit."""
+        more = max(needed - len(self._array), len(self._array))
+        self._array = np.concatenate([self._array, np.zeros(more, np.int64)])
+
+    def add_to(self, total: npt.NDArray[np.int64]) -> None:
+        """Add these sums to others, which are as long at least."""
+        total[: len(self._array)] += self._array
+
+    def at(self, row: int) -> int:
+        """Return the sum of a row."""
+        return self._array.item(row) if row < len(self._array) else 0
+
+
+class Base:
+    """The sums of all nodes that have closed columns here."""
+
+    def __init__(self, max_counters: int) -> None:
+        self._max_counters = max_counters
+        self._sums: dict[NodeId, Sums] = {}
+
+    def of(self, node: NodeId) -> Sums:
+        """Return the sums of a node, made if it has none yet."""
+        sums = self._sums.get(node)
+        if sums is None:
+            sums = self._sums[node] = Sums(self._max_counters)
+        return sums
+
+    def at(self, node: NodeId, row: int) -> int:
+        """Return what a node's closed columns hold of a row."""
+        sums = self._sums.get(node)
+        return 0 if sums is None else sums.at(row)
+
+    def total(self, size: int) -> npt.NDArray[np.int64]:
+        """Return the sums of all nodes together, by row; int64[size]."""
+        total = np.zeros(size, np.int64)
+        for sums in self._sums.values():
+            sums.add_to(total)
+        return total
+
+    def of_row(self, row: int) -> Iterator[tuple[NodeId, int]]:
+        """Yield (node, sum) where a node's closed columns hold something of a row."""
+        for node, sums in list(self._sums.items()):
+            count = sums.at(row)
+            if count:
+                yield node, count

@@ -1,0 +1,126 @@
+"""Settled columns: those that are closed, and those that are forgotten.
+
+Theory. A column whose process has ended only moves: first it is *closed* (its counts lie in the
+base and it need not stay in memory), later *forgotten* (its counts lie in the residue). Neither
+changes a value, so closing needs nobody's consent. What remains of a settled column is one line
+here: which version of it this node has taken in, and after which version nothing follows, where its
+writer has said so (*final*).
+
+Two nodes compare all of it by one hash over (column, version, final), which closing and forgetting
+at different times do not tell apart. It is a sum of the hashes of the lines, so a changed line
+costs one hash and not all of them.
+
+This module refuses to know counts, disks and peers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right, insort
+from collections.abc import Iterator
+
+import attrs
+
+from gcounterd.ids import COLUMN_ID_BYTES, ColumnId
+
+HASH_BYTES = 16
+_MODULUS = 2 ** (8 * HASH_BYTES)
+# A column that sorts at or after every other.
+LAST_COLUMN = ColumnId(b"\xff" * COLUMN_ID_BYTES)
+
+
+@attrs.frozen
+class Closing:
+    """The fact that a column is closed; `final` is its last version where its writer said so."""
+
+    column: ColumnId
+    final: int = 0
+
+
+@attrs.frozen
+class Line:
+    """What is known of a settled column.
+
+    version    the newest version taken in, 0 for none
+    final      after which nothing follows, 0 where that is not known
+    size       positions known (of a closed one)
+    forgotten  its counts are in the residue
+    """
+
+    version: int
+    final: int = 0
+    size: int = 0
+    forgotten: bool = False
+
+
+class Settled:
+    """The lines of one node.
+
+    dirty  columns whose line changed since it was written to disk, in order
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[ColumnId, Line] = {}
+        self._order: list[ColumnId] = []
+        self._sum = 0
+        self._forgotten_sum = 0
+        self.dirty: dict[ColumnId, None] = {}
+
+    def __contains__(self, column: object) -> bool:
+        return column in self._lines
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __iter__(self) -> Iterator[ColumnId]:
+        """Yield the settled columns in order."""
+        return iter(self._order)
+
+    def get(self, column: ColumnId) -> Line | None:
+        """Return the line of a column, None if it is not settled."""
+        return self._lines.get(column)
+
+    def put(self, column: ColumnId, line: Line) -> None:
+        """Write a line; versions and finals only rise, and nothing forgotten is closed again."""
+        before = self._lines.get(column)
+        if before == line:
+            return
+        if before is None:
+            insort(self._order, column)
+        else:
+            self._count(column, before, -1)
+        self._count(column, line, 1)
+        self._lines[column] = line
+        self.dirty[column] = None
+
+    def _count(self, column: ColumnId, line: Line, sign: int) -> None:
+        print_ = _print(column, line)
+        self._sum = (self._sum + sign * print_) % _MODULUS
+        if line.forgotten:
+            self._forgotten_sum = (self._forgotten_sum + sign * print_) % _MODULUS
+
+    def hash(self) -> bytes:
+        """Return 16 bytes that are equal where all versions and finals are."""
+        return self._sum.to_bytes(HASH_BYTES, "big")
+
+    def forgotten_hash(self) -> bytes:
+        """Return 16 bytes that are equal where the same columns are forgotten at one version."""
+        return self._forgotten_sum.to_bytes(HASH_BYTES, "big")
+
+    def page(self, after: bytes, most: int) -> tuple[ColumnId, dict[ColumnId, Line]]:
+        """Return the next lines after a column, and up to which column they are all there are."""
+        first = bisect_right(self._order, ColumnId(after)) if after else 0
+        found = self._order[first : first + most]
+        upto = found[-1] if first + most < len(self._order) else LAST_COLUMN
+        return upto, {column: self._lines[column] for column in found}
+
+    def between(self, after: bytes, upto: bytes) -> dict[ColumnId, Line]:
+        """Return the lines after one column and up to another."""
+        first = bisect_right(self._order, ColumnId(after)) if after else 0
+        end = bisect_right(self._order, ColumnId(upto))
+        return {column: self._lines[column] for column in self._order[first:end]}
+
+
+def _print(column: ColumnId, line: Line) -> int:
+    body = column + line.version.to_bytes(8, "big") + line.final.to_bytes(8, "big")
+    return int.from_bytes(hashlib.blake2b(body, digest_size=HASH_BYTES).digest(), "big")

@@ -1,0 +1,123 @@
+"""Closings: which columns this node says are over, and what follows when one is.
+
+Theory. A column is over when no process will write it again. Of the columns of its own node a
+process knows that: those of earlier lives are, whatever peers may still hold of them, so it closes
+them as soon as it sees them and asks nobody. Of a removed node all are, by the roster, which every
+member reads for itself. Everything else is learnt from peers (`node.settling`). A wrong word does
+no harm: what is still written to a closed column is taken in like any late batch, and its writer,
+who learns of it, goes on in a new column.
+
+Whoever decides tells everyone at once; what that misses is found by comparing. This module refuses
+to know what closing does to counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gcounterd.counters.counters import Counters
+from gcounterd.counters.settled import Closing
+from gcounterd.ids import ColumnId, NodeId, epoch_of, node_of
+from gcounterd.members.roster import Entry, Roster, State
+from gcounterd.node.config import Config
+from gcounterd.node.effects import Effect, Redraw
+from gcounterd.node.intake import Intake
+
+# A closed running column is left for a new one at once, then ever more seldom.
+REDRAW_AGAIN_S = 1.0
+
+
+class Closings:
+    """What this node closes; one per node."""
+
+    def __init__(self, config: Config, counters: Counters, roster: Roster, intake: Intake) -> None:
+        self._config = config
+        self._counters = counters
+        self._roster = roster
+        self._intake = intake
+        self._redraw_due = -float("inf")
+        self._redraw_delay = REDRAW_AGAIN_S
+        # Decided here: peers are told when it is durable.
+        self._decided: dict[ColumnId, None] = {}
+        self.finished = False
+        self._close(counters.heads())
+
+    def _close(self, columns: Iterable[ColumnId]) -> None:
+        """Close those of some columns that are over."""
+        for column in columns:
+            if self._counters.is_open(column) and self._is_over(column):
+                self._take(Closing(column))
+
+    def _take(self, closing: Closing) -> None:
+        self._decided[closing.column] = None
+        self._intake.take_closings((closing,))
+
+    def _is_over(self, column: ColumnId) -> bool:
+        node = node_of(column)
+        if node == self._config.node:
+            return column < self._config.column
+        return self._is_removed(node)
+
+    def _is_removed(self, node: NodeId) -> bool:
+        entry = self._roster.get(node)
+        return entry is not None and entry.state is State.REMOVED
+
+    def finish(self) -> None:
+        """Close the running column for good: this process writes nothing after what is committed.
+
+        Call it when nothing waits to be cut.
+        """
+        assert self._counters.writer.idle
+        self.finished = True
+        own = self._config.column
+        if self._counters.is_open(own):
+            self._take(Closing(own, self._counters.head(own)))
+
+    # -- commits ----------------------------------------------------------------------------
+
+    def grown(self, columns: Iterable[ColumnId]) -> None:
+        """Take note that batches of these columns were taken in."""
+        self._close(columns)
+
+    def merged(self, entries: Iterable[Entry]) -> None:
+        """Take note that roster entries were: members may have been removed."""
+        removed = {entry.node: None for entry in entries if self._is_removed(entry.node)}
+        if removed:
+            self._close([column for column in self._counters.heads() if node_of(column) in removed])
+
+    def closed(self, closings: Iterable[Closing]) -> list[ColumnId]:
+        """Take note that columns were closed; return those that this node decided about."""
+        told = []
+        for closing in closings:
+            if closing.column in self._decided:
+                del self._decided[closing.column]
+                told.append(closing.column)
+        return told
+
+    # -- the running column -----------------------------------------------------------------
+
+    @property
+    def holds_back(self) -> bool:
+        """Say whether what is added has to wait for a new column."""
+        return self._counters.is_closed(self._config.column)
+
+    def reopened(self, config: Config) -> None:
+        """Take note of our new epoch: the column before is over."""
+        self._config = config
+        self._close(self._counters.heads())
+
+    def wake(self, now: float) -> list[Effect]:
+        """Ask for a new column where ours is closed and this process goes on."""
+        if not self._needs_column or now < self._redraw_due:
+            return []
+        self._redraw_due = now + self._redraw_delay
+        self._redraw_delay *= 2
+        return [Redraw(epoch_of(self._config.column))]
+
+    @property
+    def _needs_column(self) -> bool:
+        return self.holds_back and not (self.finished or self._is_removed(self._config.node))
+
+    def next_wake(self) -> float:
+        """Return when to wake at the latest (`inf` if nothing presses)."""
+        return self._redraw_due if self._needs_column else float("inf")

@@ -1,0 +1,82 @@
+"""Handling: which part of a node a message is for.
+
+Theory. Control messages and bulk messages have links of their own, so that state never delays a
+probe; one on the wrong link breaks the protocol, as does whatever a part refuses by raising. On the
+link of a guest, which only hands over what it holds, nothing else is heard.
+
+This module refuses to know what any message means.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from gcounterd.errors import PeerError
+from gcounterd.node.effects import Effect
+from gcounterd.node.messages import (
+    CONTROL_MESSAGES,
+    MEMBERSHIP_MESSAGES,
+    PROBE_MESSAGES,
+    Answer,
+    Approvals,
+    Ask,
+    Channel,
+    Digest,
+    Here,
+    Message,
+    Part,
+    Push,
+    Settled,
+    Want,
+    Who,
+)
+from gcounterd.node.peers import Link
+
+if TYPE_CHECKING:
+    from gcounterd.node.node import Node
+
+
+def handle(node: Node, link: Link, message: Message, now: float) -> list[Effect]:
+    """Handle a message of an open link; raise `PeerError` where it breaks the protocol."""
+    if isinstance(message, CONTROL_MESSAGES) != (link.channel is Channel.CONTROL):
+        raise PeerError("wrong_channel", type(message).__name__)
+    if link.guest:
+        return node.twins.handle(link, message, node.exchange, now)
+    if isinstance(message, PROBE_MESSAGES):
+        effects = node.tidied(node.probing.handle(link, message, now), now)
+        return [*effects, *node.twins.look(node.detector.later, now)]
+    if isinstance(message, MEMBERSHIP_MESSAGES):
+        return node.membership.handle(link, message, now)
+    match message:
+        case Push(batch):
+            return node.exchange.take_push(link, batch, now)
+        case Part():
+            return node.exchange.take_part(link, message, now)
+        case Want():
+            node.exchange.serving.serve(link, message, now)
+            return node.settlement.warming.need(now)
+        case Settled():
+            return node.settlement.take(link, message, now)
+        case Digest():
+            node.joining.hear(link.peer, message.heads, whole=message.whole)
+            return node.exchange.compare(link, message, now)
+        case Who() | Here():
+            return node.twins.answer(link, message, now)
+        case Approvals():
+            return node.approving.take(message)
+        case Ask():
+            return node.reading.answer(link, message)
+        case Answer():
+            return _take_answer(node, link, message, now)
+        case _:
+            assert_never(message)
+
+
+def _take_answer(node: Node, link: Link, message: Answer, now: float) -> list[Effect]:
+    if not node.reading.expects(link, message.number):
+        return []
+    for column, head in message.heads.items():
+        node.exchange.ahead(link, column, head)
+    node.membership.take(link, message.entries)
+    effects = node.reading.answered(link, message)
+    return [*effects, *node.exchange.ask(now), *node.reading.finish(now)]

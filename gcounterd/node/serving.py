@@ -1,0 +1,177 @@
+"""Serving: columns given out in parts, as peers ask for them.
+
+Theory. A `Want` names a part; a window of parts is sent for it, one a step, and the asker asks for
+the next when the window is in. What was gathered is kept for a while, so that a peer can go on
+after a lost link. A closed column may have to be read from disk first (`node.warming`); whoever
+asks for it waits.
+
+This module refuses to know why a peer wants a column.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import attrs
+
+from gcounterd.counters.counters import Counters
+from gcounterd.counters.deltas import Gathering
+from gcounterd.errors import PeerError
+from gcounterd.ids import ColumnId, NodeId
+from gcounterd.node.config import Config
+from gcounterd.node.effects import Effect, Send
+from gcounterd.node.messages import Part, Want
+from gcounterd.node.peers import Link
+
+# Parts served for one want: 3 wants of a link x 4 x 240 KiB stay below a bulk queue's 4 MiB.
+PARTS_PER_WANT = 4
+# Gatherings kept to be resumed; the oldest is forgotten, and its receiver starts again.
+GATHERINGS_MAX = 256
+# A closed column stays in memory for a receiver that has not got all of it, and for so long after
+# it last asked: as long as that one keeps the parts it has (`node.exchange`).
+KEPT_S = 30.0
+# Wants waiting to be served; more are dropped, and asked again by their askers.
+SERVING_MAX = 4096
+
+
+@attrs.define(eq=False)
+class _Kept:
+    """A gathering, when it was last asked for, and whether its last part was sent."""
+
+    name: bytes
+    gathering: Gathering
+    asked: float
+    ended: bool = False
+
+
+@attrs.define(eq=False)
+class _Window:
+    """A window of parts to send."""
+
+    link: Link
+    column: ColumnId
+    kept: _Kept
+    next: int
+    until: int
+
+
+class Serving:
+    """What is served; one per node."""
+
+    def __init__(self, config: Config, counters: Counters) -> None:
+        self._config = config
+        self._counters = counters
+        self._windows: deque[_Window] = deque()
+        self._gatherings: dict[tuple[NodeId, ColumnId], _Kept] = {}
+        self._gathered = 0
+        # By column that lies on disk, who waits for it.
+        self._cold: dict[ColumnId, dict[int, tuple[Link, Want]]] = {}
+
+    def serve(self, link: Link, want: Want, now: float) -> None:
+        """Queue a window of parts for a peer; `step` sends them.
+
+        Raises `PeerError` for a part that cannot follow what was sent.
+        """
+        column = want.column
+        if not (column in self._counters.columns or self._counters.is_closed(column)):
+            raise PeerError("bad_want", "a column that was never offered")
+        self._forget(link, column)
+        is_full = len(self._windows) + len(self._cold) >= SERVING_MAX
+        if is_full or self._counters.head(column) <= want.head:
+            return
+        if self._counters.is_cold(column):
+            self._cold.setdefault(column, {})[link.id] = link, want
+        elif column in self._counters.columns:
+            self._begin(link, want, now)
+
+    def _forget(self, link: Link, column: ColumnId) -> None:
+        """Forget what the peer of a link wanted of a column before."""
+        self._windows = deque(s for s in self._windows if s.link is not link or s.column != column)
+        self._cold.get(column, {}).pop(link.id, None)
+
+    def _begin(self, link: Link, want: Want, now: float) -> None:
+        kept = self._keep(link.peer, want, now)
+        part = want.part if kept.name == want.gathering else 0
+        if part > kept.gathering.next:
+            raise PeerError("bad_want", "a part beyond the next one")
+        until = part + PARTS_PER_WANT
+        self._windows.append(_Window(link, want.column, kept, part, until))
+
+    def _keep(self, peer: NodeId, want: Want, now: float) -> _Kept:
+        kept = self._gatherings.pop((peer, want.column), None)
+        if kept is None or kept.name != want.gathering:
+            self._gathered += 1
+            name = self._config.nonce[:5] + (self._gathered % 2**24).to_bytes(3, "big")
+            kept = _Kept(name, self._counters.gather(want.column, want.head, want.size), now)
+            while len(self._gatherings) >= GATHERINGS_MAX:
+                del self._gatherings[next(iter(self._gatherings))]
+        kept.asked = now
+        self._gatherings[peer, want.column] = kept
+        return kept
+
+    @property
+    def gatherings(self) -> int:
+        """Return how many gatherings are kept to be resumed."""
+        return len(self._gatherings)
+
+    # -- cold columns -----------------------------------------------------------------------
+
+    @property
+    def cold_wanted(self) -> list[ColumnId]:
+        """Return the columns that have to be read from disk for somebody."""
+        return [column for column, waiting in self._cold.items() if waiting]
+
+    def warmed(self, column: ColumnId, now: float) -> None:
+        """Serve those who waited for a column, which is in memory now or cannot be had."""
+        waiting = self._cold.pop(column, {})
+        if column in self._counters.columns:
+            for link, want in waiting.values():
+                # Nothing of it was gathered for this peer, or it was let go meanwhile.
+                self._begin(link, attrs.evolve(want, gathering=b"", part=0), now)
+
+    def is_serving(self, column: ColumnId, now: float) -> bool:
+        """Say whether somebody is likely to ask for more parts of a column."""
+        if any(window.column == column for window in self._windows):
+            return True
+        kept = [kept for (_, gathered), kept in self._gatherings.items() if gathered == column]
+        return any(not each.ended and now < each.asked + KEPT_S for each in kept)
+
+    def chilled(self, column: ColumnId) -> None:
+        """Let go of what was gathered of a column that leaves memory."""
+        kept = self._gatherings.items()
+        self._gatherings = {key: held for key, held in kept if key[1] != column}
+
+    # -- sending ----------------------------------------------------------------------------
+
+    @property
+    def can_serve(self) -> bool:
+        """Say whether a step of serving could do something now."""
+        return any(not self._counters.columns[s.column].busy for s in self._windows)
+
+    def step(self) -> list[Effect]:
+        """Gather and send one part (or a whole last part) of one window; bounded work."""
+        for _ in range(len(self._windows)):
+            window = self._windows.popleft()
+            if not self._counters.columns[window.column].busy:
+                return self._send(window)
+            self._windows.append(window)  # its turn comes after the apply
+        return []
+
+    def _send(self, window: _Window) -> list[Effect]:
+        gathering, name = window.kept.gathering, window.kept.name
+        pieces = gathering.pieces(window.next)
+        window.next += len(pieces)
+        window.kept.ended = bool(pieces[-1].version)
+        if not pieces[-1].version and window.next < window.until:
+            self._windows.append(window)
+        since, link = gathering.since, window.link.id
+        return [
+            Send((link,), Part(window.column, name, p.number, since, p.version, p.block))
+            for p in pieces
+        ]
+
+    def closed(self, link: int) -> None:
+        """Forget what was served on a link; gatherings stay, to be resumed."""
+        self._windows = deque(s for s in self._windows if s.link.id != link)
+        for waiting in self._cold.values():
+            waiting.pop(link, None)

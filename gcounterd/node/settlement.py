@@ -1,0 +1,135 @@
+"""Settlement: what becomes of columns whose process has ended.
+
+Theory. A column is written by one process, then it is closed, and its counts stay where they are
+(`counters`). Which columns are over is decided in `closings`, learnt from others in `settling`, and
+how long they stay in memory is the business of `warming`. This module composes the three, and
+refuses to know how each of them works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gcounterd.counters.columns import Column
+from gcounterd.counters.counters import Counters
+from gcounterd.counters.settled import Closing
+from gcounterd.errors import ClientError
+from gcounterd.ids import ColumnId
+from gcounterd.members.roster import Entry, Roster
+from gcounterd.node.closings import Closings
+from gcounterd.node.config import Config
+from gcounterd.node.effects import Effect
+from gcounterd.node.exchange import Exchange
+from gcounterd.node.intake import Intake
+from gcounterd.node.joining import Joining
+from gcounterd.node.messages import Channel, Settled
+from gcounterd.node.peers import Link, Peers
+from gcounterd.node.records import Group, TakeBatch
+from gcounterd.node.settling import Settling
+from gcounterd.node.warming import Warming
+
+
+class Settlement:
+    """Closed columns; one per node."""
+
+    def __init__(
+        self,
+        config: Config,
+        counters: Counters,
+        roster: Roster,
+        intake: Intake,
+        peers: Peers,
+        exchange: Exchange,
+        joining: Joining,
+        now: float,
+    ) -> None:
+        self._counters = counters
+        self._peers = peers
+        self._exchange = exchange
+        self.closings = Closings(config, counters, roster, intake)
+        self.settling = Settling(counters, intake, exchange, joining)
+        self.warming = Warming(counters, exchange.serving, now)
+
+    def check(self) -> None:
+        """Raise `ClientError` where this process has written its last."""
+        if self.closings.finished:
+            raise ClientError(503, "draining", "this node is stopping; count at another one")
+
+    # -- commits ----------------------------------------------------------------------------
+
+    @property
+    def holds_back(self) -> bool:
+        """Say whether own increments are not cut now: they wait for a new column."""
+        return self.closings.holds_back
+
+    def lacking(self, group: Group) -> list[ColumnId]:
+        """Return the cold columns that must be in memory before a group is applied."""
+        batches = [record.batch for record in group.records if isinstance(record, TakeBatch)]
+        columns = dict.fromkeys(batch.column for batch in batches)
+        return [column for column in columns if self._counters.is_cold(column)]
+
+    def warm(self, column: ColumnId, read: Column | None, now: float) -> None:
+        """Take one that is lacking into memory, None if it came there meanwhile."""
+        if read is not None:
+            self._counters.warm(read)
+        self.warming.use(column, now)
+
+    def loaded(self, column: ColumnId, read: Column | None, now: float) -> list[Effect]:
+        """Take a closed column into memory that was read from disk, None if it could not be."""
+        if read is not None:
+            self._counters.warm(read)
+        return self.warming.loaded(column, now)
+
+    def grown(self, columns: Iterable[ColumnId], now: float) -> None:
+        """Take note that batches of these columns were taken in."""
+        grown = list(columns)
+        self._exchange.changed(grown)
+        closed = [column for column in grown if self._counters.is_closed(column)]
+        self.settling.changed(closed)
+        for column in closed:
+            self.warming.use(column, now)
+        self.closings.grown(grown)
+
+    def closed(self, closings: tuple[Closing, ...], now: float) -> list[Effect]:
+        """Take note that columns are closed; tell peers of those that this node decided about."""
+        columns = [closing.column for closing in closings]
+        self._exchange.closed_columns(columns)
+        self.settling.changed(columns)
+        for column in columns:
+            if column in self._counters.columns:
+                self.warming.use(column, now)
+        return self.settling.tell(self._peers.on(Channel.BULK), self.closings.closed(closings))
+
+    def merged(self, entries: Iterable[Entry]) -> None:
+        """Take note that roster entries were taken in."""
+        self.closings.merged(entries)
+
+    def reopened(self, config: Config) -> None:
+        """Take note of our new epoch."""
+        self.closings.reopened(config)
+
+    # -- peers ------------------------------------------------------------------------------
+
+    def take(self, link: Link, message: Settled, now: float) -> list[Effect]:
+        """Take a peer's lines in."""
+        return self.settling.take(link, message, now)
+
+    def gossip(self, now: float) -> list[Effect]:
+        """Tell one random peer what changed, heads and lines, if that is due."""
+        peer, effects = self._exchange.gossip(self._peers.on(Channel.BULK), now)
+        return effects + (self.settling.tell_changes(peer) if peer is not None else [])
+
+    def link_closed(self, link: int) -> None:
+        """Take note that a link is gone."""
+        self.settling.closed(link)
+
+    # -- time -------------------------------------------------------------------------------
+
+    def wake(self, now: float) -> list[Effect]:
+        """Do what is due."""
+        self.warming.wake(now)
+        return [*self.gossip(now), *self.closings.wake(now)]
+
+    def next_wake(self) -> float:
+        """Return when to wake at the latest (`inf` if nothing presses)."""
+        return min(self.closings.next_wake(), self.warming.next_wake())

@@ -1,0 +1,93 @@
+"""Warming: which closed columns are in memory, and for how long.
+
+Theory. A closed column lies on disk, and is rarely looked at: by a newcomer, which wants all of
+them, or by a batch that comes late. Then it is read, and kept while it is used, since a large
+column is served in many parts; and until all that was written to it is on disk again. So memory
+follows what is going on and not how many processes there ever were.
+
+This module refuses to know disks: it asks its shell to read (`Load`).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from gcounterd.counters.counters import Counters
+from gcounterd.ids import ColumnId
+from gcounterd.node.effects import Effect, Load
+from gcounterd.node.serving import Serving
+
+# Columns read at a time; others wait in order. Each is asked for by a window of parts to serve,
+# of which there are at most SERVING_MAX.
+LOADS_MAX = 2
+# A column that was not raised for so long, and is not being served, is let go.
+UNUSED_S = 2.0
+LOOK_EVERY_S = 1.0
+# More closed columns in memory than this, and what they wait for is due: to be written to disk.
+WARM_MAX = 64
+
+
+class Warming:
+    """Closed columns in memory; one per node."""
+
+    def __init__(self, counters: Counters, serving: Serving, now: float) -> None:
+        self._counters = counters
+        self._serving = serving
+        self._loading: dict[ColumnId, None] = {}
+        self._waiting: deque[ColumnId] = deque()
+        self._used = dict.fromkeys(counters.warm_columns(), now)
+        self._due = now if self._used else float("inf")
+
+    def use(self, column: ColumnId, now: float) -> None:
+        """Note that a closed column in memory is used."""
+        self._used[column] = now
+        self._due = min(self._due, now + LOOK_EVERY_S)
+
+    def need(self, now: float) -> list[Effect]:
+        """Have the columns read that the exchange waits for."""
+        for column in self._serving.cold_wanted:
+            if column not in self._loading and column not in self._waiting:
+                self._waiting.append(column)
+        return self._load()
+
+    def _load(self) -> list[Effect]:
+        effects: list[Effect] = []
+        while self._waiting and len(self._loading) < LOADS_MAX:
+            column = self._waiting.popleft()
+            self._loading[column] = None
+            effects.append(Load(column))
+        return effects
+
+    def loaded(self, column: ColumnId, now: float) -> list[Effect]:
+        """Take note that a column was read, or could not be."""
+        self._loading.pop(column, None)
+        if column in self._counters.columns:
+            self.use(column, now)
+        self._serving.warmed(column, now)
+        return self.need(now)
+
+    @property
+    def crowded(self) -> bool:
+        """Say whether so many columns wait to be written that it should be done now."""
+        if len(self._used) <= WARM_MAX:
+            return False
+        held = [column for column in self._used if column in self._counters.columns]
+        return sum(not self._counters.may_chill(column) for column in held) > WARM_MAX
+
+    def wake(self, now: float) -> None:
+        """Let go of what nobody used for a while and is on disk as it is."""
+        if now < self._due:
+            return
+        warm = self._counters.warm_columns()
+        for column in warm:
+            since = self._used.setdefault(column, now)
+            is_unused = now >= since + UNUSED_S and not self._serving.is_serving(column, now)
+            if is_unused and self._counters.may_chill(column):
+                self._serving.chilled(column)
+                self._counters.chill(column)
+        self._used = {c: at for c, at in self._used.items() if c in self._counters.columns}
+        self._due = now + LOOK_EVERY_S if self._used else float("inf")
+
+    def next_wake(self) -> float:
+        """Return when to look again (`inf` if no closed column is in memory)."""
+        return self._due

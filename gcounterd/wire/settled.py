@@ -1,0 +1,86 @@
+"""Settled columns as bytes: in messages, and as a record of the journal.
+
+A part of the codec, with the same rule: reading is total. Columns go as one string, their versions
+and finals as lists in the same order, and a byte each that says whether it is forgotten. This
+module refuses to know what follows from any of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gcounterd.counters.settled import Closing, Line
+from gcounterd.errors import PeerError
+from gcounterd.ids import COLUMN_ID_BYTES, ColumnId
+from gcounterd.node.messages import LINES_MAX, Settled
+from gcounterd.wire import fields
+
+SETTLED = 25
+SETTLED_FIELDS = 8
+# Closings of one record: what peers can tell between two commits is bounded by the intake.
+CLOSINGS_MAX = 1 << 20
+
+_Fields = tuple[Any, ...]
+
+
+def write_settled(message: Settled) -> _Fields:
+    """Return the fields of a message about settled columns, its type's number first."""
+    lines = message.lines
+    if len(lines) > LINES_MAX:
+        raise ValueError(f"{len(lines)} columns in one message")
+    return (
+        SETTLED,
+        message.after,
+        message.upto,
+        b"".join(lines),
+        [line.version for line in lines.values()],
+        [line.final for line in lines.values()],
+        bytes(line.forgotten for line in lines.values()),
+        message.asks,
+    )
+
+
+def read_settled(found: _Fields) -> Settled:
+    """Read a message about settled columns."""
+    _, after, upto, joined, versions, finals, forgotten, asks = found
+    if type(versions) is not tuple or type(finals) is not tuple or len(versions) > LINES_MAX:
+        raise PeerError("bad_shape", f"not lists of at most {LINES_MAX} columns")
+    columns = _columns(joined, len(versions))
+    marks = fields.exact(forgotten, len(versions))
+    if len(finals) != len(versions) or not set(marks) <= {0, 1}:
+        raise PeerError("bad_shape", "lists of different lengths")
+    lines = {
+        column: Line(fields.number(version), fields.number(final), forgotten=bool(mark))
+        for column, version, final, mark in zip(columns, versions, finals, marks, strict=True)
+    }
+    if len(lines) != len(columns):
+        raise PeerError("bad_shape", "a column stands twice")
+    return Settled(_bound(after), _bound(upto), lines, fields.flag(asks))
+
+
+def _bound(value: object) -> bytes:
+    return b"" if value == b"" else fields.column(value)
+
+
+def _columns(joined: object, number: int) -> list[ColumnId]:
+    data = fields.exact(joined, COLUMN_ID_BYTES * number)
+    return [
+        ColumnId(data[at : at + COLUMN_ID_BYTES]) for at in range(0, len(data), COLUMN_ID_BYTES)
+    ]
+
+
+def encode_closings(closings: Sequence[Closing]) -> bytes:
+    """Write closings as the body of a record."""
+    columns = b"".join([closing.column for closing in closings])
+    return fields.pack((columns, [closing.final for closing in closings]))
+
+
+def decode_closings(body: bytes) -> tuple[Closing, ...]:
+    """Read the body of a record; raise `PeerError` if it is not one of ours."""
+    found = fields.unpack(body, CLOSINGS_MAX)
+    if len(found) != 2 or type(found[1]) is not tuple:
+        raise PeerError("bad_shape", "not closings")
+    columns = _columns(found[0], len(found[1]))
+    finals = [fields.number(final) for final in found[1]]
+    return tuple([Closing(c, final) for c, final in zip(columns, finals, strict=True)])
