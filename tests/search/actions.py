@@ -1,0 +1,185 @@
+"""Actions: what can happen next to a cluster, and how it is written.
+
+    add a x              the process on a counts x
+    commit a             cuts what waits and lands it; in two steps: cut a, land a
+    a>b push:a1@1        a message arrives; once more: a>b push:a1@1 again
+    wake a 1             does what is due; where it would choose among links, the one of that number
+    crash a              kill; crash a landed: the commit under way had reached the disk
+    start a              a new life, which meets everybody who runs
+    rewind a 2           an older disk, without its newest two rows
+    checkpoint a         a whole one; image a: the next image of one
+    link a b             a link is lost and made anew
+    sync a b             the same, and all that is said on it, until both ends are silent
+    lose                 nothing that is under way arrives
+
+In a *fused* scope each host commits at once, links are silent outside of `sync`, and only what is
+told unasked (pushes) is delivered by itself: fewer steps between subjects that lie far apart.
+
+Theory. Each action reads and writes its *footprint* and nothing else: the state of its host, and
+the messages from or to it. Two actions whose footprints do not meet lead to the same state in
+either order, so of two such neighbours in a schedule only one order needs to be tried
+(`explore`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.search.cluster import Cluster, State
+from tests.search.ground import HOSTS, INCREMENTS_MAX, KEYS
+from tests.search.locals import Locals, Look
+from tests.search.scopes import Scope
+
+# verb, host, and what the verb needs
+Action = tuple[str, int, int, int]
+_N = len(HOSTS)
+
+# Footprints: a bit for each host, then one for each pair of sender and receiver.
+_EVERYTHING = (1 << (_N + _N * _N)) - 1
+
+
+def _host(host: int) -> int:
+    return 1 << host
+
+
+def _way(sender: int, peer: int) -> int:
+    return 1 << (_N + sender * _N + peer)
+
+
+_SENDS = [sum(_way(host, peer) for peer in range(_N)) for host in range(_N)]
+_HEARS = [sum(_way(peer, host) for peer in range(_N)) for host in range(_N)]
+_ALONE = [_host(host) | _SENDS[host] for host in range(_N)]
+
+
+def footprint(action: Action) -> int:
+    """Return what an action reads or writes, as bits."""
+    verb, host, other, _ = action
+    match verb:
+        case "add" | "cut" | "commit" | "land" | "wake" | "checkpoint" | "image" | "rewind":
+            return _ALONE[host]
+        case "crash":
+            return _host(host) | _HEARS[host]
+        case "link" | "sync":
+            return _ALONE[host] | _ALONE[other] | _way(host, other) | _way(other, host)
+        case "hear":
+            return _ALONE[host] | _way(other, host)
+        case _:  # of the others: the bags of what was delivered are emptied together
+            return _EVERYTHING
+
+
+def enabled(scope: Scope, states: Locals, state: State) -> Iterator[Action]:
+    """Yield what can happen in a state, in a fixed order."""
+    if scope.loses:
+        yield ("lose", 0, 0, 0)
+    looks = [states.looks[number] for number in state.hosts]
+    for host, look in enumerate(looks):
+        if look.alive:
+            yield from _of_the_living(scope, state, looks, host)
+        else:
+            if look.kept.life < scope.lives:
+                yield ("start", host, 0, 0)
+            if sum(each.kept.rewinds for each in looks) < scope.rewinds:
+                for rows in range(1, len(look.kept.disk.rows) + 1):
+                    yield ("rewind", host, rows, 0)
+    yield from _meetings(scope, state, looks)
+    for host, look in enumerate(looks):
+        for sender in look.links if look.alive else ():
+            at = sender * _N + host
+            for message in state.fresh[at]:
+                yield ("hear", host, sender, message)
+            for message in state.spent[at]:
+                if message not in state.fresh[at]:
+                    yield ("again", host, sender, message)
+
+
+def _meetings(scope: Scope, state: State, looks: list[Look]) -> Iterator[Action]:
+    for host in range(_N):
+        for other in range(host + 1, _N):
+            if looks[host].alive and looks[other].alive:
+                if scope.syncs:
+                    yield ("sync", host, other, 0)
+                if state.links < scope.links:
+                    yield ("link", host, other, 0)
+
+
+def _of_the_living(scope: Scope, state: State, looks: list[Look], host: int) -> Iterator[Action]:
+    look = looks[host]
+    kept = look.kept
+    added = sum(len(each.kept.added) for each in looks)
+    if added < scope.increments and len(kept.added) < INCREMENTS_MAX:
+        for key in range(scope.keys):
+            yield ("add", host, key, 0)
+    if look.flying:
+        yield ("land", host, 0, 0)
+    elif look.waiting:
+        yield ("commit", host, 0, 0)
+        if scope.splits:
+            yield ("cut", host, 0, 0)
+    if state.wakes < scope.wakes:
+        for pick in range(len(look.links)):
+            yield ("wake", host, pick, 0)
+    if look.imaging or (scope.checkpoints and kept.disk.rows and not kept.disk.trimmed):
+        yield ("image" if scope.splits else "checkpoint", host, 0, 0)
+    crashes = sum(each.kept.life - 1 + (not each.alive) for each in looks)
+    if crashes < scope.crashes:
+        yield ("crash", host, 0, 0)
+        if look.flying:
+            yield ("crash", host, 1, 0)
+
+
+def perform(cluster: Cluster, action: Action, *, fused: bool = False) -> None:
+    """Let an action happen."""
+    verb, host, other, message = action
+    match verb:
+        case "add":
+            cluster.do(host, ("add", other))
+        case "cut" | "land" | "commit" | "checkpoint" | "image":
+            cluster.do(host, (verb,))
+        case "wake":
+            cluster.wakes += 1
+            cluster.do(host, ("wake", other))
+        case "rewind":
+            cluster.do(host, ("rewind", other))
+        case "hear" | "again":
+            cluster.deliver(other, host, message)
+        case "crash":
+            cluster.crash(host, survives=bool(other))
+        case "start":
+            cluster.start(host)
+        case "link":
+            cluster.links += 1
+            cluster.connect(host, other)
+        case "sync":
+            cluster.sync(host, other)
+        case "lose":
+            cluster.lose()
+        case _:
+            raise AssertionError(f"nobody can {verb}")
+    if fused and verb not in ("sync", "link", "lose"):
+        cluster.commit(host)
+    if fused:
+        cluster.keep_news()
+
+
+def spell(states: Locals, action: Action) -> str:
+    """Write an action down."""
+    verb, host, other, message = action
+    name = HOSTS[host]
+    match verb:
+        case "add":
+            return f"add {name} {KEYS[other].decode()}"
+        case "hear" | "again":
+            again = " again" if verb == "again" else ""
+            return f"{HOSTS[other]}>{name} {states.labels[message]}{again}"
+        case "crash":
+            return f"crash {name}{' landed' if other else ''}"
+        case "rewind":
+            return f"rewind {name} {other}"
+        case "wake":
+            return f"wake {name} {other}"
+        case "link" | "sync":
+            return f"{verb} {name} {HOSTS[other]}"
+        case "lose":
+            return "lose"
+        case _:
+            return f"{verb} {name}"

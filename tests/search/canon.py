@@ -1,0 +1,198 @@
+"""The canonical form of a host: equal where nothing that follows could differ.
+
+Theory. Two ways that lead a host to the same state must be seen to be the same, or the search
+drowns in order. The form is made by walking over the whole object and not by listing what
+matters: what somebody adds to the code is part of it from then on, and if it is needless it costs
+states, not truth. What is left out, or written in another way, is named here with its reason. (A
+left-out part is still there when a state is made again; leaving out too much can only hide
+states, never invent one.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import marshal
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from gcounterd.counters.batches import Batch, Block
+from gcounterd.counters.columns import Column, Segment
+from gcounterd.counters.deltas import Gathering
+from gcounterd.counters.keys import KeyIndex
+from gcounterd.counters.writer import Writer
+from gcounterd.members.roster import Roster
+from gcounterd.node.config import Config
+from gcounterd.node.exchange import Exchange
+from gcounterd.node.node import Node
+from gcounterd.node.peers import Link, Peers
+from gcounterd.node.twins import Twins
+
+# Attributes left out, by class.
+LEFT_OUT: dict[type, tuple[str, ...]] = {
+    # Constant in a life (config), or about addresses and who answers, which no number rests on:
+    # in the search links are made by the schedule, and time stands still.
+    Node: (
+        "config",
+        "refusals",
+        "probing",
+        "detector",
+        "dialler",
+        "dialbacks",
+        "newcomers",
+        "_rng",
+    ),
+    # How the index finds rows; the names in their order are kept.
+    KeyIndex: ("_shards",),
+    # The same from row to position; the column has it from position to row.
+    Writer: ("_places",),
+    # `told` and changes are numbers that grow: `_exchange` says what they come to.
+    Link: ("told", "hello"),
+    Exchange: ("_change", "_changes", "_hash", "_config"),
+    # How to look up a name.
+    Gathering: ("_name", "_column"),
+    # Whom to dial, and who was asked whether it still answers.
+    Twins: ("_asking", "_dialler"),
+    # Indexes over `_links`.
+    Peers: ("_on", "_by_peer", "_addresses", "_lacking_bulk"),
+}
+
+_PLAIN = (int, str, bytes, float, bool, type(None))
+
+
+def fingerprint(*parts: object) -> bytes:
+    """Return 16 bytes that are equal where the canonical forms of all parts are."""
+    form = canonical(parts)
+    return hashlib.blake2b(marshal.dumps(form, 2), digest_size=16).digest()
+
+
+def canonical(thing: object) -> Any:
+    """Return the canonical form: plain values in tuples."""
+    return _walk(thing, {})
+
+
+def _walk(thing: Any, seen: dict[int, None]) -> Any:
+    kind = type(thing)
+    if kind in _PLAIN_KINDS:
+        return thing
+    writer = _WRITERS.get(kind)
+    if writer is not None:
+        return writer(thing, seen)
+    if isinstance(thing, Enum):
+        return thing.name
+    if isinstance(thing, _PLAIN):
+        return thing
+    if callable(thing):
+        return getattr(thing, "__qualname__", kind.__name__)
+    if id(thing) in seen:
+        return kind.__name__  # looked at elsewhere
+    seen[id(thing)] = None
+    fields = _fields(thing)
+    form: tuple[Any, ...] = tuple([_walk(getattr(thing, name), seen) for name in fields])
+    extra = _EXTRA.get(kind)
+    return (kind.__name__, *form, *([extra(thing, seen)] if extra else []))
+
+
+_FIELDS: dict[type, tuple[str, ...]] = {}
+
+
+def _fields(thing: object) -> tuple[str, ...]:
+    kind = type(thing)
+    if kind not in _FIELDS:
+        slots = [name for base in kind.__mro__ for name in getattr(base, "__slots__", ())]
+        names = dict.fromkeys([*slots, *getattr(thing, "__dict__", {})])
+        left_out = LEFT_OUT.get(kind, ())
+        missing = [name for name in left_out if name not in names]
+        assert not missing, f"{kind.__name__} has no {missing} any more: mend LEFT_OUT"
+        _FIELDS[kind] = tuple(
+            sorted(name for name in names if name not in left_out and not name.startswith("__"))
+        )
+    return _FIELDS[kind]
+
+
+def _items(thing: Any, seen: dict[int, None]) -> Any:
+    return tuple([_walk(each, seen) for each in thing])
+
+
+def _map(thing: dict[Any, Any], seen: dict[int, None]) -> Any:
+    return tuple([(_walk(key, seen), _walk(value, seen)) for key, value in thing.items()])
+
+
+def _array(thing: Any, seen: dict[int, None]) -> Any:
+    return thing.tobytes()
+
+
+def _segment(thing: Segment, seen: dict[int, None]) -> Any:
+    """Write what is in use; the capacity beyond decides nothing."""
+    n = thing.size
+    arrays = (thing.rows[:n], thing.counts[:n], thing.stamps[:n])
+    others = [
+        _walk(getattr(thing, name), seen)
+        for name in _fields(thing)
+        if name not in ("rows", "counts", "stamps")
+    ]
+    return (*[array.tobytes() for array in arrays], *others)
+
+
+def _roster(thing: Roster, seen: dict[int, None]) -> Any:
+    """Write the entries and approvals once; hashes and orders follow from them."""
+    if id(thing) in seen:
+        return "Roster"
+    seen[id(thing)] = None
+    return (*[_walk(entry, seen) for entry in thing], _walk(list(thing.approvals), seen))
+
+
+def _nothing(thing: object, seen: dict[int, None]) -> Any:
+    """Write nothing: it is constant in a life."""
+    return ()
+
+
+def _batch(thing: Batch, seen: dict[int, None]) -> Any:
+    return (thing.column, thing.since, thing.version, *[each.encoded for each in thing.blocks])
+
+
+def _block(thing: Block, seen: dict[int, None]) -> Any:
+    return thing.encoded
+
+
+def _column_of(thing: Gathering, seen: dict[int, None]) -> Any:
+    return thing._column.id
+
+
+def _exchange(thing: Exchange, seen: dict[int, None]) -> Any:
+    """Write the order in which columns would be told."""
+    return tuple(thing._changes)
+
+
+def _node(thing: Node, seen: dict[int, None]) -> Any:
+    """Write what each link has not been told yet."""
+    changes = thing.exchange._changes
+    told = []
+    for link in thing.peers.all():
+        at = link.told
+        due = None if at is None else tuple([c for c, change in changes.items() if change > at])
+        told.append((link.id, link.hello.node, link.hello.epoch, link.hello.joining, due))
+    return tuple(told)
+
+
+_PLAIN_KINDS = dict.fromkeys(_PLAIN)
+_Writer = Callable[[Any, dict[int, None]], Any]
+_WRITERS: dict[type, _Writer] = {
+    tuple: _items,
+    list: _items,
+    deque: _items,
+    set: lambda thing, seen: tuple(sorted(thing)),
+    frozenset: lambda thing, seen: tuple(sorted(thing)),
+    dict: _map,
+    np.ndarray: _array,
+    Segment: _segment,
+    Roster: _roster,
+    Config: _nothing,
+    Batch: _batch,
+    Block: _block,
+}
+_EXTRA: dict[type, _Writer] = {Gathering: _column_of, Exchange: _exchange, Node: _node}
+assert Column not in _WRITERS

@@ -1,0 +1,58 @@
+"""The spelling: short names of messages, that a schedule is written with.
+
+Theory. A schedule found today is a test tomorrow, so what it names must not depend on encodings:
+a message is called by its kind and by what it is about, columns by host and life (`b2`). Messages
+of one link that have one name differ in nothing a reader could choose by; the first is meant.
+"""
+
+from __future__ import annotations
+
+from gcounterd.errors import PeerError
+from gcounterd.ids import ColumnId
+from gcounterd.node.messages import Digest, Message, Part, Push, Roster, StateHash, Want
+from gcounterd.wire.codec import decode
+from tests.search.ground import HOSTS, place_of
+
+
+def label(frame: bytes) -> str:
+    """Return the name of a message, without blanks."""
+    try:
+        return _label(decode(frame[4:]))
+    except PeerError:
+        return "garbage"
+
+
+def is_news(frame: bytes) -> bool:
+    """Say whether a message tells unasked what was committed."""
+    try:
+        return isinstance(decode(frame[4:]), Push)
+    except PeerError:
+        return False
+
+
+def _label(message: Message) -> str:
+    kind = type(message).__name__.lower()
+    match message:
+        case Push(batch):
+            return f"push:{_column(batch.column)}@{batch.version}"
+        case Want(column, head, _, gathering, part):
+            again = "+" if gathering else ""
+            return f"want:{_column(column)}>{head}#{part}{again}"
+        case Part(column, _, number, since, version, _):
+            end = f"@{version}" if version else ""
+            return f"part:{_column(column)}>{since}#{number}{end}"
+        case Digest(heads, whole):
+            told = ",".join(f"{_column(column)}@{head}" for column, head in heads.items())
+            return f"digest{'*' if whole else ''}:{told}"
+        case StateHash(_, _, asks):
+            return "hash?" if asks else "hash"
+        case Roster(entries):
+            told = ",".join(f"{HOSTS[e.node[0] - 1]}{e.epoch[5]}" for e in entries)
+            return f"roster:{told}"
+        case _:
+            return kind
+
+
+def _column(column: ColumnId) -> str:
+    host, life = place_of(column)
+    return f"{HOSTS[host]}{life}"
