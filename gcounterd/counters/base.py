@@ -37,6 +37,13 @@ class Sums:
             self._lengthen(row + 1)
         self._array[row] += rise
 
+    def add_run(self, first: int, rises: npt.NDArray[np.int64]) -> None:
+        """Add rises to all rows from `first` on."""
+        end = first + len(rises)
+        if end > len(self._array):
+            self._lengthen(end)
+        self._array[first:end] += rises
+
     def _lengthen(self, needed: int) -> None:
         """Make room where merged counters took the index beyond its limit."""
         more = max(needed - len(self._array), len(self._array))

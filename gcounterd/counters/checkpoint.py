@@ -16,7 +16,7 @@ from gcounterd.counters.counters import Counters
 from gcounterd.counters.images import Image
 from gcounterd.counters.keys import NAMES_PER_IMAGE
 from gcounterd.counters.states import ColumnState, state_image
-from gcounterd.ids import ColumnId
+from gcounterd.ids import ColumnId, node_of
 
 
 class Checkpoint:
@@ -29,9 +29,13 @@ class Checkpoint:
         self._counters = counters
         self._columns: list[Column] = list(counters.columns.values())
         self._states = {column.id: self._state(column.id) for column in self._columns}
-        # Of a closed column a line may have changed that has no segment to be written.
-        self._states |= {column: self._state(column) for column in counters.settled.dirty}
-        self._first_names = names_written // NAMES_PER_IMAGE
+        # Of a settled column a line may have changed that has no segment to be written.
+        dirty = list(counters.settled.dirty)
+        self._forgotten = {c: counters.settled.get(c) for c in dirty if counters.is_forgotten(c)}
+        kept = [column for column in dirty if column not in self._forgotten]
+        self._states |= {column: self._state(column) for column in kept}
+        nodes = dict.fromkeys(node_of(column) for column in self._forgotten)
+        self._residues = [counters.residues.image(node, counters.settled) for node in nodes]
         self.names = len(counters.keys)
         self._names_written = names_written
         self._cleaned: list[Segment] = []
@@ -43,9 +47,7 @@ class Checkpoint:
 
     def images(self) -> Iterator[Image]:
         """Yield an image at a time; each is made when asked for, and between commits."""
-        if self.names > self._names_written:
-            for number in range(self._first_names, -(-self.names // NAMES_PER_IMAGE)):
-                yield self._counters.keys.image(number)
+        yield from name_images(self._counters, self._names_written, self.names)
         for column in self._columns:
             for number, segment in enumerate(column.segments):
                 if segment.dirty:
@@ -54,15 +56,26 @@ class Checkpoint:
 
     def columns(self) -> list[Image]:
         """Return the columns' images, to be written last, with the trimming of the journal."""
-        return [state_image(column, state) for column, state in self._states.items()]
+        states = [state_image(column, state) for column, state in self._states.items()]
+        return [*states, *self._residues]
 
     def done(self) -> None:
         """Take note that all of it is on disk."""
         for column, state in self._states.items():
             if state.closed and state == self._state(column):
                 self._counters.settled.dirty.pop(column, None)
+        for column, line in self._forgotten.items():
+            if line == self._counters.settled.get(column):
+                self._counters.settled.dirty.pop(column, None)
 
     def undo(self) -> None:
         """Take the round back: an image could not be written, so nothing counts as clean."""
         for segment in self._cleaned:
             segment.dirty = True
+
+
+def name_images(counters: Counters, written: int, names: int) -> Iterator[Image]:
+    """Yield images of the first `names` names of which `written` are on disk."""
+    if names > written:
+        for number in range(written // NAMES_PER_IMAGE, -(-names // NAMES_PER_IMAGE)):
+            yield counters.keys.image(number)

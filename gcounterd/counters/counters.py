@@ -29,6 +29,7 @@ from gcounterd.counters.deltas import Gathering
 from gcounterd.counters.images import Image, Kind
 from gcounterd.counters.keys import KeyIndex
 from gcounterd.counters.reserves import reserve
+from gcounterd.counters.residues import VERSION, Residues, read_residue, read_sum
 from gcounterd.counters.settled import Closing, Line, Settled
 from gcounterd.counters.states import read_state
 from gcounterd.counters.writer import AMOUNT_MAX, Writer
@@ -46,13 +47,15 @@ class Counters:
     """Columns, the key index, totals by row, and the writer of the own column.
 
     columns  those in memory: all open ones, and closed ones that are warm
-    settled  what is known of all closed ones
+    settled  what is known of all closed ones, and of forgotten ones
+    residues what forgotten columns add up to
     """
 
     def __init__(self, own: ColumnId, max_counters: int = 16_000_000) -> None:
         self.keys = KeyIndex()
         self.columns: dict[ColumnId, Column] = {}
         self.settled = Settled()
+        self.residues = Residues()
         self.base = Base(max_counters)
         self.writer = Writer(own, self.keys, max_counters)
         # Pages that no counter has touched take no memory, so the limit is reserved at once and
@@ -103,15 +106,17 @@ class Counters:
         if held is not None:
             return held.head
         line = self.settled.get(column)
-        return line.version if line else 0
+        if line is None:
+            return VERSION if self.residues.find(column) else 0
+        return line.version
 
     def size(self, column: ColumnId) -> int:
         """Return how many positions of `column` are known here."""
         held = self.columns.get(column)
         if held is not None:
             return held.size
-        line = self.settled.get(column)
-        return line.size if line else 0
+        known = self.settled.get(column) or self.residues.find(column)
+        return known.size if known else 0
 
     def hold(self, column: ColumnId) -> None:
         """Hold a column, if it is not held yet, of which nothing is known."""
@@ -144,11 +149,20 @@ class Counters:
         """Say whether a column is closed or forgotten."""
         return column in self.settled
 
+    def is_forgotten(self, column: ColumnId) -> bool:
+        """Say whether a column's counts are in a residue: nothing can be added to it any more."""
+        line = self.settled.get(column)
+        return line is not None and line.forgotten
+
     def is_cold(self, column: ColumnId) -> bool:
         """Say whether a column has to be read from disk before it can be raised or given out."""
         line = self.settled.get(column)
-        cold = column not in self.columns and line is not None
-        return cold and line is not None and not line.forgotten and line.size > 0
+        is_kept = self.residues.find(column) is not None if line is None else not line.forgotten
+        return is_kept and self.held(column) is None and self.size(column) > 0
+
+    def held(self, column: ColumnId) -> Column | None:
+        """Return a column, or the sum of forgotten ones, if it is in memory."""
+        return self.columns.get(column) or self.residues.warm.get(column)
 
     def closing(self, closings: Iterable[Closing]) -> Iterator[None]:
         """Close columns at the version held of each, yielding between slices.
@@ -171,15 +185,20 @@ class Counters:
     def warm(self, column: Column) -> None:
         """Put a column in memory that was read by `read_cold`, unless it is there or has risen."""
         line = self.settled.get(column.id)
+        if self.residues.find(column.id):
+            self.residues.warm[column.id] = column
         if column.id not in self.columns and line is not None and line.version == column.head:
             self.columns[column.id] = column
 
     def warm_columns(self) -> list[ColumnId]:
-        """Return the closed columns in memory."""
-        return [column.id for column in self.columns.values() if self.is_closed(column.id)]
+        """Return the closed columns in memory, and sums of forgotten ones."""
+        closed = [column.id for column in self.columns.values() if self.is_closed(column.id)]
+        return [*closed, *self.residues.warm]
 
     def may_chill(self, column: ColumnId) -> bool:
         """Say whether a column is closed, and on disk as it is."""
+        if column in self.residues.warm:
+            return True
         held = self.columns[column]
         is_written = column in self.settled and column not in self.settled.dirty
         return is_written and held.clean and not held.busy
@@ -187,10 +206,14 @@ class Counters:
     def chill(self, column: ColumnId) -> None:
         """Let go of a column for which `may_chill` holds."""
         assert self.may_chill(column)
-        del self.columns[column]
+        if self.residues.warm.pop(column, None) is None:
+            del self.columns[column]
 
     def read_cold(self, column: ColumnId, images: Iterable[Image]) -> Column:
-        """Make a closed column from its segments' images; raise `StorageError`."""
+        """Make a column that is cold from its segments' images; raise `StorageError`."""
+        part = self.residues.find(column)
+        if part is not None:
+            return read_sum(part, images, len(self.keys))
         line = self.settled.get(column)
         assert line is not None
         assert not line.forgotten
@@ -214,7 +237,7 @@ class Counters:
         A version we have is ignored. The caller has checked the batch (`check_batch`) and applies
         one at a time.
         """
-        if batch.version <= self.head(batch.column):
+        if batch.version <= self.head(batch.column) or self.is_forgotten(batch.column):
             return
         column = self._held(batch.column)
         assert batch.since <= column.head, "a gap must be asked for, not applied"
@@ -251,7 +274,7 @@ class Counters:
 
     def _place(self, column: Column, names: tuple[bytes, ...]) -> None:
         rows = self.keys.rows(names)
-        self._reserve()
+        self.reserve()
         if column.id == self.writer.own:
             self.writer.placed(rows, column.size)
         column.extend(rows)
@@ -261,7 +284,9 @@ class Counters:
     def gather(self, column: ColumnId, since: int, size: int) -> Gathering:
         """Begin to gather what a held column has above `since`."""
         names = self.keys.names
-        return Gathering(self.columns[column], since, size, names.__getitem__)
+        held = self.held(column)
+        assert held is not None
+        return Gathering(held, since, size, names.__getitem__)
 
     def share_of_row(self, row: int) -> Iterator[tuple[NodeId, int] | None]:
         """Yield (original node, count) for what each segment holds of a row, None to pause."""
@@ -292,9 +317,11 @@ class Counters:
             match image.kind:
                 case Kind.NAMES:
                     self.keys.load(image)
-                    self._reserve()
+                    self.reserve()
                 case Kind.COLUMN:
                     sizes[column] = self._load_state(column, image)
+                case Kind.RESIDUE:
+                    self._load_residue(image)
                 case Kind.SEGMENT:
                     self._load_segment(image, column, sizes.get(column, 0))
                 case Kind.ROSTER:
@@ -302,6 +329,7 @@ class Counters:
         for column, size in sizes.items():
             if self.columns[column].size != size:
                 raise StorageError("a segment of a column is missing")
+        self.residues.loaded()
 
     def _load_state(self, column: ColumnId, image: Image) -> int:
         state = read_state(image)
@@ -313,14 +341,24 @@ class Counters:
             del self.settled.dirty[column]
         return state.size
 
-    def _reserve(self) -> None:
+    def _load_residue(self, image: Image) -> None:
+        part, lines = read_residue(image)
+        node = node_of(part.id)
+        self.residues.load(part, self.base.of(node))
+        for column, line in lines.items():
+            self.settled.put(column, line)
+            del self.settled.dirty[column]
+
+    def reserve(self) -> None:
         """Make room where merged counters took the index beyond its limit."""
         if len(self.keys) > len(self._totals):
             more = max(len(self.keys) - len(self._totals), len(self._totals))
             self._totals = np.concatenate([self._totals, np.zeros(more, np.int64)])
 
     def _load_segment(self, image: Image, column: ColumnId, size: int) -> None:
-        held = self.columns.get(column)
+        part = self.residues.find(column)
+        held = self.residues.warm[column] if part else self.columns.get(column)
+        size = part.size if part else size
         if held is None or held.size >= size:
             return  # written after the last whole checkpoint; all of it is in the journal
         held.load(image, self._totals, upto=size, rows_max=len(self.keys))

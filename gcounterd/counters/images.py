@@ -21,6 +21,7 @@ class Kind(enum.StrEnum):
     NAMES = "names"  # one segment of the key index; column is b""
     SEGMENT = "segment"  # one segment of one column
     COLUMN = "column"  # head, size and state of one column; number is 0
+    RESIDUE = "residue"  # of which columns a node's residue is the sum; number is 0
     ROSTER = "roster"  # all roster entries; column is b"", number is 0
     APPROVALS = "approvals"  # all approvals of newcomers, likewise
 

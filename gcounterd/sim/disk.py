@@ -96,11 +96,18 @@ class Disk:
     def _put_epoch(self, epoch: Epoch) -> None:
         self.content.epoch = epoch
 
-    def put_images(self, images: Sequence[Image], upto: int | None, done: Done) -> None:
-        """Replace images in one transaction; with `upto`, rows up to there are trimmed."""
-        self._submit(_Operation(lambda: self._put(images, upto), done, is_row=False))
+    def put_images(
+        self, images: Sequence[Image], upto: int | None, done: Done, gone: Sequence[bytes] = ()
+    ) -> None:
+        """Replace images in one transaction; with `upto`, rows up to there are trimmed.
 
-    def _put(self, images: Sequence[Image], upto: int | None) -> None:
+        Images of the owners in `gone` are deleted in the same transaction.
+        """
+        self._submit(_Operation(lambda: self._put(images, upto, gone), done, is_row=False))
+
+    def _put(self, images: Sequence[Image], upto: int | None, gone: Sequence[bytes]) -> None:
+        kept = self.content.images.items()
+        self.content.images = {key: image for key, image in kept if key[1] not in gone}
         for image in images:
             self.content.images[image.kind.value, image.column, image.number] = image
         if upto is not None:

@@ -126,19 +126,27 @@ class Contents:
             self._put([(_RELAXED, b"1")])
         self.journal.append(seq, body, durable=durable)
 
-    def put_images(self, images: Sequence[Image], upto: int | None = None) -> None:
-        """Write images in one transaction; `upto` is the newest group they make superfluous."""
+    def put_images(
+        self, images: Sequence[Image], upto: int | None = None, gone: Sequence[bytes] = ()
+    ) -> None:
+        """Write images in one transaction; `upto` is the newest group they make superfluous.
+
+        Images of the owners in `gone` are deleted in the same transaction.
+        """
         items = []
         for image in images:
             assert len(image.body) <= IMAGE_BYTES_MAX, f"an image of {len(image.body)} bytes"
             items.append((_image_key(image), image.body))
+        deleted = self.images.keys_of(gone) if gone else []
         with self.database.transaction(size=sum(len(image.body) for image in images)):
             change = self.images.write(items)
-            facts = [(_MANIFEST, self.images.digest(change))]
+            self.images.remove(deleted)
+            facts = [(_MANIFEST, self.images.digest(change, deleted))]
             if upto is not None:
                 facts.append((_TRIMMED, str(max(upto, self.trimmed)).encode()))
             facts_change = self.settings.write(facts)
         self.images.adopt(change)
+        self.images.forget(deleted)
         self.settings.adopt(facts_change)
         if upto is not None:
             self.journal.last = max(self.journal.last, upto)

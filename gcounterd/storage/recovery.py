@@ -95,6 +95,8 @@ def _replay(restored: Restored, seq: int, body: bytes) -> None:
             case TakeClosings(closings):
                 for _ in counters.closing(closings):
                     pass
+            case TakeBatch(batch) if counters.is_forgotten(batch.column):
+                pass  # it is part of a sum by now, or was set aside
             case TakeBatch(batch) if batch.since > counters.head(batch.column):
                 restored.gaps[batch.column] = restored.gaps.get(batch.column, 0) + 1
             case TakeBatch(batch):

@@ -123,17 +123,39 @@ class Shelf:
             self.size += place.size - (old.size if old else 0)
             self.places[key] = place
 
+    def remove(self, keys: Iterable[Key]) -> None:
+        """Delete blobs in the present transaction; `forget` them once it is known to be done."""
+        for key in keys:
+            self.delete(self.places[key].row)
+
+    def forget(self, keys: Iterable[Key]) -> None:
+        """Remember that a committed transaction deleted blobs."""
+        for key in keys:
+            place = self.places.pop(key)
+            self.size -= place.size
+            self._combined ^= place.crc
+
+    def keys_of(self, owners: Iterable[bytes]) -> list[Key]:
+        """Return the keys of all blobs of these owners, of whatever kind."""
+        wanted = dict.fromkeys(owners)
+        return [key for key in self.places if key.owner in wanted]
+
     def delete(self, row: int) -> None:
         """Delete a row in the present transaction; `load` again afterwards."""
         self._database.write(f"DELETE FROM {self._table} WHERE id = ?", row)  # noqa: S608
 
-    def digest(self, change: dict[Key, Place]) -> bytes:
+    def digest(self, change: dict[Key, Place], gone: Iterable[Key] = ()) -> bytes:
         """Return the manifest: number and combined checksums of all rows, after `change`.
 
-        A row that vanished, or came back as it once was, shows in it.
+        A row that vanished, or came back as it once was, shows in it. What is `gone` is deleted
+        in the same transaction, and not in `change`.
         """
-        new = sum(key not in self.places for key in change)
-        return _DIGEST.pack(len(self.places) + new, self._combine(change))
+        number = len(self.places) + sum(key not in self.places for key in change)
+        combined = self._combine(change)
+        for key in gone:
+            number -= 1
+            combined ^= self.places[key].crc
+        return _DIGEST.pack(number, combined)
 
     def _combine(self, change: dict[Key, Place]) -> int:
         combined = self._combined

@@ -149,9 +149,12 @@ class Store:
 
         return await self._thread.do(work)
 
-    async def put_images(self, images: Sequence[Image]) -> None:
-        """Write images in one transaction, each in place of the one under its key."""
-        await self._thread.do(partial(self._contents.put_images, images))
+    async def put_images(self, images: Sequence[Image], gone: Sequence[bytes] = ()) -> None:
+        """Write images in one transaction, each in place of the one under its key.
+
+        Images of the owners (columns) in `gone` are deleted in the same transaction.
+        """
+        await self._thread.do(partial(self._contents.put_images, images, None, gone))
 
     async def read_column(self, column: ColumnId, size: int) -> list[Image]:
         """Return the images of a column's segments, in order; raise `StorageError` if damaged."""

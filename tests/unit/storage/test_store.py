@@ -70,6 +70,17 @@ async def test_an_image_replaces_the_one_under_its_key(tmp_path: Path) -> None:
     assert read_directory(tmp_path).images == [image(0, b"d", 8000), image(1, b"b")]
 
 
+async def test_images_of_owners_that_are_gone_are_deleted_with_what_is_put(tmp_path: Path) -> None:
+    async with serving(tmp_path) as store:
+        await store.put_images([image(0), image(1), Image(Kind.COLUMN, COLUMN, 0, b"state")])
+        names = Image(Kind.NAMES, b"", 0, b"names")
+        await store.put_images([names], [COLUMN, b"nobody"])
+        assert store.image_bytes == len(names.body)
+    found = read_directory(tmp_path)
+    assert found.images == [names]
+    assert found.damage == []
+
+
 async def test_a_group_of_several_rows_comes_back_as_one(tmp_path: Path) -> None:
     big = body_of(1, 2 * PART_BYTES_MAX + 17)
     exact = body_of(2, PART_BYTES_MAX)
