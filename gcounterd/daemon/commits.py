@@ -146,7 +146,7 @@ class Commits:
             outcome, group = self._gathering, None
             try:
                 await self._act_between()
-                if self._node.settlement.holds_back:
+                if self._node.settlement.holds_back and not self._node.counters.writer.idle:
                     outcome = _Outcome()  # whoever added something waits for a new column
                 else:
                     outcome, self._gathering = self._gathering, _Outcome()

@@ -11,14 +11,19 @@ import pytest
 import trio
 import trio.testing
 
+from gcounterd.counters.settled import Closing
 from gcounterd.daemon.boot import Booted, Wishes, boot
 from gcounterd.daemon.cold import ColdColumns
 from gcounterd.daemon.commits import Commits
 from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.service import Service
 from gcounterd.errors import ClientError, StorageError
+from gcounterd.ids import Epoch, NodeId, column_id
 from gcounterd.node.node import Node
 from gcounterd.storage.schema import Durability
+
+# Ends a test that hangs; nothing here takes a tenth of it.
+PATIENCE_S = 20
 
 
 def wishes(directory: Path, **changes: object) -> Wishes:
@@ -250,6 +255,21 @@ async def test_a_stop_on_a_full_disk_is_a_stop(tmp_path: Path) -> None:
         await bench.commits.flush()  # says so in the log, and returns
     async with running(tmp_path / "d") as bench:
         assert int(bench.node.counters.totals.sum()) == 0
+
+
+async def test_a_stop_after_the_column_is_closed_waits_for_nothing_but_what_peers_sent(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path / "d") as bench:
+        await bench.count(b"x")
+        closings = bench.node.settlement.closings
+        closings.finish()
+        await bench.commits.flush()
+        assert closings.holds_back
+        bench.node.intake.take_closings((Closing(column_id(NodeId(b"p" * 16), Epoch(b"e" * 16))),))
+        with trio.fail_after(PATIENCE_S):
+            await bench.commits.flush()
+        assert len(bench.node.counters.settled) == 2
 
 
 async def test_an_error_of_the_disk_that_room_would_not_cure_ends_the_flusher(
