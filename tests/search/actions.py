@@ -8,6 +8,9 @@
     start a              a new life, which meets everybody who runs
     rewind a 2           an older disk, without its newest two rows
     checkpoint a         a whole one; image a: the next image of one
+    load a               the closed column that was asked for first is read from disk
+    finish a             the process counts no more, and closes its column for good
+    reopen a             its running column was closed: it goes on in a new one
     link a b             a link is lost and made anew
     sync a b             the same, and all that is said on it, until both ends are silent
     lose                 nothing that is under way arrives
@@ -56,6 +59,8 @@ def footprint(action: Action) -> int:
     verb, host, other, _ = action
     match verb:
         case "add" | "cut" | "commit" | "land" | "wake" | "checkpoint" | "image" | "rewind":
+            return _ALONE[host]
+        case "load" | "finish":
             return _ALONE[host]
         case "crash":
             return _host(host) | _HEARS[host]
@@ -109,8 +114,14 @@ def _of_the_living(scope: Scope, state: State, looks: list[Look], host: int) -> 
     if added < scope.increments and len(kept.added) < INCREMENTS_MAX:
         for key in range(scope.keys):
             yield ("add", host, key, 0)
+    if look.loading:
+        yield ("load", host, 0, 0)
+    if scope.finishes and look.idle and not (look.flying or look.finished):
+        yield ("finish", host, 0, 0)
     if look.flying:
         yield ("land", host, 0, 0)
+    elif look.closed:
+        yield ("reopen", host, 0, 0)
     elif look.waiting:
         yield ("commit", host, 0, 0)
         if scope.splits:
@@ -120,8 +131,7 @@ def _of_the_living(scope: Scope, state: State, looks: list[Look], host: int) -> 
             yield ("wake", host, pick, 0)
     if look.imaging or (scope.checkpoints and kept.disk.rows and not kept.disk.trimmed):
         yield ("image" if scope.splits else "checkpoint", host, 0, 0)
-    crashes = sum(each.kept.life - 1 + (not each.alive) for each in looks)
-    if crashes < scope.crashes:
+    if sum(each.kept.crashes for each in looks) < scope.crashes:
         yield ("crash", host, 0, 0)
         if look.flying:
             yield ("crash", host, 1, 0)
@@ -133,7 +143,7 @@ def perform(cluster: Cluster, action: Action, *, fused: bool = False) -> None:
     match verb:
         case "add":
             cluster.do(host, ("add", other))
-        case "cut" | "land" | "commit" | "checkpoint" | "image":
+        case "cut" | "land" | "commit" | "checkpoint" | "image" | "load" | "finish" | "reopen":
             cluster.do(host, (verb,))
         case "wake":
             cluster.wakes += 1

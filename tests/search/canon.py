@@ -23,12 +23,15 @@ from gcounterd.counters.batches import Batch, Block
 from gcounterd.counters.columns import Column, Segment
 from gcounterd.counters.deltas import Gathering
 from gcounterd.counters.keys import KeyIndex
+from gcounterd.counters.settled import Settled
 from gcounterd.counters.writer import Writer
+from gcounterd.ids import ColumnId
 from gcounterd.members.roster import Roster
 from gcounterd.node.config import Config
 from gcounterd.node.exchange import Exchange
 from gcounterd.node.node import Node
 from gcounterd.node.peers import Link, Peers
+from gcounterd.node.settling import Settling
 from gcounterd.node.twins import Twins
 
 # Attributes left out, by class.
@@ -52,6 +55,9 @@ LEFT_OUT: dict[type, tuple[str, ...]] = {
     # `told` and changes are numbers that grow: `_exchange` says what they come to.
     Link: ("told", "hello"),
     Exchange: ("_change", "_changes", "_hash", "_config"),
+    Settling: ("_change", "_changes", "_told"),
+    # Sums over the lines.
+    Settled: ("_order", "_sum", "_forgotten_sum"),
     # How to look up a name.
     Gathering: ("_name", "_column"),
     # Whom to dial, and who was asked whether it still answers.
@@ -162,20 +168,26 @@ def _column_of(thing: Gathering, seen: dict[int, None]) -> Any:
     return thing._column.id
 
 
-def _exchange(thing: Exchange, seen: dict[int, None]) -> Any:
+def _changes(thing: Exchange | Settling, seen: dict[int, None]) -> Any:
     """Write the order in which columns would be told."""
     return tuple(thing._changes)
 
 
 def _node(thing: Node, seen: dict[int, None]) -> Any:
     """Write what each link has not been told yet."""
-    changes = thing.exchange._changes
-    told = []
+    settling = thing.settlement.settling
+    heads, lines = thing.exchange._changes, settling._changes
+    links = []
     for link in thing.peers.all():
         at = link.told
-        due = None if at is None else tuple([c for c, change in changes.items() if change > at])
-        told.append((link.id, link.hello.node, link.hello.epoch, link.hello.joining, due))
-    return tuple(told)
+        due = None if at is None else _after(at, heads)
+        hello = (link.hello.node, link.hello.epoch, link.hello.joining)
+        links.append((link.id, *hello, due, _after(settling._told.get(link.id, 0), lines)))
+    return tuple(links)
+
+
+def _after(told: int, changes: dict[ColumnId, int]) -> tuple[ColumnId, ...]:
+    return tuple([column for column, change in changes.items() if change > told])
 
 
 _PLAIN_KINDS = dict.fromkeys(_PLAIN)
@@ -194,5 +206,10 @@ _WRITERS: dict[type, _Writer] = {
     Batch: _batch,
     Block: _block,
 }
-_EXTRA: dict[type, _Writer] = {Gathering: _column_of, Exchange: _exchange, Node: _node}
+_EXTRA: dict[type, _Writer] = {
+    Gathering: _column_of,
+    Exchange: _changes,
+    Settling: _changes,
+    Node: _node,
+}
 assert Column not in _WRITERS

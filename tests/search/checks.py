@@ -8,7 +8,6 @@ and "exactly once" are said of each increment and not of a sum.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tests.search.ground import HOSTS, INCREMENTS_MAX, KEYS, Content
@@ -55,34 +54,46 @@ def check_step(before: Look, after: Look, outcome: Outcome, host: Host) -> str:
     for digit, number in host.answered():
         if digit not in digits_of(after.values[number]):
             return f"I7 honest answers: {name} answered 10^{digit} and shows {after.values}"
-    total = _sum([content for *_, content in after.held])
-    if total != after.values:
-        return f"I5 exactly once: {name} shows {after.values}, its columns come to {total}"
     recount = host.node.counters.recount()[: len(KEYS)].tolist()
     if recount != host.node.counters.totals[: len(KEYS)].tolist():
         return f"I5 exactly once: {name} counts {recount} again"
     return ""
 
 
-def _sum(contents: Sequence[Content]) -> Content:
-    return tuple([sum(content[key] for content in contents) for key in range(len(KEYS))])
-
-
 def compare(look: Look, writer: Look) -> str:
     """Return where a host's state contradicts what another host wrote; "" if it does not."""
     name = HOSTS[look.index]
     for host, life, head, content in look.held:
-        if host == writer.index:
-            written = writer.written.get((life, head)) if head else _NOTHING
-            if content != written:
-                return (
-                    f"I4 fixed content: {name} holds {content} as version {head} of "
-                    f"{name_column(host, life)}, written was {written}"
-                )
+        written = writer.written.get((life, head), _NOTHING)
+        if host == writer.index and content != written:
+            return (
+                f"I4 fixed content: {name} holds {content} as version {head} of "
+                f"{name_column(host, life)}, written was {written}"
+            )
+    return _compare_values(look, writer) or _compare_finals(look, writer)
+
+
+def _compare_values(look: Look, writer: Look) -> str:
+    """Hold what a value has of the writer's increments against the columns taken in of it."""
+    heads = [(life, head) for (host, life), head in look.heads.items() if host == writer.index]
+    contents = [writer.written.get(each, _NOTHING) for each in heads]
     for key, value in enumerate(look.values):
-        for digit in digits_of(value):
-            host, number = divmod(digit, INCREMENTS_MAX)
-            added = writer.kept.added
-            if host == writer.index and (number >= len(added) or added[number] != key):
-                return f"I1 never over: {name} shows {value}, nobody counted 10^{digit} there"
+        due = sum(content[key] for content in contents)
+        if value // writer.low % writer.high != due // writer.low:
+            return (
+                f"I5 exactly once: {HOSTS[look.index]} shows {look.values}, the versions that it "
+                f"has of {HOSTS[writer.index]}'s columns come to {due}"
+            )
+    return ""
+
+
+def _compare_finals(look: Look, writer: Look) -> str:
+    """Hold what is said to be final against what was written."""
+    for host, life, version, final in look.lines:
+        last = max([v for at, v in writer.written if at == life], default=0)
+        if host == writer.index and final and max(version, last) > final:
+            return (
+                f"final: {HOSTS[look.index]} knows {final} as the last version of "
+                f"{name_column(host, life)}, which has {max(version, last)}"
+            )
     return ""

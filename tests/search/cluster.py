@@ -114,11 +114,18 @@ class Cluster:
             bags[:] = [tuple([m for m in bag if news[m]]) if bag else bag for bag in bags]
 
     def commit(self, host: int) -> None:
-        """Let a host commit until nothing waits."""
-        if self.look(host).flying:
-            self.do(host, ("land",))
-        while self.look(host).waiting:
-            self.do(host, ("commit",))
+        """Let a host commit, and read, until nothing waits."""
+        while (look := self.look(host)).alive and not self.complaint:
+            if look.flying:
+                self.do(host, ("land",))
+            elif look.closed:
+                self.do(host, ("reopen",))
+            elif look.waiting:
+                self.do(host, ("commit",))
+            elif look.loading:
+                self.do(host, ("load",))
+            else:
+                return
 
     def drain(self, *pairs: tuple[int, int]) -> None:
         """Deliver what is under way, of these links or all, each receiver committing at once."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from gcounterd.counters.images import Image
+from gcounterd.counters.images import Image, Kind
 from gcounterd.ids import ColumnId, Epoch, NodeId, epoch_of, node_of
 from gcounterd.members.roster import Entry, Roster, State
 from gcounterd.node.config import Config
@@ -31,6 +31,8 @@ MAX_COUNTERS = 8
 Content = tuple[int, ...]
 # One column: host, life, head or version, content.
 Held = tuple[int, int, int, Content]
+# What is known of a settled one: host, life, version, final.
+Line = tuple[int, int, int, int]
 
 
 class Chooser(Random):
@@ -116,6 +118,12 @@ class Disk:
         """Return an older copy: without the newest rows."""
         return attrs.evolve(self, rows=self.rows[: len(self.rows) - rows])
 
+    def read_column(self, column: ColumnId) -> list[Image]:
+        """Return the images of a column's segments, in order."""
+        return [
+            image for image in self.images if image.kind is Kind.SEGMENT and image.column == column
+        ]
+
     def recover(self, own: ColumnId) -> Restored:
         """Rebuild the state of a process that will write column `own`."""
         return restore(own, MAX_COUNTERS, self.images, self.rows)
@@ -141,8 +149,8 @@ def first_disk() -> Disk:
 class Kept:
     """What of a host outlives its processes, and what the search knows of it.
 
-    life      number of the last process
-    rewinds   how often an older disk was put in place
+    life      number of the last epoch that was drawn
+    crashes, rewinds    how often a process ended, an older disk was put in place
     added     the key of each increment, by number
     written   content of every version of its columns, by life and version
     shown     the highest values that readers have seen and that its disk must give back
@@ -150,6 +158,7 @@ class Kept:
 
     disk: Disk
     life: int = 0
+    crashes: int = 0
     rewinds: int = 0
     added: tuple[int, ...] = ()
     written: tuple[tuple[tuple[int, int], Content], ...] = ()

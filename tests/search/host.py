@@ -21,7 +21,8 @@ from gcounterd.counters.columns import SEGMENT_BITS, SEGMENT_SIZE, Column
 from gcounterd.counters.counters import Counters
 from gcounterd.counters.images import Image
 from gcounterd.errors import ClientError
-from gcounterd.node.effects import Dial, Drop, Effect, Exit, Notice, ReadDone, Redraw, Send
+from gcounterd.ids import ColumnId, Epoch
+from gcounterd.node.effects import Dial, Drop, Effect, Exit, Load, Notice, ReadDone, Redraw, Send
 from gcounterd.node.messages import Channel, Hello
 from gcounterd.node.node import Node
 from gcounterd.node.records import Group, TakeBatch
@@ -36,7 +37,9 @@ from tests.search.ground import (
     Content,
     Held,
     Kept,
+    Line,
     config_of,
+    epoch_id,
     place_of,
 )
 
@@ -67,6 +70,8 @@ class Host:
         self.kept = attrs.evolve(kept, life=kept.life + 1)
         self.alive = True
         self.flight: Group | None = None
+        self.loads: tuple[ColumnId, ...] = ()
+        self.above: Epoch | None = None
         self._round: tuple[Checkpoint, Iterator[Image], int, tuple[Image, ...]] | None = None
         self._images = 0
         self._first = len(kept.added)
@@ -106,6 +111,12 @@ class Host:
                     pass
             case ("image",):
                 self._image()
+            case ("load",):
+                self._load()
+            case ("finish",):
+                self.node.settlement.closings.finish()
+            case ("reopen",):
+                self._reopen()
             case ("crash", survives):
                 self._crash(survives=survives)
             case _:
@@ -155,10 +166,36 @@ class Host:
         if group is None:
             return
         self.kept = attrs.evolve(self.kept, disk=self.kept.disk.with_row(encode_group(group)))
+        settlement = self.node.settlement
+        for column in settlement.lacking(group):
+            settlement.warm(column, self._read_cold(column), 0.0)
         for _ in self.node.applying(group):
             pass
         self._carry_out(self.node.committed(group, 0.0))
         self._serve()
+
+    # -- columns ----------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        """Read the closed column that was asked for first, and hand it over."""
+        column, *others = self.loads
+        self.loads = tuple(others)
+        read = self._read_cold(column)
+        self._carry_out(self.node.settlement.loaded(column, read, 0.0))
+        self._serve()
+
+    def _read_cold(self, column: ColumnId) -> Column | None:
+        counters = self.node.counters
+        if not counters.is_cold(column):
+            return None
+        return counters.read_cold(column, self.kept.disk.read_column(column))
+
+    def _reopen(self) -> None:
+        """Go on in a new epoch."""
+        assert self.flight is None
+        self.above = None
+        self.kept = attrs.evolve(self.kept, life=self.kept.life + 1)
+        self._carry_out(self.node.reopen(epoch_id(self.kept.life), 0.0))
 
     # -- checkpoints, crashes ---------------------------------------------------------------
 
@@ -178,12 +215,13 @@ class Host:
         last = [*turn.columns(), *roster_now]
         self.kept = attrs.evolve(kept, disk=kept.disk.with_images(last, upto))
         self._names_on_disk = turn.names
+        turn.done()
         self._round = None
         return False
 
     def _crash(self, *, survives: bool) -> None:
         """End at once; `survives`: the group under way had reached the disk."""
-        kept = attrs.evolve(self.kept, shown=self.values())
+        kept = attrs.evolve(self.kept, shown=self.values(), crashes=self.kept.crashes + 1)
         if survives:
             assert self.flight is not None
             kept = attrs.evolve(kept, disk=kept.disk.with_row(encode_group(self.flight)))
@@ -209,8 +247,8 @@ class Host:
 
     def _serve(self) -> None:
         """Send what was wanted: that it comes later makes no difference that order does not."""
-        while self.node.exchange.can_serve:
-            self._carry_out(self.node.exchange.serve_step())
+        while self.node.exchange.serving.can_serve:
+            self._carry_out(self.node.exchange.serving.step())
 
     def _carry_out(self, effects: list[Effect]) -> None:
         outcome = self._outcome
@@ -223,7 +261,11 @@ class Host:
                     outcome.dropped.append((link - 1, reason))
                 case Exit(code):
                     outcome.exits = code
-                case Dial() | Notice() | ReadDone() | Redraw():
+                case Load(column):
+                    self.loads = (*self.loads, column)
+                case Redraw(above):
+                    self.above = above
+                case Dial() | Notice() | ReadDone():
                     pass
                 case _:
                     assert_never(effect)
@@ -242,8 +284,19 @@ class Host:
         added = list(enumerate(self.kept.added, digit))
         return tuple(added[self._first :])
 
+    def heads(self) -> dict[tuple[int, int], int]:
+        """Return what is taken in of every column, by host and life."""
+        heads = self.node.counters.all_heads()
+        return {place_of(column): heads[column] for column in sorted(heads)}
+
+    def lines(self) -> tuple[Line, ...]:
+        """Return what is known of settled columns."""
+        settled = self.node.counters.settled
+        found = ((column, settled.get(column)) for column in settled)
+        return tuple((*place_of(c), line.version, line.final) for c, line in found if line)
+
     def columns(self) -> tuple[Held, ...]:
-        """Return the columns that are held."""
+        """Return the columns in memory."""
         counters = self.node.counters
         return tuple(
             sorted(

@@ -19,7 +19,16 @@ import attrs
 from gcounterd.ids import column_id
 from tests.search.canon import fingerprint
 from tests.search.checks import check_step, compare
-from tests.search.ground import Content, Held, Kept, epoch_id, node_id, place_of
+from tests.search.ground import (
+    INCREMENTS_MAX,
+    Content,
+    Held,
+    Kept,
+    Line,
+    epoch_id,
+    node_id,
+    place_of,
+)
 from tests.search.host import Host, Input, Outcome
 from tests.search.spelling import is_news, label
 
@@ -31,9 +40,12 @@ class Look:
     hello     its first frame on a link, b"" of a dead one
     waiting   something waits for a commit; flying  a group is under way
     imaging   a checkpoint is under way
+    loading   a closed column is to be read; closed  the running column is, a new one is due
+    idle      nothing of what it counted waits; finished  it counts no more
     links     hosts to which it has a link
-    held      the columns that it holds in memory
+    held      the columns that it has in memory; heads  of all columns; lines  of settled ones
     values    what readers see
+    roster    a hash of its roster
     """
 
     index: int
@@ -43,10 +55,27 @@ class Look:
     waiting: bool = False
     flying: bool = False
     imaging: bool = False
+    loading: bool = False
+    closed: bool = False
+    idle: bool = False
+    finished: bool = False
     links: tuple[int, ...] = ()
     held: tuple[Held, ...] = ()
+    heads: dict[tuple[int, int], int] = attrs.Factory(dict)
+    lines: tuple[Line, ...] = ()
     values: Content = ()
+    roster: bytes = b""
     written: dict[tuple[int, int], Content] = attrs.Factory(dict)
+
+    @property
+    def low(self) -> int:
+        """Return the first of its digits, as a power of ten."""
+        return int(10 ** (self.index * INCREMENTS_MAX))
+
+    @property
+    def high(self) -> int:
+        """Return the one after its digits, as a power of ten above `low`."""
+        return int(10**INCREMENTS_MAX)
 
 
 @attrs.frozen(eq=False)
@@ -198,7 +227,7 @@ class Locals:
         if found is None:
             look = self.looks[number]
             nobody = column_id(node_id(look.index), epoch_id(look.kept.life + 1))
-            heads = look.kept.disk.recover(nobody).counters.heads()
+            heads = look.kept.disk.recover(nobody).counters.all_heads()
             found = {place_of(column): head for column, head in heads.items()}
             self._durable[number] = found
         return found
@@ -206,21 +235,29 @@ class Locals:
 
 def _form(host: Host) -> bytes:
     kept = attrs.astuple(host.kept, recurse=False)
-    return fingerprint(host.index, kept, host.node, host.flight, host.round)
+    return fingerprint(host.index, kept, host.node, host.flight, host.round, host.loads, host.above)
 
 
 def _look(host: Host) -> Look:
     node = host.node
+    writes = bool(node.counters.writer) and not node.settlement.holds_back
     return Look(
         host.index,
         host.kept,
         alive=True,
         hello=host.hello(),
-        waiting=bool(node.intake) or bool(node.counters.writer),
+        waiting=bool(node.intake) or writes,
         flying=host.flight is not None,
         imaging=bool(host.round),
+        loading=bool(host.loads),
+        closed=host.above is not None,
+        idle=node.counters.writer.idle,
+        finished=node.settlement.closings.finished,
         links=tuple(sorted(link.id - 1 for link in node.peers.all())),
         held=host.columns(),
+        heads=host.heads(),
+        lines=host.lines(),
         values=host.values(),
+        roster=node.roster.hash(),
         written=dict(host.kept.written),
     )

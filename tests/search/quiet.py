@@ -62,12 +62,16 @@ class Quiet:
             look = cluster.look(host)
             if look.values != first.values:
                 return f"I3 agreement: a shows {first.values}, {HOSTS[host]} {look.values}"
-            if look.held != first.held:
-                return f"I3 agreement: a holds {first.held}, {HOSTS[host]} {look.held}"
+            if look.heads != first.heads:
+                return f"I3 agreement: a has {first.heads}, {HOSTS[host]} {look.heads}"
+            if look.lines != first.lines:
+                return f"I3 agreement: a has settled {first.lines}, {HOSTS[host]} {look.lines}"
+            if look.roster != first.roster:
+                return f"I3 agreement: the rosters of a and {HOSTS[host]} differ"
         return ""
 
     def _nothing_lost(self, cluster: Cluster, least: dict[tuple[int, int], int]) -> str:
-        held = {(host, life): head for host, life, head, _ in cluster.look(0).held}
+        held = cluster.look(0).heads
         for column, head in least.items():
             if held.get(column, 0) < head:
                 name = name_column(*column)

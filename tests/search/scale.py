@@ -25,8 +25,15 @@ SMALL: tuple[tuple[str, str, int], ...] = (
     ("gcounterd.counters.deltas", "LAST_PART_BYTES_MAX", 26),
     # One part is served for a want, so each is asked for by itself.
     ("gcounterd.node.exchange", "PARTS_PER_WANT", 1),
-    # Time stands still: what is pushed goes at once.
+    ("gcounterd.node.serving", "PARTS_PER_WANT", 1),
+    # One line of a settled column in a page: two make a walk.
+    ("gcounterd.node.settling", "LINES_MAX", 1),
+    # Time stands still: what is pushed goes at once, and every patience is over when a node wakes.
     ("gcounterd.node.pushes", "PUSH_EVERY_S", 0),
+    ("gcounterd.node.closings", "REDRAW_AGAIN_S", 0),
+    ("gcounterd.node.warming", "UNUSED_S", 0),
+    ("gcounterd.node.warming", "LOOK_EVERY_S", 0),
+    ("gcounterd.node.serving", "KEPT_S", 0),
 )
 
 

@@ -18,7 +18,7 @@ class Scope:
     begin         the schedule that leads to where it begins, separated by semicolons
     keys, increments, crashes, rewinds, wakes, repeats, links    at most so many in one schedule
     lives         processes of one host, the first included
-    checkpoints   hosts write checkpoints
+    checkpoints, finishes    hosts write checkpoints, and stop in good order
     splits        commits and checkpoints are also made in single steps
     syncs, fused  see `actions`; a fused scope syncs
     loses         for schedules only: to leave a message where it is comes to the same
@@ -37,6 +37,7 @@ class Scope:
     lives: int = 3
     checkpoints: bool = False
     splits: bool = False
+    finishes: bool = False
     syncs: bool = False
     fused: bool = False
     loses: bool = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from gcounterd.errors import PeerError
 from gcounterd.ids import ColumnId
-from gcounterd.node.messages import Digest, Message, Part, Push, Roster, StateHash, Want
+from gcounterd.node.messages import Digest, Message, Part, Push, Roster, Settled, StateHash, Want
 from gcounterd.wire.codec import decode
 from tests.search.ground import HOSTS, place_of
 
@@ -25,7 +25,7 @@ def label(frame: bytes) -> str:
 def is_news(frame: bytes) -> bool:
     """Say whether a message tells unasked what was committed."""
     try:
-        return isinstance(decode(frame[4:]), Push)
+        return isinstance(decode(frame[4:]), Push | Settled)
     except PeerError:
         return False
 
@@ -44,8 +44,12 @@ def _label(message: Message) -> str:
         case Digest(heads, whole):
             told = ",".join(f"{_column(column)}@{head}" for column, head in heads.items())
             return f"digest{'*' if whole else ''}:{told}"
-        case StateHash(_, _, asks):
-            return "hash?" if asks else "hash"
+        case StateHash():
+            return "hash?" if message.asks else "hash"
+        case Settled(_, upto, lines, asks):
+            told = ",".join(f"{_column(c)}@{line.version}" for c, line in lines.items())
+            finals = "!" if any(line.final for line in lines.values()) else ""
+            return f"settled{'?' if asks else ':' if upto else '*'}{told}{finals}"
         case Roster(entries):
             told = ",".join(f"{HOSTS[e.node[0] - 1]}{e.epoch[5]}" for e in entries)
             return f"roster:{told}"
