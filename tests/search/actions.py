@@ -83,7 +83,7 @@ def enabled(scope: Scope, states: Locals, state: State) -> Iterator[Action]:
         else:
             if look.kept.life < scope.lives:
                 yield ("start", host, 0, 0)
-            if sum(each.kept.rewinds for each in looks) < scope.rewinds:
+            if _sum(looks, "rewinds") < scope.rewinds:
                 for rows in range(1, len(look.kept.disk.rows) + 1):
                     yield ("rewind", host, rows, 0)
     yield from _meetings(scope, state, looks)
@@ -109,15 +109,12 @@ def _meetings(scope: Scope, state: State, looks: list[Look]) -> Iterator[Action]
 
 def _of_the_living(scope: Scope, state: State, looks: list[Look], host: int) -> Iterator[Action]:
     look = looks[host]
-    kept = look.kept
     added = sum(len(each.kept.added) for each in looks)
-    if added < scope.increments and len(kept.added) < INCREMENTS_MAX:
-        for key in range(scope.keys):
+    if added < scope.increments and len(look.kept.added) < INCREMENTS_MAX:
+        for key in range(scope.keys if HOSTS[host] in scope.counting else 0):
             yield ("add", host, key, 0)
     if look.loading:
         yield ("load", host, 0, 0)
-    if scope.finishes and look.idle and not (look.flying or look.finished):
-        yield ("finish", host, 0, 0)
     if look.flying:
         yield ("land", host, 0, 0)
     elif look.closed:
@@ -129,12 +126,28 @@ def _of_the_living(scope: Scope, state: State, looks: list[Look], host: int) -> 
     if state.wakes < scope.wakes:
         for pick in range(len(look.links)):
             yield ("wake", host, pick, 0)
-    if look.imaging or (scope.checkpoints and kept.disk.rows and not kept.disk.trimmed):
-        yield ("image" if scope.splits else "checkpoint", host, 0, 0)
-    if sum(each.kept.crashes for each in looks) < scope.crashes:
+    if HOSTS[host] in scope.mortal:
+        yield from _of_the_mortal(scope, looks, host)
+
+
+def _of_the_mortal(scope: Scope, looks: list[Look], host: int) -> Iterator[Action]:
+    look = looks[host]
+    if look.imaging:
+        yield ("image", host, 0, 0)
+    elif look.kept.disk.rows and _sum(looks, "checkpoints") < scope.checkpoints:
+        yield ("checkpoint", host, 0, 0)
+        if scope.splits:
+            yield ("image", host, 0, 0)
+    if scope.finishes and look.idle and not (look.flying or look.finished):
+        yield ("finish", host, 0, 0)
+    if _sum(looks, "crashes") < scope.crashes:
         yield ("crash", host, 0, 0)
         if look.flying:
             yield ("crash", host, 1, 0)
+
+
+def _sum(looks: list[Look], what: str) -> int:
+    return sum([getattr(look.kept, what) for look in looks])
 
 
 def perform(cluster: Cluster, action: Action, *, fused: bool = False) -> None:

@@ -150,7 +150,8 @@ class Kept:
     """What of a host outlives its processes, and what the search knows of it.
 
     life      number of the last epoch that was drawn
-    crashes, rewinds    how often a process ended, an older disk was put in place
+    crashes, rewinds, checkpoints    how often a process ended, an older disk was put in place,
+              a checkpoint was begun
     added     the key of each increment, by number
     written   content of every version of its columns, by life and version
     shown     the highest values that readers have seen and that its disk must give back
@@ -160,6 +161,7 @@ class Kept:
     life: int = 0
     crashes: int = 0
     rewinds: int = 0
+    checkpoints: int = 0
     added: tuple[int, ...] = ()
     written: tuple[tuple[tuple[int, int], Content], ...] = ()
     shown: Content = (0,) * len(KEYS)

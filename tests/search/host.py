@@ -206,6 +206,7 @@ class Host:
             turn = Checkpoint(node.counters, self._names_on_disk)
             self._round = turn, turn.images(), kept.disk.last, roster_images(node.roster)
             self._images = 0
+            kept = attrs.evolve(kept, checkpoints=kept.checkpoints + 1)
         turn, images, upto, roster_now = self._round
         image = next(images, None)
         self._images += 1

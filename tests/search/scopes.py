@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import attrs
 
+from tests.search.ground import HOSTS
+
 
 @attrs.frozen
 class Scope:
@@ -16,9 +18,11 @@ class Scope:
 
     name, says    what it is called, and what it is about
     begin         the schedule that leads to where it begins, separated by semicolons
-    keys, increments, crashes, rewinds, wakes, repeats, links    at most so many in one schedule
+    keys, increments, crashes, rewinds, checkpoints, wakes, repeats, links    at most so many
+                  in one schedule
     lives         processes of one host, the first included
-    checkpoints, finishes    hosts write checkpoints, and stop in good order
+    counting, mortal    hosts that count; hosts that crash, stop, go back and write checkpoints
+    finishes      hosts stop in good order
     splits        commits and checkpoints are also made in single steps
     syncs, fused  see `actions`; a fused scope syncs
     loses         for schedules only: to leave a message where it is comes to the same
@@ -35,7 +39,9 @@ class Scope:
     repeats: int = 0
     links: int = 0
     lives: int = 3
-    checkpoints: bool = False
+    counting: str = HOSTS
+    mortal: str = HOSTS
+    checkpoints: int = 0
     splits: bool = False
     finishes: bool = False
     syncs: bool = False
@@ -45,6 +51,14 @@ class Scope:
 
 # A link to a peer that lacks two counters: what is in two parts, and a third one soon.
 BEHIND = "add a x; commit a; add a y; commit a; lose; link a b"
+# A life of a that ended; b has one of its two versions, c none.
+ENDED = "add a x; commit a; a>b push:a1@1; commit b; add a y; commit a; lose; crash a"
+# The next life has closed it, and b, too, at what it has, and that lies on b's disk only. Now a
+# link is made, b has told its line, and a answers with more.
+COLD = (
+    f"{ENDED}; start a; commit a; a>b settled*a1@2; commit b; checkpoint b; wake b 0; wake b 1;"
+    "lose; link a b; a>b hash?"
+)
 
 SCOPES = (
     Scope("spreading", "three nodes count and tell each other", increments=3, wakes=1, repeats=1),
@@ -59,17 +73,50 @@ SCOPES = (
         crashes=1,
     ),
     Scope("crashes", "nodes crash at any moment of a commit", crashes=2, splits=True),
-    Scope("checkpoints", "and of a checkpoint", crashes=2, checkpoints=True, splits=True),
+    Scope("checkpoints", "and of a checkpoint", crashes=2, checkpoints=2, splits=True),
+    Scope(
+        "closing",
+        "a column that others have in part is closed by the next life, maybe on an older disk",
+        begin=ENDED,
+        increments=3,
+        crashes=2,
+        rewinds=1,
+        wakes=1,
+    ),
+    Scope(
+        "cold",
+        "a closed column on disk is raised and given out",
+        begin=COLD,
+        increments=3,
+        crashes=2,
+        wakes=2,
+        checkpoints=2,
+        splits=True,
+    ),
     Scope(
         "lives",
-        "nodes come and go, also on older disks",
-        keys=2,
-        increments=5,
+        "a node comes and goes, also on older disks",
+        increments=3,
         crashes=4,
         rewinds=2,
-        lives=4,
+        lives=5,
+        checkpoints=1,
+        counting="ab",
+        mortal="a",
+        finishes=True,
         syncs=True,
         fused=True,
-        checkpoints=True,
+    ),
+    Scope(
+        "two lives",
+        "two nodes do, and a third one has what it has",
+        increments=2,
+        crashes=4,
+        rewinds=2,
+        lives=3,
+        counting="ab",
+        mortal="ab",
+        syncs=True,
+        fused=True,
     ),
 )

@@ -25,9 +25,10 @@ def label(frame: bytes) -> str:
 def is_news(frame: bytes) -> bool:
     """Say whether a message tells unasked what was committed."""
     try:
-        return isinstance(decode(frame[4:]), Push | Settled)
+        message = decode(frame[4:])
     except PeerError:
         return False
+    return isinstance(message, Push) or (isinstance(message, Settled) and not message.upto)
 
 
 def _label(message: Message) -> str:
