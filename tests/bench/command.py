@@ -23,6 +23,7 @@ from tests.bench import (
     idle,
     large_node,
     newcomer,
+    restarting,
     simulating,
     visibility,
     wire_bytes,
@@ -35,6 +36,7 @@ BENCHMARKS: dict[str, Callable[..., list[Row]]] = {
     "wire": wire_bytes.measure,
     "large": large_node.measure,
     "newcomer": newcomer.measure,
+    "restart": restarting.measure,
     "visible": visibility.measure,
     "idle": idle.measure,
     "simulator": simulating.measure,
@@ -84,6 +86,7 @@ def _run_all(names: tuple[str, ...], quick: bool, json_file: Path | None) -> Non
 
 
 main.add_command(detection.compare)
+main.add_command(restarting.lives)
 
 
 if __name__ == "__main__":

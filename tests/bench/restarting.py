@@ -28,6 +28,8 @@ NODES = 3
 RESTARTED, PEERS = "n3", ("n1", "n2")
 COUNTERS, COUNTERS_QUICK = 1_000_000, 100_000
 LIVES = 1000
+# Until peers have told each other of a restart; hashes of all there is are compared each 30 s.
+SETTLE_S = 35.0
 # Two periods of the hash that is compared in the background.
 IDLE_S = 60.0
 # What may be more after many lives than after one: noise of an allocator, an epoch's digits.
@@ -81,6 +83,7 @@ class State:
     columns: float
     digest_bytes: int
     idle_bytes: float
+    restart_bytes: int
 
 
 async def live(place: Path, lives: int, idle_s: float) -> tuple[State, State]:
@@ -89,12 +92,10 @@ async def live(place: Path, lives: int, idle_s: float) -> tuple[State, State]:
     async with open_cluster(Plan(place, NODES, 0, 0, tap=passing), print) as cluster:
         await cluster.start_all()
         await cluster.ready()
-        await _live_once(cluster, 1)
-        first = await _look(cluster, passing, idle_s)
-        for life in range(2, lives + 1):
-            passing.longest.clear()
+        first = await _look(cluster, passing, 1, idle_s)
+        for life in range(2, lives):
             await _live_once(cluster, life)
-        return first, await _look(cluster, passing, idle_s)
+        return first, await _look(cluster, passing, lives, idle_s)
 
 
 async def _live_once(cluster: Cluster, life: int) -> None:
@@ -114,10 +115,15 @@ async def _live_once(cluster: Cluster, life: int) -> None:
         client.drop()
 
 
-async def _look(cluster: Cluster, passing: Passing, idle_s: float) -> State:
+async def _look(cluster: Cluster, passing: Passing, life: int, idle_s: float) -> State:
+    """Live once more, and look at what that leaves."""
+    passing.longest.clear()
     before = passing.bytes.total()
+    await _live_once(cluster, life)
+    await trio.sleep(SETTLE_S)
+    settled = passing.bytes.total()
     await trio.sleep(idle_s)
-    idle = passing.bytes.total() - before
+    idle = passing.bytes.total() - settled
     client = Client("127.0.0.1", cluster.find(PEERS[0]).http_port)
     figures = await nodes.read_figures(client)
     client.drop()
@@ -127,6 +133,7 @@ async def _look(cluster: Cluster, passing: Passing, idle_s: float) -> State:
         figures["columns"],
         passing.longest[DIGEST],
         idle / idle_s,
+        settled - before,
     )
 
 
@@ -141,6 +148,15 @@ def compare(first: State, last: State, lives: int) -> list[Row]:
         _share(f"open columns {what}", first.columns, last.columns, ""),
         _share(f"longest digest {what}", first.digest_bytes, last.digest_bytes, "bytes"),
         _share(f"idle traffic {what}", first.idle_bytes, last.idle_bytes, "B/s"),
+        Row(
+            "lives",
+            f"the first restart and {SETTLE_S:g} s on the wire",
+            first.restart_bytes,
+            "bytes",
+        ),
+        Row(
+            "lives", f"the last restart and {SETTLE_S:g} s on the wire", last.restart_bytes, "bytes"
+        ),
     ]
 
 

@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import click
 import trio
@@ -22,6 +23,7 @@ from tests.chaos.schedule import REMOVING, WEIGHTS
 @click.option("--seed", default=1, show_default=True, help="Decides the order of faults.")
 @click.option("--nodes", default=7, show_default=True)
 @click.option("--minutes", default=30.0, show_default=True, help="Then mend and end.")
+@click.option("--rounds", type=int, help="At most so many.")
 @click.option("--rate", default=3000.0, show_default=True, help="Increments a second offered.")
 @click.option("--without", "left_out", multiple=True, type=click.Choice(list(WEIGHTS)))
 @click.option("--no-removals", is_flag=True, help="Leave out all that takes nodes out.")
@@ -35,7 +37,7 @@ def chaos(
     keep: bool,
     as_json: bool,
     quiet: bool,
-    **options: int,
+    **options: Any,
 ) -> None:
     """Kill, pause, cut, add and remove nodes of a cluster under load, and check every number."""
     dropped = (*left_out, *(REMOVING if no_removals else ()))

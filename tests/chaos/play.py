@@ -32,11 +32,15 @@ AUDIT_WAIT_S = 90.0
 
 @attrs.frozen
 class Settings:
-    """What to play. `rate` is of increments a second, all nodes together."""
+    """What to play: as many rounds as begin within `seconds`, at most `rounds`.
+
+    `rate` is of increments a second, all nodes together.
+    """
 
     seed: int = 1
     nodes: int = 7
     seconds: float = 60.0
+    rounds: int | None = None
     rate: float = 3000.0
     verbs: tuple[str, ...] = tuple(WEIGHTS)
 
@@ -112,7 +116,7 @@ async def _go(
         schedule.mend()
         await _audit(schedule, account, story)
         story.say(f"round {rounds} mended: {', '.join(schedule.members())}; {account.counts}")
-        if story.seconds > settings.seconds or story.wrong:
+        if story.seconds > settings.seconds or story.wrong or rounds == settings.rounds:
             break
     return rounds, steps, story.seconds
 
