@@ -133,6 +133,27 @@ class Turn:
         """Return the columns whose copies go into the residue."""
         return tuple(self._forgets)
 
+    @property
+    def gone(self) -> list[ColumnId]:
+        """Return what is not kept any more: copies, and the sum before."""
+        old = [self._old.id] if self._old is not None and self._old != self._part() else []
+        return [*self._drops, *self._forgets, *old]
+
+    @property
+    def lines(self) -> list[ColumnId]:
+        """Return the columns whose lines this turn writes."""
+        return [*self._lines, *self._given.along]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many columns what became of."""
+        return {
+            "forgotten": len(self._forgets),
+            "taken": len(self._given.lines),
+            "along": len(self._given.along),
+            "covered": len(self._drops) - len(self.aside),
+            "set_aside": len(self.aside),
+        }
+
     # -- preparing --------------------------------------------------------------------------
 
     def place(self) -> Iterator[None]:
@@ -221,6 +242,10 @@ class Turn:
         """Yield (name, count) of a column that is set aside; see `Turn.aside`."""
         raise NotImplementedError
 
+    def counted(self, column: ColumnId) -> int:
+        """Return up to which version a column that is set aside is counted afterwards."""
+        return self._lines[column].version
+
     # -- the step ---------------------------------------------------------------------------
 
     def is_current(self) -> bool:
@@ -249,10 +274,7 @@ class Turn:
         part = self._part()
         if part is not None:
             put.append(residue_image(part, self._lines))
-        gone = [*self._drops, *self._forgets]
-        if self._old is not None and self._old != part:
-            gone.append(self._old.id)
-        return put, gone
+        return put, self.gone
 
     def _part(self) -> Part | None:
         assert self._sum is not None

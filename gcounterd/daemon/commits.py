@@ -86,11 +86,13 @@ class Commits:
         self._store = store
         self._durability = durability
         self._perform = perform
-        self._names_on_disk = names_on_disk
+        # Whoever writes images of columns: a checkpoint, or a turn (`daemon.turning`).
+        self.images = trio.Lock()
+        self.names_on_disk = names_on_disk
         self._seq = store.last_seq
         self._applied = self._seq  # the newest journal row whose records are applied
         self._work = trio.Event()
-        self._between: Callable[[], Awaitable[None]] | None = None
+        self._between: dict[str, Callable[[], Awaitable[None]]] = {}
         self._gathering = _Outcome()
         self._ended: ClientError | None = None  # why nothing is committed any more
         self._idle = trio.Event()  # set while nothing is being applied
@@ -105,12 +107,12 @@ class Commits:
         """See to it that what waits is committed soon."""
         self._work.set()
 
-    def between(self, act: Callable[[], Awaitable[None]]) -> None:
-        """Let `act` run once between two commits, soon; in place of one that has not run yet.
+    def between(self, what: str, act: Callable[[], Awaitable[None]]) -> None:
+        """Let `act` run once between two commits, soon; in place of one of that name, if it waits.
 
         What waits and nothing else of ours is then in flight. Its errors are those of a commit.
         """
-        self._between = act
+        self._between[what] = act
         self._work.set()
 
     async def wait(self) -> None:
@@ -163,8 +165,8 @@ class Commits:
                 await _free(blocks)
 
     async def _act_between(self) -> None:
-        act, self._between = self._between, None
-        if act is not None:
+        acts, self._between = self._between, {}
+        for act in acts.values():
             await act()
 
     def longest_wait(self) -> float:
@@ -269,9 +271,13 @@ class Commits:
 
     async def checkpoint(self) -> None:
         """Write one round of images and trim the journal. Raises `StorageError`."""
+        async with self.images:
+            await self._checkpoint()
+
+    async def _checkpoint(self) -> None:
         await self._between_applies()
         upto = self._applied
-        round_ = Checkpoint(self._node.counters, self._names_on_disk)
+        round_ = Checkpoint(self._node.counters, self.names_on_disk)
         roster = roster_images(self._node.roster)
         try:
             images = round_.images()
@@ -285,7 +291,7 @@ class Commits:
         except BaseException:
             round_.undo()
             raise
-        self._names_on_disk = round_.names
+        self.names_on_disk = round_.names
         round_.done()
         self.checkpoints += 1
 

@@ -20,14 +20,26 @@ import trio
 from gcounterd.counters.columns import Column
 from gcounterd.daemon.cold import ColdColumns
 from gcounterd.daemon.commits import Commits
-from gcounterd.daemon.events import ALARMS, History
+from gcounterd.daemon.events import WARNINGS, History
 from gcounterd.daemon.identity import Identity
 from gcounterd.daemon.logs import get_logger
+from gcounterd.daemon.turning import Turning
 from gcounterd.errors import RefusedError, StorageError
 from gcounterd.ids import ColumnId, Epoch, show
 from gcounterd.links.limits import Limits
 from gcounterd.links.transport import Transport
-from gcounterd.node.effects import Dial, Drop, Effect, Exit, Load, Notice, ReadDone, Redraw, Send
+from gcounterd.node.effects import (
+    Carry,
+    Dial,
+    Drop,
+    Effect,
+    Exit,
+    Load,
+    Notice,
+    ReadDone,
+    Redraw,
+    Send,
+)
 from gcounterd.node.grades import Grade
 from gcounterd.node.messages import Channel, Hello, Message, Part, Refusal
 from gcounterd.node.node import Node
@@ -76,6 +88,7 @@ class Driver:
         self.commits = Commits(
             node, store, durability, self.carry_out, names_on_disk, self.cold.read
         )
+        self.turning = Turning(node, store, self.commits, self.carry_out)
         self.events: collections.Counter[str] = collections.Counter()
         # A life is a process, also where that process draws a second epoch.
         self.history = History(show(node.config.epoch))
@@ -106,9 +119,11 @@ class Driver:
                         waiting.missing = missing
                         waiting.done.set()
                 case Redraw(above):
-                    self.commits.between(partial(self._redraw, above))
+                    self.commits.between("redraw", partial(self._redraw, above))
                 case Load(column):
                     self.cold.ask(column)
+                case Carry(turn):
+                    self.turning.carry(turn)
                 case Exit():
                     self._ended = effect
                     self._nudge.set()
@@ -136,7 +151,7 @@ class Driver:
 
     def _note(self, notice: Notice) -> None:
         self.events[notice.name] += 1
-        write = log.warning if notice.name in ALARMS else log.info
+        write = log.warning if notice.name in WARNINGS else log.info
         write(notice.name, **notice.fields)
         self.history.keep(notice)
 

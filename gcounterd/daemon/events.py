@@ -33,6 +33,7 @@ WATCHERS_MAX = 64
 
 # What an operator should look at, although the node goes on.
 ALARMS = ("suspect", "dead", "alone", "slow", "twin", "gives_way")
+WARNINGS = (*ALARMS, "residues_differ")
 MEMBERSHIP = ("member", "joined", "refuted", "back", "left", "company", "goes_on", *ALARMS)
 
 _OWN_FIELDS = ("number", "time", "event")

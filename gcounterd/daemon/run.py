@@ -129,6 +129,7 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
             await driver.commits.checkpoint()
         nursery.start_soon(driver.commits.run_checkpoints)
         nursery.start_soon(driver.cold.run, driver.loaded)
+        nursery.start_soon(driver.turning.run)
         listeners = [
             await listen_tcp(settings.http.host, settings.http.port),
             listen_unix(admin_socket(settings.data_dir)),

@@ -3,9 +3,9 @@
 Theory. Each entry is written by the node it describes, in the order of its lives and, within one,
 of its revisions, so for name and address the newer `(epoch, revision)` wins; the state only rises
 (joining < active < removing < removed) and may be raised by others; of two heirs the smaller id
-is shown; whatever was forced once stays forced. Merging is therefore idempotent, commutative and
-associative, no clock takes part, and no entry is ever dropped. The roster says who *belongs*; who
-*answers* is the detector's business and is refused here.
+is shown; whatever was forced or released once stays so. Merging is therefore idempotent,
+commutative and associative, no clock takes part, and no entry is ever dropped. The roster says who
+*belongs*; who *answers* is the detector's business and is refused here.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Entry:
     epoch, revision  when its owner last wrote name and address
     heir             under whose share a removed member's counts are shown, or None
     forced           it may be removed without a majority of the members
+    released         an operator gave up what may still come of its columns up to this epoch, or b""
     """
 
     node: NodeId
@@ -54,6 +55,7 @@ class Entry:
     state: State
     heir: NodeId | None = None
     forced: bool = False
+    released: bytes = b""
 
 
 def merge_entries(mine: Entry, theirs: Entry) -> Entry:
@@ -67,6 +69,7 @@ def merge_entries(mine: Entry, theirs: Entry) -> Entry:
         state=max(mine.state, theirs.state),
         heir=min(heirs) if heirs else None,
         forced=mine.forced or theirs.forced,
+        released=max(mine.released, theirs.released),
     )
 
 
@@ -208,5 +211,6 @@ def _print(entry: Entry) -> bytes:
     digest = hashlib.blake2b(digest_size=HASH_BYTES)
     digest.update(entry.node + entry.epoch + entry.revision.to_bytes(8, "big"))
     digest.update(bytes([entry.state, entry.forced, len(name)]) + name)
-    digest.update(len(address).to_bytes(2, "big") + address + (entry.heir or b""))
+    digest.update(len(address).to_bytes(2, "big") + address)
+    digest.update(bytes([len(entry.released)]) + entry.released + (entry.heir or b""))
     return digest.digest()

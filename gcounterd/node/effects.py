@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import attrs
 
+from gcounterd.counters.turns import Turn
 from gcounterd.ids import ColumnId, Epoch
 from gcounterd.node.messages import Channel, Message, Refusal
 
@@ -65,6 +66,13 @@ class Load:
     column: ColumnId
 
 
+@attrs.frozen(eq=False)
+class Carry:
+    """Carry a turn out, between two commits, and say what came of it (`Settlement.turned`)."""
+
+    turn: Turn
+
+
 @attrs.frozen
 class Notice:
     """Something an operator may want to read, count or watch; `name` is stable."""
@@ -81,4 +89,4 @@ class ReadDone:
     missing: tuple[str, ...]
 
 
-Effect = Dial | Send | Drop | Exit | Redraw | Load | Notice | ReadDone
+Effect = Dial | Send | Drop | Exit | Redraw | Load | Carry | Notice | ReadDone

@@ -13,13 +13,13 @@ know commits: what arrives goes to the intake, and only applied heads are told.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from random import Random
 
 import attrs
 
 from gcounterd.counters.batches import Batch
-from gcounterd.counters.counters import OPEN_COLUMNS_MAX, Counters
+from gcounterd.counters.counters import OPEN_COLUMNS_MAX, Counters, check_batch
 from gcounterd.counters.deltas import Stage
 from gcounterd.errors import PeerError
 from gcounterd.ids import ColumnId, NodeId
@@ -77,6 +77,10 @@ class Exchange:
         self._asked: dict[ColumnId, _Asked] = {}
         self._stages: dict[ColumnId, _Staged] = {}
         self.serving = Serving(config, counters)
+        # Columns fetched whole, for `node.taking`: what came of each, None until it has.
+        self.wholes: dict[ColumnId, Batch | None] = {}
+        # Forgotten columns that a peer holds above us: no delta can raise those.
+        self.behind: dict[ColumnId, Link] = {}
         self._rng = rng
         self._gossip_due = now + config.digest_every * rng.random()
         self._tell_all_due = False
@@ -168,18 +172,54 @@ class Exchange:
 
     def ahead(self, link: Link, column: ColumnId, head: int) -> None:
         """Note that a peer holds `column` up to `head`, if that is above us and not our own."""
-        least = self._intake.expected(column)[0] + 1
+        if column in self.wholes:
+            return
+        least = self._expected(column)[0] + 1
+        if self._counters.is_forgotten(column):
+            if head >= least and len(self.behind) < AHEAD_MAX:
+                self.behind[column] = link
+            return
         if column in self._ahead:
             least = max(least, self._ahead[column][1])
         room = column in self._ahead or len(self._ahead) < AHEAD_MAX
         if column != self._counters.writer.own and head >= least and room:
             self._ahead[column] = (link, head)
 
+    def fetch(self, link: Link, columns: Mapping[ColumnId, int], now: float) -> list[Effect]:
+        """Fetch columns whole, each up to a version at least, into `wholes` and not the intake."""
+        for column, version in columns.items():
+            self._drop(column)
+            self.wholes[column] = None
+            self._ahead[column] = (link, version)
+        return self.ask(now)
+
+    @property
+    def came(self) -> int:
+        """Return how many parts have come of what is fetched whole."""
+        staged = [self._stages[column] for column in self.wholes if column in self._stages]
+        whole = [batch for batch in self.wholes.values() if batch is not None]
+        return sum(each.stage.next for each in staged) + sum(len(b.blocks) for b in whole)
+
+    def release(self) -> None:
+        """Let go of what was fetched whole, and of what is still to come of it."""
+        for column in self.wholes:
+            self._drop(column)
+        self.wholes = {}
+
+    def _drop(self, column: ColumnId) -> None:
+        self._ahead.pop(column, None)
+        self._asked.pop(column, None)
+        self._stages.pop(column, None)
+
+    def _expected(self, column: ColumnId) -> tuple[int, int]:
+        """Return from which (head, size) on a column is wanted."""
+        return (0, 0) if column in self.wholes else self._intake.expected(column)
+
     def ask(self, now: float) -> list[Effect]:
         """Ask for what peers are known to hold above us, as far as there is room."""
         effects: list[Effect] = []
         for column, (link, head) in list(self._ahead.items()):
-            if head <= self._intake.expected(column)[0]:
+            if head <= self._expected(column)[0]:
                 del self._ahead[column]
             elif column not in self._asked and self._has_room(link):
                 del self._ahead[column]
@@ -199,7 +239,7 @@ class Exchange:
             gathering, part = staged.stage.gathering, staged.stage.next
         asked.until = part + PARTS_PER_WANT
         asked.deadline = now + self._config.want_patience
-        head, size = self._intake.expected(column)
+        head, size = self._expected(column)
         return Send((asked.link,), Want(column, head, size, gathering, part))
 
     def take_push(self, link: Link, batch: Batch, now: float) -> list[Effect]:
@@ -227,7 +267,10 @@ class Exchange:
         batch = stage.take(part.column, part.number, part.version, part.block)
         if batch is not None:
             del self._asked[part.column], self._stages[part.column]
-            if not self._intake.take_batch(batch):  # what it rested on was refused by the disk
+            if part.column in self.wholes:
+                check_batch(batch, 0)
+                self.wholes[part.column] = batch
+            elif not self._intake.take_batch(batch):  # what it rested on was refused by the disk
                 self.ahead(link, part.column, part.version)
             return self.ask(now)
         if stage.next > before:
@@ -247,7 +290,7 @@ class Exchange:
         for column, asked in list(self._asked.items()):
             if asked.deadline > now:
                 continue
-            if asked.attempts == _ATTEMPTS_MAX or asked.head <= self._intake.expected(column)[0]:
+            if asked.attempts == _ATTEMPTS_MAX or asked.head <= self._expected(column)[0]:
                 del self._asked[column]
                 self._stages.pop(column, None)
                 continue

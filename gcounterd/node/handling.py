@@ -20,13 +20,16 @@ from gcounterd.node.messages import (
     Answer,
     Approvals,
     Ask,
+    AskLines,
     Channel,
     Digest,
     Here,
+    Lines,
     Message,
     Part,
     Push,
     Settled,
+    StateHash,
     Want,
     Who,
 )
@@ -45,18 +48,25 @@ def handle(node: Node, link: Link, message: Message, now: float) -> list[Effect]
     if isinstance(message, PROBE_MESSAGES):
         effects = node.tidied(node.probing.handle(link, message, now), now)
         return [*effects, *node.twins.look(node.detector.later, now)]
+    if isinstance(message, StateHash):
+        node.settlement.forgetting.hear(link, message)
     if isinstance(message, MEMBERSHIP_MESSAGES):
         return node.membership.handle(link, message, now)
     match message:
         case Push(batch):
             return node.exchange.take_push(link, batch, now)
         case Part():
-            return node.exchange.take_part(link, message, now)
+            effects = node.exchange.take_part(link, message, now)
+            return [*effects, *node.settlement.taking.look(now)]
         case Want():
             node.exchange.serving.serve(link, message, now)
-            return node.settlement.warming.need(now)
+            return [*node.settlement.warming.need(now), *node.settlement.wanted(link, message)]
         case Settled():
             return node.settlement.take(link, message, now)
+        case AskLines():
+            return node.settlement.taking.answer(link, message)
+        case Lines():
+            return node.settlement.taking.take(link, message, now)
         case Digest():
             node.joining.hear(link.peer, message.heads, whole=message.whole)
             return node.exchange.compare(link, message, now)
@@ -79,4 +89,5 @@ def _take_answer(node: Node, link: Link, message: Answer, now: float) -> list[Ef
         node.exchange.ahead(link, column, head)
     node.membership.take(link, message.entries)
     effects = node.reading.answered(link, message)
-    return [*effects, *node.exchange.ask(now), *node.reading.finish(now)]
+    effects += [*node.exchange.ask(now), *node.settlement.taking.look(now)]
+    return [*effects, *node.reading.finish(now)]

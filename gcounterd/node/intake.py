@@ -70,7 +70,7 @@ class Intake:
         Raises `PeerError` if it contradicts itself; nothing is queued then.
         """
         head, size = self.expected(batch.column)
-        if not batch.since <= head < batch.version:
+        if self._counters.is_forgotten(batch.column) or not batch.since <= head < batch.version:
             return False
         self._expected[batch.column] = (batch.version, check_batch(batch, size))
         self._batches.append(batch)

@@ -22,6 +22,8 @@ from gcounterd.members.roster import Entry
 PROTOCOL_VERSION = 3
 # Settled columns in one message (DESIGN 1: maps are compared in pages of 256).
 LINES_MAX = 256
+# The same where all of one node are told, some 45 bytes each.
+LINES_OF_NODE_PER_MESSAGE = 1024
 
 
 class Channel(enum.IntEnum):
@@ -263,6 +265,29 @@ class Settled:
     asks: bool
 
 
+@attrs.frozen
+class AskLines:
+    """Bulk: which settled columns of this node do you hold, and how? Ends in `Lines`."""
+
+    node: NodeId
+
+
+@attrs.frozen
+class Lines:
+    """Bulk: all my lines of the settled columns of a node, in one message or several.
+
+    number  of this message, from 0
+    last    there are no more
+    reply   they answer an `AskLines`; else their receiver has something to do about them
+    """
+
+    node: NodeId
+    number: int
+    last: bool
+    reply: bool
+    lines: dict[ColumnId, Line]
+
+
 @attrs.frozen(eq=False)
 class Push:
     """Bulk: one committed batch of one block, as it lies in the journal."""
@@ -325,8 +350,11 @@ class Answer:
 ProbeMessage = Ping | Ack | PingFor | Nack | Gossip | Survey | Bye
 ControlMessage = ProbeMessage | Who | Here
 MembershipMessage = Roster | StateHash | RosterDigest | RosterList | Holders
-BulkMessage = MembershipMessage | Approvals | Digest | Settled | Push | Want | Part | Ask | Answer
+ResidueMessage = AskLines | Lines
+StateMessage = Digest | Settled | Push | Want | Part | Ask | Answer
+BulkMessage = MembershipMessage | ResidueMessage | Approvals | StateMessage
 Message = ControlMessage | BulkMessage
 PROBE_MESSAGES = (Ping, Ack, PingFor, Nack, Gossip, Survey, Bye)
 CONTROL_MESSAGES = (*PROBE_MESSAGES, Who, Here)
+RESIDUE_MESSAGES = (AskLines, Lines)
 MEMBERSHIP_MESSAGES = (Roster, StateHash, RosterDigest, RosterList, Holders)

@@ -20,6 +20,7 @@ import attrs
 
 from gcounterd.counters.batches import COUNT_MAX
 from gcounterd.counters.counters import Counters
+from gcounterd.counters.turns import Turn
 from gcounterd.errors import ClientError, PeerError
 from gcounterd.ids import Epoch
 from gcounterd.members.roster import Roster, State
@@ -162,7 +163,7 @@ class Node:
                     effects += self.settlement.closed(closings, now)
                 case TakeEntries(entries):
                     effects += self.membership.merge(entries, now)
-                    self.settlement.merged(entries)
+                    self.settlement.merged(entries, now)
                     effects += self.tidied(self.probing.roster_changed(entries, now), now)
                 case TakeApprovals(approvals):
                     effects += self.approving.merge(approvals)
@@ -186,6 +187,11 @@ class Node:
         self.settlement.reopened(self.config)
         self.twins.reopened(self.config)
         return self._part(self.peers.all(), "new_epoch", now)  # a hello names the epoch
+
+    def turned(self, turn: Turn, now: float, *, done: bool) -> list[Effect]:
+        """Take note that a turn was carried out, or could not be."""
+        effects = self.settlement.turned(turn, now, done=done)
+        return [*effects, *self.exchange.ask(now), *self.reading.finish(now)]
 
     # -- links ------------------------------------------------------------------------------
 

@@ -11,13 +11,15 @@ This module refuses to know why a peer wants a column.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 import attrs
 
 from gcounterd.counters.counters import Counters
 from gcounterd.counters.deltas import Gathering
+from gcounterd.counters.residues import lines_of
 from gcounterd.errors import PeerError
-from gcounterd.ids import ColumnId, NodeId
+from gcounterd.ids import ColumnId, NodeId, node_of
 from gcounterd.node.config import Config
 from gcounterd.node.effects import Effect, Send
 from gcounterd.node.messages import Part, Want
@@ -70,10 +72,11 @@ class Serving:
     def serve(self, link: Link, want: Want, now: float) -> None:
         """Queue a window of parts for a peer; `step` sends them.
 
-        Raises `PeerError` for a part that cannot follow what was sent.
+        A sum of forgotten columns that is another one by now is not served. Raises `PeerError` for
+        a part that cannot follow what was sent.
         """
         column = want.column
-        if not (column in self._counters.columns or self._counters.is_closed(column)):
+        if not (self._is_known(column) or lines_of(self._counters.settled, node_of(column))):
             raise PeerError("bad_want", "a column that was never offered")
         self._forget(link, column)
         is_full = len(self._windows) + len(self._cold) >= SERVING_MAX
@@ -81,8 +84,11 @@ class Serving:
             return
         if self._counters.is_cold(column):
             self._cold.setdefault(column, {})[link.id] = link, want
-        elif column in self._counters.columns:
+        elif self._counters.held(column) is not None:
             self._begin(link, want, now)
+
+    def _is_known(self, column: ColumnId) -> bool:
+        return self._counters.held(column) is not None or self._counters.is_closed(column)
 
     def _forget(self, link: Link, column: ColumnId) -> None:
         """Forget what the peer of a link wanted of a column before."""
@@ -124,7 +130,7 @@ class Serving:
     def warmed(self, column: ColumnId, now: float) -> None:
         """Serve those who waited for a column, which is in memory now or cannot be had."""
         waiting = self._cold.pop(column, {})
-        if column in self._counters.columns:
+        if self._counters.held(column) is not None:
             for link, want in waiting.values():
                 # Nothing of it was gathered for this peer, or it was let go meanwhile.
                 self._begin(link, attrs.evolve(want, gathering=b"", part=0), now)
@@ -138,21 +144,32 @@ class Serving:
 
     def chilled(self, column: ColumnId) -> None:
         """Let go of what was gathered of a column that leaves memory."""
+        self._windows = deque(s for s in self._windows if s.column != column)
         kept = self._gatherings.items()
         self._gatherings = {key: held for key, held in kept if key[1] != column}
+
+    def let_go(self, columns: Iterable[ColumnId]) -> None:
+        """Let go of columns that are not kept any more."""
+        for column in columns:
+            self.chilled(column)
+            self._cold.pop(column, None)
 
     # -- sending ----------------------------------------------------------------------------
 
     @property
     def can_serve(self) -> bool:
         """Say whether a step of serving could do something now."""
-        return any(not self._counters.columns[s.column].busy for s in self._windows)
+        return any(not self._is_busy(window.column) for window in self._windows)
+
+    def _is_busy(self, column: ColumnId) -> bool:
+        held = self._counters.held(column)
+        return held is not None and held.busy
 
     def step(self) -> list[Effect]:
         """Gather and send one part (or a whole last part) of one window; bounded work."""
         for _ in range(len(self._windows)):
             window = self._windows.popleft()
-            if not self._counters.columns[window.column].busy:
+            if not self._is_busy(window.column):
                 return self._send(window)
             self._windows.append(window)  # its turn comes after the apply
         return []

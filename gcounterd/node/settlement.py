@@ -2,7 +2,8 @@
 
 Theory. A column is written by one process, then it is closed, and its counts stay where they are
 (`counters`). Which columns are over is decided in `closings`, learnt from others in `settling`, and
-how long they stay in memory is the business of `warming`. This module composes the three, and
+how long they stay in memory is the business of `warming`; when they go for good that of
+`forgetting`, and what others have forgotten that of `taking`. This module composes them, and
 refuses to know how each of them works.
 """
 
@@ -13,19 +14,22 @@ from collections.abc import Iterable
 from gcounterd.counters.columns import Column
 from gcounterd.counters.counters import Counters
 from gcounterd.counters.settled import Closing
+from gcounterd.counters.turns import Turn
 from gcounterd.errors import ClientError
-from gcounterd.ids import ColumnId
+from gcounterd.ids import ColumnId, show
 from gcounterd.members.roster import Entry, Roster
 from gcounterd.node.closings import Closings
 from gcounterd.node.config import Config
-from gcounterd.node.effects import Effect
+from gcounterd.node.effects import Effect, Notice
 from gcounterd.node.exchange import Exchange
+from gcounterd.node.forgetting import Forgetting
 from gcounterd.node.intake import Intake
 from gcounterd.node.joining import Joining
-from gcounterd.node.messages import Channel, Settled
+from gcounterd.node.messages import Channel, Settled, Want
 from gcounterd.node.peers import Link, Peers
 from gcounterd.node.records import Group, TakeBatch
 from gcounterd.node.settling import Settling
+from gcounterd.node.taking import Taking
 from gcounterd.node.warming import Warming
 
 
@@ -49,6 +53,8 @@ class Settlement:
         self.closings = Closings(config, counters, roster, intake)
         self.settling = Settling(counters, intake, exchange, joining)
         self.warming = Warming(counters, exchange.serving, now)
+        self.taking = Taking(config, counters, exchange)
+        self.forgetting = Forgetting(config, counters, roster, peers, now)
 
     def check(self) -> None:
         """Raise `ClientError` where this process has written its last."""
@@ -89,20 +95,36 @@ class Settlement:
         for column in closed:
             self.warming.use(column, now)
         self.closings.grown(grown)
+        if closed:
+            self.forgetting.changed(now)
 
     def closed(self, closings: tuple[Closing, ...], now: float) -> list[Effect]:
         """Take note that columns are closed; tell peers of those that this node decided about."""
         columns = [closing.column for closing in closings]
         self._exchange.closed_columns(columns)
         self.settling.changed(columns)
+        self.forgetting.changed(now)
         for column in columns:
             if column in self._counters.columns:
                 self.warming.use(column, now)
         return self.settling.tell(self._peers.on(Channel.BULK), self.closings.closed(closings))
 
-    def merged(self, entries: Iterable[Entry]) -> None:
+    def merged(self, entries: Iterable[Entry], now: float) -> None:
         """Take note that roster entries were taken in."""
         self.closings.merged(entries)
+        self.forgetting.changed(now)
+
+    def turned(self, turn: Turn, now: float, *, done: bool) -> list[Effect]:
+        """Take note that a turn was carried out, or could not be."""
+        effects: list[Effect] = []
+        if done:
+            self._exchange.serving.let_go(turn.gone)
+            self.settling.changed(turn.lines)
+            fields: dict[str, str | int | float] = {"node": show(turn.node), **turn.counts()}
+            effects.append(Notice("residue", fields))
+        self.forgetting.turned(turn, now)
+        self.forgetting.changed(now)
+        return [*effects, *self.taking.turned(turn, now)]
 
     def reopened(self, config: Config) -> None:
         """Take note of our new epoch."""
@@ -112,7 +134,15 @@ class Settlement:
 
     def take(self, link: Link, message: Settled, now: float) -> list[Effect]:
         """Take a peer's lines in."""
-        return self.settling.take(link, message, now)
+        effects = self.settling.take(link, message, now)
+        return [*effects, *self.taking.hear(link, message.lines, now)]
+
+    def wanted(self, link: Link, want: Want) -> list[Effect]:
+        """Tell a peer that what it wants is forgotten here, so that it asks for the sum."""
+        forgotten = self._counters.is_forgotten(want.column)
+        if not forgotten or self._counters.head(want.column) <= want.head:
+            return []
+        return self.settling.tell([link], [want.column])
 
     def gossip(self, now: float) -> list[Effect]:
         """Tell one random peer what changed, heads and lines, if that is due."""
@@ -122,14 +152,17 @@ class Settlement:
     def link_closed(self, link: int) -> None:
         """Take note that a link is gone."""
         self.settling.closed(link)
+        self.taking.closed(link)
 
     # -- time -------------------------------------------------------------------------------
 
     def wake(self, now: float) -> list[Effect]:
         """Do what is due."""
         self.warming.wake(now)
-        return [*self.gossip(now), *self.closings.wake(now)]
+        effects = [*self.gossip(now), *self.closings.wake(now)]
+        return [*effects, *self.taking.look(now), *self.forgetting.wake(now)]
 
     def next_wake(self) -> float:
         """Return when to wake at the latest (`inf` if nothing presses)."""
-        return min(self.closings.next_wake(), self.warming.next_wake())
+        residues = min(self.taking.next_wake(), self.forgetting.next_wake())
+        return min(self.closings.next_wake(), self.warming.next_wake(), residues)

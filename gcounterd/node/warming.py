@@ -61,7 +61,7 @@ class Warming:
     def loaded(self, column: ColumnId, now: float) -> list[Effect]:
         """Take note that a column was read, or could not be."""
         self._loading.pop(column, None)
-        if column in self._counters.columns:
+        if self._counters.held(column) is not None:
             self.use(column, now)
         self._serving.warmed(column, now)
         return self.need(now)
@@ -85,7 +85,7 @@ class Warming:
             if is_unused and self._counters.may_chill(column):
                 self._serving.chilled(column)
                 self._counters.chill(column)
-        self._used = {c: at for c, at in self._used.items() if c in self._counters.columns}
+        self._used = {c: at for c, at in self._used.items() if self._counters.held(c)}
         self._due = now + LOOK_EVERY_S if self._used else float("inf")
 
     def next_wake(self) -> float:

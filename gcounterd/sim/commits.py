@@ -21,6 +21,7 @@ from gcounterd.errors import StorageError
 from gcounterd.ids import ColumnId, Epoch
 from gcounterd.node.records import Group, TakeBatch
 from gcounterd.sim.disk import Disk
+from gcounterd.sim.turning import Turning
 from gcounterd.sim.witness import Witness
 from gcounterd.sim.world import World
 from gcounterd.storage.records import encode_group
@@ -66,6 +67,7 @@ class Commits:
         self._applied_row = disk.last_row
         self._round: tuple[Checkpoint, Iterator[Image], int, tuple[Image, ...]] | None = None
         self._imaging = False
+        self.turning = Turning(process, world, disk, tally)
         self.adds: list[tuple[bytes, int]] = []
         self.applying = False
 
@@ -73,11 +75,13 @@ class Commits:
         """Begin what can begin."""
         self._begin()
         self._step_checkpoint()
+        if self._round is None and not self.applying:
+            self.turning.step(committing=self._committing)
 
     # -- commits ----------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        if self._committing or self._world.now < self._retry_at:
+        if self._committing or self.turning.flipping or self._world.now < self._retry_at:
             return
         if self._above is not None:
             self._redraw(self._above)
@@ -163,7 +167,7 @@ class Commits:
 
     def _step_checkpoint(self) -> None:
         """Begin a round when enough rows lie there, or write its next image."""
-        if self.applying or self._imaging:
+        if self.applying or self._imaging or self.turning.active:
             return
         if self._round is None:
             due = len(self._disk.content.rows) >= self._rows_per_checkpoint

@@ -17,7 +17,18 @@ from typing import Any, assert_never
 
 from gcounterd.errors import ClientError, PeerError
 from gcounterd.ids import ColumnId
-from gcounterd.node.effects import Dial, Drop, Effect, Exit, Load, Notice, ReadDone, Redraw, Send
+from gcounterd.node.effects import (
+    Carry,
+    Dial,
+    Drop,
+    Effect,
+    Exit,
+    Load,
+    Notice,
+    ReadDone,
+    Redraw,
+    Send,
+)
 from gcounterd.node.messages import Channel, Refusal
 from gcounterd.node.node import Node
 from gcounterd.sim.commits import Commits
@@ -87,6 +98,11 @@ class Process:
     def applying(self) -> bool:
         """Say whether a group is being taken in."""
         return self._commits.applying
+
+    @property
+    def refused(self) -> list[tuple[bytes, bytes, int]]:
+        """Return what was set aside in this life: columns, names and counts."""
+        return self._commits.turning.refused
 
     @property
     def deaf(self) -> bool:
@@ -294,6 +310,8 @@ class Process:
                     self._commits.redraw(above)
                 case Load(column):
                     self._world.after(LOAD_S, self.call, self._load, column)
+                case Carry(turn):
+                    self._commits.turning.carry(turn)
                 case Exit(code, text):
                     self.end(code, text)
                 case _:

@@ -30,10 +30,12 @@ from gcounterd.node.messages import (
     Answer,
     Approvals,
     Ask,
+    AskLines,
     Bye,
     Digest,
     Gossip,
     Here,
+    Lines,
     Message,
     Nack,
     Part,
@@ -52,7 +54,16 @@ from gcounterd.wire.claims import read_claims, write_claims
 from gcounterd.wire.entries import read_entries
 from gcounterd.wire.hellos import HELLO, HELLO_FIELDS, REFUSAL, REFUSAL_FIELDS
 from gcounterd.wire.rosters import ENTRIES_MAX, MEMBERSHIP_READERS, write_membership, write_some
-from gcounterd.wire.settled import SETTLED, SETTLED_FIELDS, read_settled, write_settled
+from gcounterd.wire.settled import (
+    LINES,
+    LINES_FIELDS,
+    SETTLED,
+    SETTLED_FIELDS,
+    read_lines,
+    read_settled,
+    write_lines,
+    write_settled,
+)
 
 # As many columns as a node keeps open (DESIGN 1): a digest names each once.
 HEADS_MAX = 1024
@@ -65,6 +76,7 @@ _PUSH, _WANT, _PART, _ASK, _ANSWER = range(8, 13)
 _PING_FOR, _NACK, _GOSSIP, _WHO, _HERE = range(13, 18)
 _APPROVALS = 20
 _SURVEY, _BYE = 22, 23
+_ASK_LINES = 30
 
 _Fields = tuple[Any, ...]
 
@@ -116,6 +128,10 @@ def _fields_of(message: Message) -> _Fields:
             return (_APPROVALS, write_approvals(approvals))
         case Settled():
             return write_settled(message)
+        case AskLines(node):
+            return (_ASK_LINES, node)
+        case Lines():
+            return write_lines(message)
         case Ask(number, heads, settled):
             return (_ASK, number, *_write_heads(heads), settled)
         case Answer(number, heads, entries):
@@ -245,6 +261,10 @@ def _read_part(found: _Fields) -> Message:
     )
 
 
+def _read_ask_lines(found: _Fields) -> Message:
+    return AskLines(fields.node_id(found[1]))
+
+
 def _read_ask(found: _Fields) -> Message:
     _, number, columns, heads, settled = found
     hashed = fields.exact(settled, SETTLED_HASH_BYTES)
@@ -274,6 +294,8 @@ _READERS: dict[int, tuple[Callable[[_Fields], Message], int]] = {
     _PART: (_read_part, 7),
     _ASK: (_read_ask, 5),
     SETTLED: (read_settled, SETTLED_FIELDS),
+    _ASK_LINES: (_read_ask_lines, 2),
+    LINES: (read_lines, LINES_FIELDS),
     _ANSWER: (_read_answer, 5),
     _WHO: (_read_who, 2),
     _HERE: (_read_here, 3),

@@ -1,10 +1,9 @@
 """Entries: members of the roster as bytes, on the wire and on disk.
 
-    entry = [node, epoch, revision, name, address, state, heir or nil, forced]
+    entry = [node, epoch, revision, name, address, state, heir or nil, forced, released]
 
-The same rows stand in messages and in the payload that storage keeps; there they may lack `forced`,
-as versions before wrote them. This module refuses to know
-what merging entries means.
+The same rows stand in messages and in the payload that storage keeps; there they may lack the last
+fields, as versions before wrote them. This module refuses to know what merging entries means.
 """
 
 from __future__ import annotations
@@ -17,8 +16,9 @@ from gcounterd.errors import PeerError
 from gcounterd.members.roster import Entry, State
 from gcounterd.wire import fields
 
-_FIELDS = 8
-_OLD_FIELDS = 7
+_FIELDS = 9
+# What rows of earlier versions lack at their end.
+_SINCE_THEN: dict[int, tuple[object, ...]] = {7: (False, b""), 8: (b"",)}
 _STATES = {int(state): state for state in State}
 # Rows that are remembered as the entries they are: in a large cluster each is told by many peers.
 # The oldest goes first.
@@ -41,12 +41,12 @@ def decode_entries(payload: bytes) -> tuple[Entry, ...]:
         raise PeerError("bad_shape", "not entries")
     rows = found[1]
     if type(rows) is tuple:
-        rows = tuple([(*row, False) if _is_old(row) else row for row in rows])
+        rows = tuple([_renewed(row) for row in rows])
     return read_entries(rows, len(payload))
 
 
-def _is_old(row: object) -> bool:
-    return type(row) is tuple and len(row) == _OLD_FIELDS
+def _renewed(row: object) -> object:
+    return (*row, *_SINCE_THEN.get(len(row), ())) if isinstance(row, tuple) else row
 
 
 def write_entries(entries: Iterable[Entry]) -> list[tuple[Any, ...]]:
@@ -61,6 +61,7 @@ def write_entries(entries: Iterable[Entry]) -> list[tuple[Any, ...]]:
             int(entry.state),
             entry.heir,
             entry.forced,
+            entry.released,
         )
         for entry in entries
     ]
@@ -92,6 +93,7 @@ def _make_entry(
     state: object,
     heir: object,
     forced: object,
+    released: object,
 ) -> Entry:
     if type(state) is not int or state not in _STATES:
         raise fields.bad_field("not a member's state")
@@ -104,4 +106,5 @@ def _make_entry(
         _STATES[state],
         None if heir is None else fields.node_id(heir),
         fields.flag(forced),
+        b"" if released == b"" else fields.epoch_id(released),
     )

@@ -13,11 +13,13 @@ from typing import Any
 from gcounterd.counters.settled import Closing, Line
 from gcounterd.errors import PeerError
 from gcounterd.ids import COLUMN_ID_BYTES, ColumnId
-from gcounterd.node.messages import LINES_MAX, Settled
+from gcounterd.node.messages import LINES_MAX, LINES_OF_NODE_PER_MESSAGE, Lines, Settled
 from gcounterd.wire import fields
 
 SETTLED = 25
 SETTLED_FIELDS = 8
+LINES = 31
+LINES_FIELDS = 9
 # Closings of one record: what peers can tell between two commits is bounded by the intake.
 CLOSINGS_MAX = 1 << 20
 
@@ -29,23 +31,51 @@ def write_settled(message: Settled) -> _Fields:
     lines = message.lines
     if len(lines) > LINES_MAX:
         raise ValueError(f"{len(lines)} columns in one message")
+    return (SETTLED, message.after, message.upto, *_write_lines(lines), message.asks)
+
+
+def _write_lines(lines: dict[ColumnId, Line]) -> _Fields:
     return (
-        SETTLED,
-        message.after,
-        message.upto,
         b"".join(lines),
         [line.version for line in lines.values()],
         [line.final for line in lines.values()],
         bytes(line.forgotten for line in lines.values()),
-        message.asks,
     )
 
 
 def read_settled(found: _Fields) -> Settled:
     """Read a message about settled columns."""
     _, after, upto, joined, versions, finals, forgotten, asks = found
-    if type(versions) is not tuple or type(finals) is not tuple or len(versions) > LINES_MAX:
-        raise PeerError("bad_shape", f"not lists of at most {LINES_MAX} columns")
+    lines = _read_lines(joined, versions, finals, forgotten, LINES_MAX)
+    return Settled(_bound(after), _bound(upto), lines, fields.flag(asks))
+
+
+def write_lines(message: Lines) -> _Fields:
+    """Return the fields of a message with the lines of a node, its type's number first."""
+    if len(message.lines) > LINES_OF_NODE_PER_MESSAGE:
+        raise ValueError(f"{len(message.lines)} columns in one message")
+    told = _write_lines(message.lines)
+    return (LINES, message.node, message.number, message.last, message.reply, *told)
+
+
+def read_lines(found: _Fields) -> Lines:
+    """Read a message with the lines of a node."""
+    _, node, number, last, reply, *told = found
+    joined, versions, finals, forgotten = told
+    return Lines(
+        fields.node_id(node),
+        fields.number(number),
+        fields.flag(last),
+        fields.flag(reply),
+        _read_lines(joined, versions, finals, forgotten, LINES_OF_NODE_PER_MESSAGE),
+    )
+
+
+def _read_lines(
+    joined: object, versions: object, finals: object, forgotten: object, most: int
+) -> dict[ColumnId, Line]:
+    if type(versions) is not tuple or type(finals) is not tuple or len(versions) > most:
+        raise PeerError("bad_shape", f"not lists of at most {most} columns")
     columns = _columns(joined, len(versions))
     marks = fields.exact(forgotten, len(versions))
     if len(finals) != len(versions) or not set(marks) <= {0, 1}:
@@ -56,7 +86,7 @@ def read_settled(found: _Fields) -> Settled:
     }
     if len(lines) != len(columns):
         raise PeerError("bad_shape", "a column stands twice")
-    return Settled(_bound(after), _bound(upto), lines, fields.flag(asks))
+    return lines
 
 
 def _bound(value: object) -> bytes:

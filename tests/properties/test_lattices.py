@@ -96,9 +96,10 @@ entries = st.builds(
     st.sampled_from(State),
     st.none() | ids,
     st.booleans(),
+    st.sampled_from([b"", bytes(16), b"\1" * 16]),
 )
 same_node = entries.map(lambda e: Entry(NodeId(b"x" * 16), *[getattr(e, n) for n in FIELDS]))
-FIELDS = ("epoch", "revision", "name", "address", "state", "heir", "forced")
+FIELDS = ("epoch", "revision", "name", "address", "state", "heir", "forced", "released")
 
 
 @given(same_node, same_node, same_node)

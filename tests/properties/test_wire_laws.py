@@ -47,6 +47,7 @@ entries = st.builds(
     st.sampled_from(State),
     st.none() | ids,
     st.booleans(),
+    st.just(b"") | ids,
 )
 tokens = st.binary(min_size=32, max_size=32)
 approvals = st.builds(Approval, names, tokens, numbers, st.none() | ids)
@@ -116,6 +117,8 @@ any_message = st.one_of(
     parts(),
     st.builds(messages.Ask, numbers, heads, ids),
     st.builds(messages.Settled, bounds, bounds, lines, st.booleans()),
+    st.builds(messages.AskLines, ids),
+    st.builds(messages.Lines, ids, numbers, st.booleans(), st.booleans(), lines),
     st.builds(messages.Answer, numbers, heads, rosters),
     st.builds(messages.RosterDigest, numbers, st.binary(min_size=512, max_size=512)),
     st.builds(

@@ -29,6 +29,7 @@ from gcounterd.ids import ColumnId
 from gcounterd.members.roster import Roster
 from gcounterd.node.config import Config
 from gcounterd.node.exchange import Exchange
+from gcounterd.node.forgetting import Forgetting
 from gcounterd.node.node import Node
 from gcounterd.node.peers import Link, Peers
 from gcounterd.node.settling import Settling
@@ -56,6 +57,8 @@ LEFT_OUT: dict[type, tuple[str, ...]] = {
     Link: ("told", "hello"),
     Exchange: ("_change", "_changes", "_hash", "_config"),
     Settling: ("_change", "_changes", "_told"),
+    # What members show, which only matters where something may be forgotten, a while later.
+    Forgetting: ("_shown",),
     # Sums over the lines.
     Settled: ("_order", "_sum", "_forgotten_sum"),
     # How to look up a name.

@@ -22,7 +22,18 @@ from gcounterd.counters.counters import Counters
 from gcounterd.counters.images import Image
 from gcounterd.errors import ClientError
 from gcounterd.ids import ColumnId, Epoch
-from gcounterd.node.effects import Dial, Drop, Effect, Exit, Load, Notice, ReadDone, Redraw, Send
+from gcounterd.node.effects import (
+    Carry,
+    Dial,
+    Drop,
+    Effect,
+    Exit,
+    Load,
+    Notice,
+    ReadDone,
+    Redraw,
+    Send,
+)
 from gcounterd.node.messages import Channel, Hello
 from gcounterd.node.node import Node
 from gcounterd.node.records import Group, TakeBatch
@@ -268,6 +279,8 @@ class Host:
                     self.above = above
                 case Dial() | Notice() | ReadDone():
                     pass
+                case Carry():
+                    raise AssertionError("nothing is forgotten where time stands still")
                 case _:
                     assert_never(effect)
 

@@ -329,7 +329,7 @@ async def test_what_runs_between_two_commits_has_none_under_way_and_loses_no_ans
             await end.wait()
 
         async with trio.open_nursery() as nursery:
-            bench.commits.between(act)
+            bench.commits.between("act", act)
             await begun.wait()
             before = bench.commits.number
             nursery.start_soon(bench.count, b"x", 2)
@@ -346,7 +346,7 @@ async def test_an_error_between_two_commits_ends_acknowledging(tmp_path: Path) -
 
     async def act_between() -> None:
         async with running(tmp_path / "d") as bench:
-            bench.commits.between(fail)
+            bench.commits.between("fail", fail)
             await trio.testing.wait_all_tasks_blocked()
 
     with pytest.raises(BaseExceptionGroup) as ended:

@@ -20,6 +20,7 @@ from gcounterd.node.messages import (
     Answer,
     Approvals,
     Ask,
+    AskLines,
     Bye,
     Channel,
     Digest,
@@ -27,6 +28,7 @@ from gcounterd.node.messages import (
     Hello,
     Here,
     Holders,
+    Lines,
     Message,
     Nack,
     Part,
@@ -56,7 +58,7 @@ BLOCK = make_block(
     7, [b"apples", "p\u00e4rs".encode()], np.array([0, 7, 300]), np.array([1, 2, 70000])
 )
 ENTRY = Entry(NODE, EPOCH, 3, "n1", "10.0.0.1:7700", State.ACTIVE)
-HEIRED = Entry(OTHER, EPOCH, 2**40, "n-2.example", "[::1]:7700", State.REMOVED, NODE, forced=True)
+HEIRED = Entry(OTHER, EPOCH, 2**40, "n-2.example", "[::1]:7700", State.REMOVED, NODE, True, EPOCH)
 TOKEN = bytes(range(48, 80))
 APPROVED = Approval("n2", bytes(range(80, 112)), 1_800_000_000_000)
 USED = attrs.evolve(APPROVED, name="n3", used_by=NODE)
@@ -112,6 +114,8 @@ MESSAGES: dict[str, Message] = {
         {OTHER_COLUMN: Line(7, 9), COLUMN: Line(2**40, 0, forgotten=True)},
         asks=True,
     ),
+    "ask_lines": AskLines(NODE),
+    "lines": Lines(NODE, 1, True, False, {COLUMN: Line(2, 2, forgotten=True)}),
     "settled_news": Settled(b"", b"", {}, asks=False),
     "answer": Answer(9, {OTHER_COLUMN: 6}, (ENTRY,)),
 }
