@@ -20,10 +20,14 @@ from gcounterd.ids import NodeId
 
 
 class Sums:
-    """Sums by row of one node's closed columns."""
+    """Sums by row of one node's closed columns.
+
+    segments  how many segments of columns have become part of them in this process
+    """
 
     def __init__(self, max_counters: int) -> None:
         self._array = reserve(max_counters, np.int64)
+        self.segments = 0
 
     def add(self, rows: npt.NDArray[np.uint32], rises: npt.NDArray[np.int64]) -> None:
         """Add `rises` at `rows`; a row may stand twice."""
@@ -76,6 +80,14 @@ class Base:
         """Return what a node's closed columns hold of a row."""
         sums = self._sums.get(node)
         return 0 if sums is None else sums.at(row)
+
+    @property
+    def segments(self) -> int:
+        """Return how many segments have become part of it in this process.
+
+        Whoever adds what is in the base to what is not, with pauses, begins again where it rose.
+        """
+        return sum(sums.segments for sums in self._sums.values())
 
     def total(self, size: int) -> npt.NDArray[np.int64]:
         """Return the sums of all nodes together, by row; int64[size]."""

@@ -116,6 +116,7 @@ class Column:
         for segment in self.segments:
             base.add(segment.rows[: segment.size], segment.counts[: segment.size])
             segment.base = base
+            base.segments += 1
             yield
 
     def extend(self, rows: Sequence[int]) -> None:

@@ -41,6 +41,7 @@ OPEN_COLUMNS_MAX = 1024
 # Work of one slice of an apply: 512 new names, or one block of positions. A name takes about 1 us,
 # but all dicts of the key index grow at nearly the same time, and fresh memory is dear: then 6.
 _NAMES_PER_SLICE = 512
+_CLOSINGS_PER_SLICE = 128  # about 10 us each
 
 
 class Counters:
@@ -132,7 +133,7 @@ class Counters:
 
     def heads(self) -> dict[ColumnId, int]:
         """Return the head of every open column."""
-        return {column.id: column.head for column in self.columns.values() if column.base is None}
+        return {c: held.head for c, held in self.columns.items() if c not in self.settled}
 
     def all_heads(self) -> dict[ColumnId, int]:
         """Return the version of every column that ever was, as far as it is taken in."""
@@ -169,18 +170,18 @@ class Counters:
 
         Of one that is closed already, or forgotten, only the final version is noted.
         """
-        for closing in closings:
-            line = self.settled.get(closing.column)
+        for number, closing in enumerate(closings, 1):
+            if number % _CLOSINGS_PER_SLICE == 0:
+                yield
+            line, column = self.settled.get(closing.column), self.columns.get(closing.column)
             if line is not None:
-                final = max(line.final, closing.final)
-                self.settled.put(closing.column, attrs.evolve(line, final=final))
-                continue
-            column = self.columns.get(closing.column)
-            if column is None:
-                self.settled.put(closing.column, Line(0, closing.final))
-                continue
-            yield from column.closing(self.base.of(node_of(column.id)))
-            self.settled.put(column.id, Line(column.head, closing.final, column.size))
+                line = attrs.evolve(line, final=max(line.final, closing.final))
+            elif column is None:
+                line = Line(0, closing.final)
+            else:
+                yield from column.closing(self.base.of(node_of(column.id)))
+                line = Line(column.head, closing.final, column.size)
+            self.settled.put(closing.column, line)
 
     def warm(self, column: Column) -> None:
         """Put a column in memory that was read by `read_cold`, unless it is there or has risen."""
@@ -209,12 +210,17 @@ class Counters:
         if self.residues.warm.pop(column, None) is None:
             del self.columns[column]
 
-    def read_cold(self, column: ColumnId, images: Iterable[Image]) -> Column:
-        """Make a column that is cold from its segments' images; raise `StorageError`."""
+    def read_cold(
+        self, column: ColumnId, images: Iterable[Image], at: Line | None = None
+    ) -> Column:
+        """Make a column that is cold from its segments' images; raise `StorageError`.
+
+        `at` is what its line was before they were read, if that is not this moment.
+        """
         part = self.residues.find(column)
         if part is not None:
             return read_sum(part, images, len(self.keys))
-        line = self.settled.get(column)
+        line = at or self.settled.get(column)
         assert line is not None
         assert not line.forgotten
         read = Column(column)

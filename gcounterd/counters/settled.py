@@ -107,18 +107,19 @@ class Settled:
         """Return 16 bytes that are equal where the same columns are forgotten at one version."""
         return self._forgotten_sum.to_bytes(HASH_BYTES, "big")
 
-    def page(self, after: bytes, most: int) -> tuple[ColumnId, dict[ColumnId, Line]]:
-        """Return the next lines after a column, and up to which column they are all there are."""
+    def page(
+        self, after: bytes, most: int, upto: bytes = LAST_COLUMN
+    ) -> tuple[ColumnId, dict[ColumnId, Line]]:
+        """Return the next lines after a column and up to another, and how far they are all."""
         first = bisect_right(self._order, ColumnId(after)) if after else 0
-        found = self._order[first : first + most]
-        upto = found[-1] if first + most < len(self._order) else LAST_COLUMN
-        return upto, {column: self._lines[column] for column in found}
+        end = bisect_right(self._order, ColumnId(upto))
+        found = self._order[first : min(end, first + most)]
+        whole = first + most >= end
+        return ColumnId(upto if whole else found[-1]), {c: self._lines[c] for c in found}
 
     def between(self, after: bytes, upto: bytes) -> dict[ColumnId, Line]:
         """Return the lines after one column and up to another."""
-        first = bisect_right(self._order, ColumnId(after)) if after else 0
-        end = bisect_right(self._order, ColumnId(upto))
-        return {column: self._lines[column] for column in self._order[first:end]}
+        return self.page(after, len(self._order), upto)[1]
 
 
 def _print(column: ColumnId, line: Line) -> int:

@@ -175,6 +175,11 @@ class Writer:
             self._places = np.concatenate([self._places, more])
         self._places[rows] = np.arange(first + 1, first + 1 + len(rows))
 
+    def drop(self) -> None:
+        """Forget what waits for the next cut: whoever added it is told that it was refused."""
+        self._pending = {}
+        self._pending_amount = self._pending_new = self._pending_name_bytes = 0
+
     def settle(self) -> None:
         """Forget what was in flight: it is applied, or certainly refused."""
         self._in_flight = {}

@@ -39,12 +39,15 @@ class ColdColumns:
 
         Raises `StorageError` if it is damaged.
         """
-        while self._counters.is_cold(column):
-            images = await self._store.read_column(column, self._counters.size(column))
-            if not self._counters.is_cold(column):
+        counters = self._counters
+        while counters.is_cold(column):
+            # Noted before: images may be newer than it, and are never older.
+            line, size = counters.settled.get(column), counters.size(column)
+            images = await self._store.read_column(column, size)
+            if not counters.is_cold(column):
                 break
-            read = await trio.to_thread.run_sync(self._counters.read_cold, column, images)
-            if read.head == self._counters.head(column):
+            read = await trio.to_thread.run_sync(counters.read_cold, column, images, line)
+            if read.head == counters.head(column):
                 return read
         return None
 

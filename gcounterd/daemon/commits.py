@@ -29,6 +29,7 @@ from gcounterd.ids import ColumnId
 from gcounterd.node.effects import Effect
 from gcounterd.node.node import Node
 from gcounterd.node.records import Group, TakeBatch
+from gcounterd.node.settlement import no_column
 from gcounterd.storage.records import encode_group
 from gcounterd.storage.recovery import roster_images
 from gcounterd.storage.schema import Durability
@@ -94,6 +95,7 @@ class Commits:
         self._work = trio.Event()
         self._between: dict[str, Callable[[], Awaitable[None]]] = {}
         self._gathering = _Outcome()
+        self._noting = _Outcome()  # of the same commit, but for those who counted nothing
         self._ended: ClientError | None = None  # why nothing is committed any more
         self._idle = trio.Event()  # set while nothing is being applied
         self._idle.set()
@@ -120,7 +122,16 @@ class Commits:
 
         Between adding and calling nobody else may have run: else the flusher may have cut it.
         """
-        outcome = self._gathering
+        await self._await(self._gathering)
+
+    async def noted(self) -> None:
+        """Wait until the facts that wait now are committed; raise `ClientError` if they are not.
+
+        Increments may go on waiting, where they have no column (`Settlement.holds_back`).
+        """
+        await self._await(self._noting)
+
+    async def _await(self, outcome: _Outcome) -> None:
         if self._ended is not None:
             outcome.fail(self._ended)
         self._work.set()
@@ -145,24 +156,38 @@ class Commits:
         while True:
             await self._work.wait()
             self._work = trio.Event()
-            outcome, group = self._gathering, None
+            outcomes, group = [self._gathering, self._noting], None
             try:
                 await self._act_between()
-                if self._node.settlement.holds_back and not self._node.counters.writer.idle:
-                    outcome = _Outcome()  # whoever added something waits for a new column
-                else:
-                    outcome, self._gathering = self._gathering, _Outcome()
+                outcomes = self._close_gathering()
                 group = self._node.cut()
                 if group is not None:
-                    await self._commit(group, outcome)
+                    await self._commit(group, outcomes)
             except BaseException as error:
-                self._end(error, outcome)
+                self._end(error, outcomes)
                 raise
-            outcome.done.set()
+            for outcome in outcomes:
+                outcome.done.set()
             if group is not None:
                 blocks = _blocks_of(group)
                 group = None
                 await _free(blocks)
+
+    def _close_gathering(self) -> list[_Outcome]:
+        """Return who waits for the group that is about to be cut; those who come wait for others.
+
+        Whoever counted while there is no column waits for one, or is refused.
+        """
+        settlement, writer = self._node.settlement, self._node.counters.writer
+        noting, self._noting = self._noting, _Outcome()
+        if settlement.holds_back and writer:
+            if not settlement.refuses:
+                return [noting]
+            writer.drop()
+            self.refused += 1
+            self._gathering.fail(no_column())
+        gathering, self._gathering = self._gathering, _Outcome()
+        return [noting, gathering]
 
     async def _act_between(self) -> None:
         acts, self._between = self._between, {}
@@ -174,15 +199,20 @@ class Commits:
         return self._waits.read(trio.current_time())
 
     async def flush(self) -> None:
-        """Commit what waits, as the last act before stopping, as far as the disk takes it."""
-        while self._node.intake or self._node.counters.writer:
-            try:
-                await self.wait()
-            except ClientError as error:
-                log.warning("flush_refused", reason=error)
-                return
+        """Commit what waits, as the last act before stopping, as far as the disk takes it.
 
-    async def _commit(self, group: Group, outcome: _Outcome) -> None:
+        Not what peers go on sending meanwhile, or there would be no end.
+        """
+        writer = self._node.counters.writer
+        try:
+            if self._node.intake or not writer.idle:
+                await self.noted()
+            if writer:
+                await self.wait()
+        except ClientError as error:
+            log.warning("flush_refused", reason=error)
+
+    async def _commit(self, group: Group, outcomes: list[_Outcome]) -> None:
         try:
             await self._write(group)
         except StorageError as error:
@@ -190,7 +220,8 @@ class Commits:
                 raise  # room would not cure it
             self._node.abandoned(group)
             self.refused += 1
-            outcome.fail(_explain(error))
+            for outcome in outcomes:
+                outcome.fail(_explain(error))
             log.warning("commit_refused", reason=str(error), own=group.own)
         else:
             await self._apply(group)
@@ -238,15 +269,18 @@ class Commits:
                     read = await self._read_cold(column)
                     settlement.warm(column, read, trio.current_time())
 
-    def _end(self, error: BaseException, outcome: _Outcome) -> None:
+    def _end(self, error: BaseException, outcomes: list[_Outcome]) -> None:
         """Tell everyone who waits, now or later, that nothing is committed any more."""
         if isinstance(error, StorageError):
-            outcome.fail(_explain(error))
+            told = _explain(error)
         else:
             text = "this node stopped before it knew whether this was written"
-            outcome.fail(ClientError(503, "stopped", text, definite=False))
+            told = ClientError(503, "stopped", text, definite=False)
+        for outcome in outcomes:
+            outcome.fail(told)
         self._ended = ClientError(503, "stopped", "this node has stopped; nothing was counted")
         self._gathering.fail(self._ended)
+        self._noting.fail(self._ended)
 
     # -- checkpoints ------------------------------------------------------------------------
 

@@ -129,7 +129,7 @@ class Driver:
                     self._nudge.set()
                 case _:
                     assert_never(effect)
-        if self.node.intake:
+        if self.node.has_work:
             self.commits.request()
 
     async def _redraw(self, above: Epoch) -> None:
@@ -170,7 +170,7 @@ class Driver:
         while not self._has_ended():
             started = trio.current_time()
             self._input(self.node.wake(started), started)
-            if self.node.intake:
+            if self.node.has_work:
                 self.commits.request()
             now = trio.current_time()
             self._sleeping_until = self.node.next_wake(now)

@@ -86,10 +86,10 @@ class Service:
     async def share(self, key: bytes) -> int:
         """Return what this node counted itself, over all its columns ever."""
         while True:
-            lives = self._open_lives()
+            lives, closed = self._open_lives(), self._counters.base.segments
             older = await self._older_share(key, lives)
-            if lives == self._open_lives():  # else one was closed or opened meanwhile
-                return older + self._settled_share(key)
+            if (lives, closed) == (self._open_lives(), self._counters.base.segments):
+                return older + self._settled_share(key)  # else one was closed or opened meanwhile
 
     def _open_lives(self) -> list[ColumnId]:
         """Return this node's open columns but the running one: few, and only for a moment."""
@@ -104,8 +104,9 @@ class Service:
         row = self._counters.keys.find(key)
         total = 0
         for column in [self._counters.columns[life] for life in lives]:
-            for number in range(len(column.segments)):
-                total += 0 if row is None else column.count_of_row(row, number)
+            for number, segment in enumerate(column.segments):
+                if row is not None and segment.base is None:
+                    total += column.count_of_row(row, number)
                 await trio.lowlevel.checkpoint()
         return total
 
@@ -119,11 +120,11 @@ class Service:
         """Raise this node's share to at least that much, durably."""
         if not 0 <= at_least <= COUNT_MAX:
             raise ClientError(400, "bad_amount", "at_least is 0 to 2^53")
-        older, lives = 0, None
+        older, seen = 0, None
         while True:
-            if lives != self._open_lives():  # at first, and where one was closed or opened
-                lives = self._open_lives()
-                older = await self._older_share(key, lives)
+            now = self._open_lives(), self._counters.base.segments
+            if seen != now:  # at first, and where one was closed or opened
+                older, seen = await self._older_share(key, now[0]), now
                 continue
             # From here to the increment nobody else may run, or a commit between the two looks
             # would make what is missing seem larger than it is.
@@ -142,14 +143,17 @@ class Service:
     async def by_node(self, key: bytes) -> dict[str, int]:
         """Return the counts by original node."""
         row = self._counters.keys.find(key)
-        counts: dict[str, int] = {}
-        if row is not None:
+        while row is not None:
+            counts: dict[str, int] = {}
+            closed = self._counters.base.segments
             for found in self._counters.share_of_row(row):
                 if found is not None:
                     label = self._node.roster.label(found[0])
                     counts[label] = counts.get(label, 0) + found[1]
                 await trio.lowlevel.checkpoint()
-        return counts
+            if closed == self._counters.base.segments:
+                return counts  # else some counts came to be in the base after that was read
+        return {}
 
     async def listing(self, prefix: bytes, after: bytes, limit: int) -> Listing:
         """Return counters in the order of their keys."""
@@ -197,7 +201,7 @@ class Service:
         """Approve a newcomer, and say how it is started."""
         token = secrets.token_bytes(TOKEN_BYTES)
         approval = self._node.approving.approve(name, hash_token(token), ttl_s * 1000)
-        await self._commit()
+        await self._driver.commits.noted()
         return invite(self._node, approval, token, address)
 
     async def remove(

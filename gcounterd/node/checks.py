@@ -102,7 +102,7 @@ class Checks:
         elif not message.asks:
             effects += self._level(link, now)
         if message.heads == self._exchange.heads_hash():
-            self._joining.hear(link.peer, {}, whole=True)  # all of it is reached
+            self._joining.hear(link.peer, {})  # all of it is reached
             self._exchange.level(link)
         elif message.asks or link.told is None:
             effects += self._exchange.tell_all(link)

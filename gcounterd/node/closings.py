@@ -25,10 +25,18 @@ from gcounterd.node.intake import Intake
 
 # A closed running column is left for a new one at once, then ever more seldom.
 REDRAW_AGAIN_S = 1.0
+REDRAW_AGAIN_S_MAX = 60.0
+# What was added waits so long for a new column, which takes one write to the disk; then it is
+# refused, and so is what comes, until there is one.
+HELD_BACK_S_MAX = 1.0
 
 
 class Closings:
-    """What this node closes; one per node."""
+    """What this node closes; one per node.
+
+    finished  this process has written its last
+    refuses   there is no column for increments, and none will come at once
+    """
 
     def __init__(self, config: Config, counters: Counters, roster: Roster, intake: Intake) -> None:
         self._config = config
@@ -37,6 +45,9 @@ class Closings:
         self._intake = intake
         self._redraw_due = -float("inf")
         self._redraw_delay = REDRAW_AGAIN_S
+        self._held_since = float("inf")
+        self._stays = True
+        self.refuses = False
         # Decided here: peers are told when it is durable.
         self._decided: dict[ColumnId, None] = {}
         self.finished = False
@@ -69,9 +80,14 @@ class Closings:
         """
         assert self._counters.writer.idle
         self.finished = True
+        self._end()
+
+    def _end(self) -> None:
+        """Declare the running column final: nobody else writes it, and we do not any more."""
         own = self._config.column
-        if self._counters.is_open(own):
-            self._take(Closing(own, self._counters.head(own)))
+        head = self._counters.head(own)
+        if head:
+            self._take(Closing(own, head))
 
     # -- commits ----------------------------------------------------------------------------
 
@@ -85,9 +101,11 @@ class Closings:
         if removed:
             self._close([column for column in self._counters.heads() if node_of(column) in removed])
 
-    def closed(self, closings: Iterable[Closing]) -> list[ColumnId]:
+    def closed(self, closings: Iterable[Closing], now: float) -> list[ColumnId]:
         """Take note that columns were closed; return those that this node decided about."""
         told = []
+        if self.holds_back:
+            self._held_since = min(self._held_since, now)
         for closing in closings:
             if closing.column in self._decided:
                 del self._decided[closing.column]
@@ -103,21 +121,34 @@ class Closings:
 
     def reopened(self, config: Config) -> None:
         """Take note of our new epoch: the column before is over."""
+        self._end()
         self._config = config
+        self._held_since, self.refuses = float("inf"), False
         self._close(self._counters.heads())
 
-    def wake(self, now: float) -> list[Effect]:
-        """Ask for a new column where ours is closed and this process goes on."""
+    def wake(self, now: float, *, stays: bool) -> list[Effect]:
+        """Ask for a new column where ours is closed and this process `stays`; else give up."""
+        self._stays = stays
+        if self.holds_back and now >= self._refuse_due:
+            self.refuses = True
         if not self._needs_column or now < self._redraw_due:
             return []
         self._redraw_due = now + self._redraw_delay
-        self._redraw_delay *= 2
+        self._redraw_delay = min(2 * self._redraw_delay, REDRAW_AGAIN_S_MAX)
         return [Redraw(epoch_of(self._config.column))]
 
     @property
     def _needs_column(self) -> bool:
-        return self.holds_back and not (self.finished or self._is_removed(self._config.node))
+        is_over = self.finished or not self._stays or self._is_removed(self._config.node)
+        return self.holds_back and not is_over
+
+    @property
+    def _refuse_due(self) -> float:
+        return self._held_since + HELD_BACK_S_MAX if self._needs_column else -float("inf")
 
     def next_wake(self) -> float:
         """Return when to wake at the latest (`inf` if nothing presses)."""
-        return self._redraw_due if self._needs_column else float("inf")
+        if not self.holds_back:
+            return float("inf")
+        redraw_due = self._redraw_due if self._needs_column else float("inf")
+        return redraw_due if self.refuses else min(redraw_due, self._refuse_due)

@@ -215,6 +215,11 @@ class Exchange:
         """Return from which (head, size) on a column is wanted."""
         return (0, 0) if column in self.wholes else self._intake.expected(column)
 
+    @property
+    def is_behind(self) -> bool:
+        """Say whether so much is to be asked for that one should not look for more."""
+        return len(self._ahead) > AHEAD_MAX // 4
+
     def ask(self, now: float) -> list[Effect]:
         """Ask for what peers are known to hold above us, as far as there is room."""
         effects: list[Effect] = []

@@ -44,7 +44,8 @@ def handle(node: Node, link: Link, message: Message, now: float) -> list[Effect]
     if isinstance(message, CONTROL_MESSAGES) != (link.channel is Channel.CONTROL):
         raise PeerError("wrong_channel", type(message).__name__)
     if link.guest:
-        return node.twins.handle(link, message, node.exchange, now)
+        effects = node.twins.handle(link, message, node.exchange, now)
+        return [*effects, *node.settlement.warming.need(now)]
     if isinstance(message, PROBE_MESSAGES):
         effects = node.tidied(node.probing.handle(link, message, now), now)
         return [*effects, *node.twins.look(node.detector.later, now)]
@@ -68,7 +69,7 @@ def handle(node: Node, link: Link, message: Message, now: float) -> list[Effect]
         case Lines():
             return node.settlement.taking.take(link, message, now)
         case Digest():
-            node.joining.hear(link.peer, message.heads, whole=message.whole)
+            node.joining.hear(link.peer, message.heads)
             return node.exchange.compare(link, message, now)
         case Who() | Here():
             return node.twins.answer(link, message, now)

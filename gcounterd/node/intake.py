@@ -11,6 +11,8 @@ a peer comes again.
 
 from __future__ import annotations
 
+import itertools
+
 from gcounterd.counters.batches import Batch
 from gcounterd.counters.counters import Counters, check_batch
 from gcounterd.counters.settled import Closing
@@ -31,6 +33,8 @@ INTAKE_BYTES_MAX = 4 * 1024 * 1024
 # What a batch costs beside its bytes, in memory and in work: so many small ones are few enough.
 BATCH_OVERHEAD_BYTES = 1024
 CLOSING_BYTES = 128
+# Closings of one group; others wait for the next. What follows from them is done in one step.
+CLOSINGS_PER_GROUP = 1024
 
 
 class Intake:
@@ -104,16 +108,19 @@ class Intake:
     def cut(self, own: list[Batch]) -> Group:
         """Make one group of all that waits and of our own batches."""
         records: list[Record] = [TakeBatch(batch) for batch in (*self._batches, *own)]
-        if self._closings:
-            records.append(TakeClosings(tuple(self._closings.values())))
+        closings = tuple(itertools.islice(self._closings.values(), CLOSINGS_PER_GROUP))
+        if closings:
+            records.append(TakeClosings(closings))
         if self._approvals:
             records.append(TakeApprovals(tuple(self._approvals.values())))
         if self._entries:
             records.append(TakeEntries(tuple(self._entries.values())))
-        facts = bool(self._closings or self._approvals or self._entries)
+        facts = bool(closings or self._approvals or self._entries)
         self._committing = dict.fromkeys(self._entries)
-        self._batches, self._closings, self._entries, self._approvals = [], {}, {}, {}
-        self.size_bytes = 0
+        self._batches, self._entries, self._approvals = [], {}, {}
+        for closing in closings:
+            del self._closings[closing.column]
+        self.size_bytes = CLOSING_BYTES * len(self._closings)
         return Group(tuple(records), facts, bool(own))
 
     def committed(self) -> None:

@@ -14,7 +14,7 @@ after damage, every member must have been heard first.
 from __future__ import annotations
 
 from gcounterd.counters.counters import Counters
-from gcounterd.ids import ColumnId, NodeId
+from gcounterd.ids import ColumnId, Epoch, NodeId
 from gcounterd.members.roster import Roster, State
 from gcounterd.node.config import Config
 from gcounterd.node.intake import Intake
@@ -49,6 +49,7 @@ class Joining:
         self._confirmed: dict[NodeId, None] = {}
         self._heard: dict[NodeId, None] = {}
         self._heard_settled: dict[NodeId, None] = {}
+        self._lives: dict[NodeId, Epoch] = {}
         # By column, what each peer that has it said.
         self._targets: dict[ColumnId, dict[NodeId, int]] = {}
         self.last_refusal = ""
@@ -62,17 +63,27 @@ class Joining:
         """Say whether `peer` has confirmed this node."""
         return peer in self._confirmed
 
-    def hear(self, peer: NodeId, heads: dict[ColumnId, int], *, whole: bool) -> None:
-        """Note what `peer` has; `whole`: these are all its open columns above us.
+    def met(self, peer: NodeId, epoch: Epoch) -> None:
+        """Take note of a link to a process of `peer`.
 
-        What it said before may be lost with its disk then, and nobody could ever reach it.
+        What an earlier one said may be lost with its disk, and nobody could ever reach it.
+        """
+        if not self._catching_up or self._lives.get(peer) == epoch:
+            return
+        self._lives[peer] = epoch
+        self._heard.pop(peer, None)
+        self._heard_settled.pop(peer, None)
+        for told in self._targets.values():
+            told.pop(peer, None)
+
+    def hear(self, peer: NodeId, heads: dict[ColumnId, int]) -> None:
+        """Note what `peer` has.
+
+        What it said before and does not repeat is to be reached as well: it may have been closed.
         """
         if not self._catching_up:
             return
         self._heard[peer] = None
-        for column, told in self._targets.items() if whole else ():
-            if not self._counters.is_closed(column):
-                told.pop(peer, None)
         for column, head in heads.items():
             if column in self._targets or len(self._targets) < TARGETS_MAX:
                 self._targets.setdefault(column, {})[peer] = head

@@ -102,6 +102,7 @@ class Membership:
 
     def greet(self, link: Link, now: float) -> list[Effect]:
         """Compare with a peer whose bulk link opened."""
+        self._joining.met(link.peer, link.hello.epoch)
         return self._checks.greet(link, now)
 
     def closed(self, link: int) -> None:

@@ -132,6 +132,11 @@ class Node:
         self._check_counting()
         self.counters.add(key, amount, COUNT_MAX)
 
+    @property
+    def has_work(self) -> bool:
+        """Say whether the shell should see to a commit although no client asks for one."""
+        return bool(self.intake or (self.settlement.refuses and self.counters.writer))
+
     def cut(self) -> Group | None:
         """Return what waits for durability, or None; to be applied or abandoned before the next."""
         own = self.counters.cut()
@@ -331,7 +336,7 @@ class Node:
         effects += self._dial(now)
         effects += self.exchange.serving.step()
         effects += self.exchange.retry(now)
-        effects += self.settlement.wake(now)
+        effects += self.settlement.wake(now, stays=not self.twins.yielding)
         effects += self.reading.ask_missing()
         return [*effects, *self.reading.finish(now)]
 

@@ -57,9 +57,11 @@ class Settlement:
         self.forgetting = Forgetting(config, counters, roster, peers, now)
 
     def check(self) -> None:
-        """Raise `ClientError` where this process has written its last."""
+        """Raise `ClientError` where this process has no column to count in."""
         if self.closings.finished:
             raise ClientError(503, "draining", "this node is stopping; count at another one")
+        if self.closings.refuses:
+            raise no_column()
 
     # -- commits ----------------------------------------------------------------------------
 
@@ -68,10 +70,20 @@ class Settlement:
         """Say whether own increments are not cut now: they wait for a new column."""
         return self.closings.holds_back
 
+    @property
+    def refuses(self) -> bool:
+        """Say whether own increments that wait are to be refused: no new column comes soon."""
+        return self.closings.refuses
+
     def lacking(self, group: Group) -> list[ColumnId]:
-        """Return the cold columns that must be in memory before a group is applied."""
+        """Return the cold columns that must be in memory before a group is applied.
+
+        Until it is committed, all closed columns that it raises stay there: reading one may take
+        longer than another one is kept.
+        """
         batches = [record.batch for record in group.records if isinstance(record, TakeBatch)]
         columns = dict.fromkeys(batch.column for batch in batches)
+        self.warming.pin(column for column in columns if self._counters.is_closed(column))
         return [column for column in columns if self._counters.is_cold(column)]
 
     def warm(self, column: ColumnId, read: Column | None, now: float) -> None:
@@ -89,6 +101,7 @@ class Settlement:
     def grown(self, columns: Iterable[ColumnId], now: float) -> None:
         """Take note that batches of these columns were taken in."""
         grown = list(columns)
+        self.warming.unpin()
         self._exchange.changed(grown)
         closed = [column for column in grown if self._counters.is_closed(column)]
         self.settling.changed(closed)
@@ -107,7 +120,7 @@ class Settlement:
         for column in columns:
             if column in self._counters.columns:
                 self.warming.use(column, now)
-        return self.settling.tell(self._peers.on(Channel.BULK), self.closings.closed(closings))
+        return self.settling.tell(self._peers.on(Channel.BULK), self.closings.closed(closings, now))
 
     def merged(self, entries: Iterable[Entry], now: float) -> None:
         """Take note that roster entries were taken in."""
@@ -156,13 +169,23 @@ class Settlement:
 
     # -- time -------------------------------------------------------------------------------
 
-    def wake(self, now: float) -> list[Effect]:
-        """Do what is due."""
+    def wake(self, now: float, *, stays: bool) -> list[Effect]:
+        """Do what is due; `stays` says that this process does not give way to another."""
         self.warming.wake(now)
-        effects = [*self.gossip(now), *self.closings.wake(now)]
+        effects = [
+            *self.gossip(now),
+            *self.settling.walk_on(),
+            *self.closings.wake(now, stays=stays),
+        ]
         return [*effects, *self.taking.look(now), *self.forgetting.wake(now)]
 
     def next_wake(self) -> float:
         """Return when to wake at the latest (`inf` if nothing presses)."""
         residues = min(self.taking.next_wake(), self.forgetting.next_wake())
         return min(self.closings.next_wake(), self.warming.next_wake(), residues)
+
+
+def no_column() -> ClientError:
+    """Return what those are told whose increments have no column to go to."""
+    text = "the column of this process was closed and it has no new one yet; count at another node"
+    return ClientError(503, "no_column", text)

@@ -14,7 +14,10 @@ This module refuses to know why a column is closed.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
+
+import attrs
 
 from gcounterd.counters.counters import Counters
 from gcounterd.counters.settled import LAST_COLUMN, Closing, Line
@@ -29,6 +32,20 @@ from gcounterd.node.peers import Link
 
 # A line takes some 300 bytes of memory for ever; a peer that tells of more columns is wrong.
 SETTLED_MAX = 1 << 20
+
+
+@attrs.define(eq=False)
+class _Walk:
+    """A walk through all lines with the peer of a link.
+
+    after, upto  the page that was asked for
+    waits        the page after it has not been asked for: too much is to be fetched already
+    """
+
+    link: Link
+    after: bytes
+    upto: bytes
+    waits: bool = False
 
 
 class Settling:
@@ -46,7 +63,7 @@ class Settling:
         self._change = 0
         # By link: up to which change its peer was told, and up to which column a walk has come.
         self._told: dict[int, int] = {}
-        self._walks: dict[int, bytes] = {}
+        self._walks: dict[int, _Walk] = {}
 
     def changed(self, columns: Iterable[ColumnId]) -> None:
         """Note that lines of these columns were written."""
@@ -97,7 +114,7 @@ class Settling:
 
     def _page(self, link: Link, after: bytes) -> list[Effect]:
         upto, lines = self._settled.page(after, LINES_MAX)
-        self._walks[link.id] = upto
+        self._walks[link.id] = _Walk(link, after, upto)
         return [Send((link.id,), Settled(after, upto, lines, asks=True))]
 
     def take(self, link: Link, message: Settled, now: float) -> list[Effect]:
@@ -107,12 +124,12 @@ class Settling:
             if not line.forgotten:
                 self._exchange.ahead(link, column, line.version)
         told = {c: line.version for c, line in message.lines.items()}
-        self._joining.hear(link.peer, told, whole=False)
+        self._joining.hear(link.peer, told)
         effects: list[Effect] = []
         if message.asks:
             effects = self._answer(link, message)
-        elif message.upto and self._walks.get(link.id) == message.upto:
-            effects = self._go_on(link, message.upto)
+        elif message.upto:
+            effects = self._go_on(link, message)
         return [*effects, *self._exchange.ask(now)]
 
     def _learn(self, lines: dict[ColumnId, Line]) -> None:
@@ -127,30 +144,34 @@ class Settling:
         self._intake.take_closings(tuple(news))
 
     def _answer(self, link: Link, message: Settled) -> list[Effect]:
-        """Answer a page with what we have more of in its range."""
-        more = {
-            column: line
-            for column, line in self._settled.between(message.after, message.upto).items()
-            if _is_more(line, message.lines.get(column))
-        }
-        found = list(more.items())
-        pages = [dict(found[at : at + LINES_MAX]) for at in range(0, len(found), LINES_MAX)] or [{}]
-        last = len(pages) - 1
-        if message.upto == LAST_COLUMN:
+        """Answer a page with what we have more of in its range, or in the beginning of it."""
+        upto, held = self._settled.page(message.after, len(message.lines) + LINES_MAX, message.upto)
+        more = {c: line for c, line in held.items() if _is_more(line, message.lines.get(c))}
+        if len(more) > LINES_MAX:
+            more = dict(itertools.islice(more.items(), LINES_MAX))
+            upto = next(reversed(more))
+        if upto == LAST_COLUMN:
             self._joining.hear_settled(link.peer)  # with all it has; what is asked comes later
-        return [
-            Send((link.id,), Settled(message.after, message.upto, page, asks=False))
-            if number == last
-            else Send((link.id,), Settled(b"", b"", page, asks=False))
-            for number, page in enumerate(pages)
-        ]
+        return [Send((link.id,), Settled(message.after, upto, more, asks=False))]
 
-    def _go_on(self, link: Link, upto: bytes) -> list[Effect]:
-        if upto != LAST_COLUMN:
-            return self._page(link, upto)
-        del self._walks[link.id]
-        self._joining.hear_settled(link.peer)
-        return []
+    def _go_on(self, link: Link, message: Settled) -> list[Effect]:
+        """Go on with a walk after the answer to its last page, which may be to a part of it."""
+        walk = self._walks.get(link.id)
+        if walk is None or walk.after != message.after or message.upto > walk.upto:
+            return []
+        if message.upto == LAST_COLUMN:
+            del self._walks[link.id]
+            self._joining.hear_settled(link.peer)
+            return []
+        walk.upto, walk.waits = message.upto, True
+        return self.walk_on()
+
+    def walk_on(self) -> list[Effect]:
+        """Go on with walks that waited, as soon as what they have found is nearly fetched."""
+        if self._exchange.is_behind:
+            return []
+        waiting = [walk for walk in self._walks.values() if walk.waits]
+        return [effect for walk in waiting for effect in self._page(walk.link, walk.upto)]
 
     def closed(self, link: int) -> None:
         """Take note that a link is gone."""

@@ -10,7 +10,7 @@ This module refuses to know disks: it asks its shell to read (`Load`).
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Iterable
 
 from gcounterd.counters.counters import Counters
 from gcounterd.ids import ColumnId
@@ -23,8 +23,10 @@ LOADS_MAX = 2
 # A column that was not raised for so long, and is not being served, is let go.
 UNUSED_S = 2.0
 LOOK_EVERY_S = 1.0
-# More closed columns in memory than this, and what they wait for is due: to be written to disk.
+# More closed columns in memory than this, or of more positions (some 20 bytes each) together, and
+# what they wait for is due: to be written to disk.
 WARM_MAX = 64
+WARM_POSITIONS_MAX = 4 * 1024 * 1024
 
 
 class Warming:
@@ -34,7 +36,9 @@ class Warming:
         self._counters = counters
         self._serving = serving
         self._loading: dict[ColumnId, None] = {}
-        self._waiting: deque[ColumnId] = deque()
+        self._waiting: dict[ColumnId, None] = {}
+        # Those that the group under way raises: they stay until it is applied, however long.
+        self._pinned: dict[ColumnId, None] = {}
         self._used = dict.fromkeys(counters.warm_columns(), now)
         self._due = now if self._used else float("inf")
 
@@ -43,17 +47,26 @@ class Warming:
         self._used[column] = now
         self._due = min(self._due, now + LOOK_EVERY_S)
 
+    def pin(self, columns: Iterable[ColumnId]) -> None:
+        """Keep closed columns in memory until the next `unpin`."""
+        self._pinned = dict.fromkeys(columns)
+
+    def unpin(self) -> None:
+        """Keep no column because of a group any more: it is applied."""
+        self._pinned = {}
+
     def need(self, now: float) -> list[Effect]:
         """Have the columns read that the exchange waits for."""
         for column in self._serving.cold_wanted:
-            if column not in self._loading and column not in self._waiting:
-                self._waiting.append(column)
+            if column not in self._loading:
+                self._waiting.setdefault(column)
         return self._load()
 
     def _load(self) -> list[Effect]:
         effects: list[Effect] = []
         while self._waiting and len(self._loading) < LOADS_MAX:
-            column = self._waiting.popleft()
+            column = next(iter(self._waiting))
+            del self._waiting[column]
             self._loading[column] = None
             effects.append(Load(column))
         return effects
@@ -69,10 +82,13 @@ class Warming:
     @property
     def crowded(self) -> bool:
         """Say whether so many columns wait to be written that it should be done now."""
-        if len(self._used) <= WARM_MAX:
+        held = [column for column in self._used if self._counters.held(column) is not None]
+        size = sum(self._counters.size(column) for column in held)
+        if len(held) <= WARM_MAX and size <= WARM_POSITIONS_MAX:
             return False
-        held = [column for column in self._used if column in self._counters.columns]
-        return sum(not self._counters.may_chill(column) for column in held) > WARM_MAX
+        waiting = [column for column in held if not self._counters.may_chill(column)]
+        size = sum(self._counters.size(column) for column in waiting)
+        return len(waiting) > WARM_MAX or size > WARM_POSITIONS_MAX
 
     def wake(self, now: float) -> None:
         """Let go of what nobody used for a while and is on disk as it is."""
@@ -82,7 +98,7 @@ class Warming:
         for column in warm:
             since = self._used.setdefault(column, now)
             is_unused = now >= since + UNUSED_S and not self._serving.is_serving(column, now)
-            if is_unused and self._counters.may_chill(column):
+            if is_unused and column not in self._pinned and self._counters.may_chill(column):
                 self._serving.chilled(column)
                 self._counters.chill(column)
         self._used = {c: at for c, at in self._used.items() if self._counters.held(c)}

@@ -86,6 +86,7 @@ class Commits:
         if self._above is not None:
             self._redraw(self._above)
             return
+        self._refuse()
         group = self._node.cut()
         if group is None:
             return
@@ -96,6 +97,14 @@ class Commits:
             adds, self.adds = self.adds, []
         done = partial(self._process.call, self._appended, group, adds)
         self._disk.append(self._disk.last_row + 1, encode_group(group), done)
+
+    def _refuse(self) -> None:
+        """Refuse what waits for a column that does not come."""
+        if self._node.settlement.refuses and self.adds:
+            self._tally["no column"] += len(self.adds)
+            adds, self.adds = self.adds, []
+            self._node.counters.writer.drop()
+            self._witness.refused(self._process, adds, Group((), facts=False, own=False))
 
     def _appended(
         self, group: Group, adds: list[tuple[bytes, int]], error: StorageError | None

@@ -15,7 +15,6 @@ from typing import Any
 
 import attrs
 
-from gcounterd.counters.columns import SEGMENT_SIZE
 from gcounterd.counters.images import Image, Kind
 from gcounterd.errors import StorageError
 from gcounterd.ids import ColumnId
@@ -151,17 +150,14 @@ class Contents:
         if upto is not None:
             self.journal.last = max(self.journal.last, upto)
 
-    def read_column(self, column: ColumnId, size: int) -> list[Image]:
-        """Return the images of the segments of a column of so many positions, in order."""
-        images = []
-        for number in range(-(-size // SEGMENT_SIZE)):
-            key = Key(Kind.SEGMENT.value.encode(), column, number)
-            body = self.images.get(key) if key in self.images.places else None
-            if body is None or isinstance(body, Broken):
-                why = "is missing" if body is None else f"is damaged: {body.text}"
-                raise StorageError(f"{self.database.path}: segment {number} of a column {why}")
-            images.append(Image(Kind.SEGMENT, column, number, body))
-        return images
+    def read_segment(self, column: ColumnId, number: int) -> Image:
+        """Return the image of a segment of a column; raise `StorageError` if it is damaged."""
+        key = Key(Kind.SEGMENT.value.encode(), column, number)
+        body = self.images.get(key) if key in self.images.places else None
+        if body is None or isinstance(body, Broken):
+            why = "is missing" if body is None else f"is damaged: {body.text}"
+            raise StorageError(f"{self.database.path}: segment {number} of a column {why}")
+        return Image(Kind.SEGMENT, column, number, body)
 
     def trim_some(self) -> bool:
         """Delete some superfluous groups; return whether there may be more."""

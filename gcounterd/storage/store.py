@@ -23,6 +23,7 @@ from pathlib import Path
 
 import trio
 
+from gcounterd.counters.columns import SEGMENT_SIZE
 from gcounterd.counters.images import Image
 from gcounterd.errors import StorageError
 from gcounterd.ids import ColumnId
@@ -157,8 +158,14 @@ class Store:
         await self._thread.do(partial(self._contents.put_images, images, None, gone))
 
     async def read_column(self, column: ColumnId, size: int) -> list[Image]:
-        """Return the images of a column's segments, in order; raise `StorageError` if damaged."""
-        return await self._thread.do(partial(self._contents.read_column, column, size))
+        """Return the images of the segments of a column of so many positions, in order.
+
+        Commits go on between two segments. Raises `StorageError` if one is damaged.
+        """
+        numbers = range(-(-size // SEGMENT_SIZE))
+        return [
+            await self._thread.do(partial(self._contents.read_segment, column, n)) for n in numbers
+        ]
 
     async def finish_checkpoint(self, images: Sequence[Image], upto: int) -> None:
         """Write images and note in the same transaction that groups up to `upto` are superfluous.

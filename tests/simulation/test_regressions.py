@@ -153,7 +153,8 @@ def test_a_newcomer_does_not_wait_for_what_was_lost_with_the_disk_that_had_it() 
     node.received(1, Digest({lost: 23}, whole=True), 0.0)
     assert node.joining.behind() == [lost]
     node.closed(1, 1.0)
-    node.opened(2, hello_of(config_of(B), Channel.BULK), None, 2.0)
+    again = attrs.evolve(hello_of(config_of(B), Channel.BULK), epoch=Epoch(b"\2" * 16))
+    node.opened(2, again, None, 2.0)
     node.received(2, Digest({}, whole=True), 2.0)
     node.received(2, StateHash(bytes(16), bytes(16), node.counters.settled.hash(), False), 2.0)
     assert node.joining.reasons() == []
