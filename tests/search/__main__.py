@@ -1,12 +1,14 @@
 """`scripts/search`: search all scopes, print what came of it.
 
 The exit status says whether a violation was found; it is printed with the schedule that leads to
-it.
+it, which `tests.search.play.play` takes as it stands.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
+from functools import partial
 
 import click
 
@@ -17,13 +19,14 @@ from tests.search.scale import small
 from tests.search.scopes import SCOPES, Scope
 
 HEAD = (
-    "| scope | depth | states | steps | hosts' states | hosts' steps | at rest | seconds |\n"
-    "|---|---|---|---|---|---|---|---|"
+    "| scope | what happens | depth | states | steps | of hosts: states | steps | at rest | s |\n"
+    "|---|---|---|---|---|---|---|---|---|"
 )
+_EVER = 99
 
 
-def search(scope: Scope, seconds: float, depth_max: int = 99) -> Found:
-    """Search one scope."""
+def search(scope: Scope, seconds: float, depth_max: int = _EVER) -> Found:
+    """Search one scope; `small` must be in force."""
     states = Locals()
     state, complaint = play(states, begin(states), scope.begin, fused=scope.fused)
     assert not complaint, complaint
@@ -31,34 +34,50 @@ def search(scope: Scope, seconds: float, depth_max: int = 99) -> Found:
     return Exploration(scope, states, state, seconds, depth_max).run()
 
 
+def _search_small(seconds: float, depth_max: int, scope: Scope) -> Found:
+    with small():
+        return search(scope, seconds, depth_max)
+
+
 def line(found: Found) -> str:
     """Return a search as a line of a Markdown table."""
-    more = "all" if found.ended else f"{found.depth} + {found.partly:.0%}"
+    deeper = "all there is" if found.ended else f"{found.depth}, and {found.partly:.0%} of the next"
     return (
-        f"| {found.scope.name} | {more} | {found.states:,} | {found.steps:,} | "
-        f"{found.local_states:,} | {found.local_steps:,} | {found.quiets:,} | {found.seconds:.1f} |"
+        f"| {found.scope.name} | {found.scope.says} | {deeper} | {found.states:,} | "
+        f"{found.steps:,} | {found.local_states:,} | {found.local_steps:,} | {found.quiets:,} | "
+        f"{found.seconds:.0f} |"
     )
 
 
 @click.command()
 @click.option("--seconds", default=100.0, show_default=True, help="For all scopes together.")
-@click.option("--depth", default=99, show_default=True, help="Steps at most.")
+@click.option("--depth", default=_EVER, show_default=True, help="Steps at most.")
+@click.option("--jobs", default=1, show_default=True, help="Scopes searched at a time.")
 @click.option("--only", multiple=True, type=click.Choice([scope.name for scope in SCOPES]))
-def main(seconds: float, depth: int, only: tuple[str, ...]) -> None:
+def main(seconds: float, depth: int, jobs: int, only: tuple[str, ...]) -> None:
     """Try every interleaving of small clusters, as deep as the time allows."""
     chosen = [scope for scope in SCOPES if not only or scope.name in only]
+    jobs = min(jobs, len(chosen))
+    each = partial(_search_small, seconds * jobs / len(chosen), depth)
     click.echo(HEAD)
-    failed = False
-    with small():
-        for scope in chosen:
-            found = search(scope, seconds / len(chosen), depth)
+    violated = False
+    with multiprocessing.Pool(jobs) as pool:
+        for found in pool.imap(each, chosen):
             click.echo(line(found))
+            violated |= bool(found.complaint)
             if found.complaint:
-                failed = True
-                click.echo(f"\n{found.complaint}\nafter {len(found.schedule)} steps:", err=True)
-                for each in found.schedule:
-                    click.echo(f"    {each}", err=True)
-    sys.exit(1 if failed else 0)
+                click.echo(_tell(found), err=True)
+    sys.exit(1 if violated else 0)
+
+
+def _tell(found: Found) -> str:
+    begin = f"from: {found.scope.begin}\n" if found.scope.begin else ""
+    fused = ", fused" if found.scope.fused else ""
+    schedule = ";\n    ".join(found.schedule)
+    return (
+        f"\n{found.scope.name}: {found.complaint}\n{begin}"
+        f"after {len(found.schedule)} steps{fused}:\n    {schedule}\n"
+    )
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ LEFT_OUT: dict[type, tuple[str, ...]] = {
     Writer: ("_places",),
     # `told` and changes are numbers that grow: `_exchange` says what they come to.
     Link: ("told", "hello"),
-    Exchange: ("_change", "_changes", "_hash", "_config"),
+    Exchange: ("_change", "_changes", "_hash"),
     Settling: ("_change", "_changes", "_told"),
     # What members show, which only matters where something may be forgotten, a while later.
     Forgetting: ("_shown",),
@@ -68,6 +68,13 @@ LEFT_OUT: dict[type, tuple[str, ...]] = {
     # Indexes over `_links`.
     Peers: ("_on", "_by_peer", "_addresses", "_lacking_bulk"),
 }
+
+# Attributes by which parts know other parts that the node has under a name of its own.
+_SHARED = (
+    *("_config", "_roster", "_counters", "_intake", "_peers", "_rng", "_exchange", "_detector"),
+    *("_dialler", "_joining", "_settled", "_closings", "_settling", "_serving", "_savings"),
+    *("_twins", "_membership", "_approving", "_settlement"),
+)
 
 _PLAIN = (int, str, bytes, float, bool, type(None))
 
@@ -117,7 +124,11 @@ def _fields(thing: object) -> tuple[str, ...]:
         missing = [name for name in left_out if name not in names]
         assert not missing, f"{kind.__name__} has no {missing} any more: mend LEFT_OUT"
         _FIELDS[kind] = tuple(
-            sorted(name for name in names if name not in left_out and not name.startswith("__"))
+            sorted(
+                name
+                for name in names
+                if name not in (*left_out, *_SHARED) and not name.startswith("__")
+            )
         )
     return _FIELDS[kind]
 

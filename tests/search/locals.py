@@ -12,15 +12,23 @@ clusters mostly looks up.
 
 from __future__ import annotations
 
+import io
 import pickle
+from collections.abc import Callable
 
 import attrs
 
 from gcounterd.ids import column_id
+from gcounterd.members.claims import Claim
+from gcounterd.members.roster import Entry
+from gcounterd.members.timing import Timing
+from gcounterd.node.config import Config
+from gcounterd.node.messages import Hello
 from tests.search.canon import fingerprint
 from tests.search.checks import check_step, compare
 from tests.search.ground import (
     INCREMENTS_MAX,
+    Chooser,
     Content,
     Held,
     Kept,
@@ -123,7 +131,30 @@ class _Way:
 
 def way_to(host: Host) -> _Way:
     """Return the way to a host that needs no input."""
-    return _Way(pickle.dumps(host, pickle.HIGHEST_PROTOCOL), ())
+    pickled = io.BytesIO()
+    pickler = pickle.Pickler(pickled, pickle.HIGHEST_PROTOCOL)
+    pickler.dispatch_table = _BY_REFERENCE
+    pickler.dump(host)
+    return _Way(pickled.getvalue(), ())
+
+
+# What never changes is not copied: a pickle names it by its number here.
+_KNOWN: list[object] = []
+_NUMBERS: dict[object, int] = {}
+
+
+def _recall(number: int) -> object:
+    return _KNOWN[number]
+
+
+def _refer(thing: object) -> tuple[Callable[[int], object], tuple[int]]:
+    number = _NUMBERS.setdefault(thing, len(_KNOWN))
+    if number == len(_KNOWN):
+        _KNOWN.append(thing)
+    return _recall, (number,)
+
+
+_BY_REFERENCE = dict.fromkeys((Kept, Config, Timing, Entry, Claim, Hello, Chooser), _refer)
 
 
 class Locals:
