@@ -3,6 +3,7 @@
     GCounterError
     ├── ConfigError      the operator's settings          → exit 2, nothing was touched
     ├── RefusedError     the cluster does not want us     → exit 4, nothing was merged
+    ├── RemovedError     it came back after its removal   → exit 5, it has handed over what it held
     ├── PeerError        a peer broke the protocol        → its link is closed and counted
     ├── ClientError      a client asked for the impossible → an answer with `definite`
     └── StorageError     the disk                         → acknowledging stops
@@ -25,6 +26,10 @@ class ConfigError(GCounterError):
 
 class RefusedError(GCounterError):
     """The cluster refused this node for good (name, cluster, twin). No state was merged."""
+
+
+class RemovedError(GCounterError):
+    """This node was removed from the cluster. What it held was handed over."""
 
 
 class PeerError(GCounterError):

@@ -28,15 +28,17 @@ from gcounterd.daemon.options import OPTIONS, Option, Shape
 from gcounterd.daemon.places import data_directory
 from gcounterd.daemon.printable import escape
 from gcounterd.daemon.settings import CONFIG_VARIABLE, Settings, load_settings, print_settings
-from gcounterd.errors import ConfigError, GCounterError, RefusedError, StorageError
+from gcounterd.errors import ConfigError, GCounterError, RefusedError, RemovedError, StorageError
 
 EXIT_USAGE = 2
 EXIT_STORAGE = 3
 EXIT_REFUSED = 4
+EXIT_REMOVED = 5
 # Where several went wrong at once the first that fits is the status: the disk is named first.
 _STATUSES: tuple[tuple[type[GCounterError], int], ...] = (
     (StorageError, EXIT_STORAGE),
     (RefusedError, EXIT_REFUSED),
+    (RemovedError, EXIT_REMOVED),
     (ConfigError, EXIT_USAGE),
 )
 
@@ -48,8 +50,9 @@ Command = Callable[..., None]
 def main() -> None:
     """Keep named grow-only counters on every host of a cluster.
 
-    Exit status: 0 stopped, 2 wrong settings, 3 the disk or what is on it, 4 refused by the
-    cluster (name, cluster, twin), after which a supervisor must not start it again.
+    Exit status: 0 stopped or removed, 2 wrong settings, 3 the disk or what is on it, 4 refused by
+    the cluster (name, cluster, twin), 5 came back after its removal. After 4 and 5 a supervisor
+    must not start it again.
     """
 
 
@@ -130,7 +133,7 @@ def start(settings: Settings) -> int:
 
 
 def exit_status(error: BaseException) -> int | None:
-    """Return the status that stands for `error`, None if it is no error of the tree's three.
+    """Return the status that stands for `error`, None if it is no error of the tree's four.
 
     Tasks that fail together arrive as a group; it has a status only if every cause has one.
     """

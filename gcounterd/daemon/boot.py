@@ -20,8 +20,10 @@ import attrs
 from gcounterd.counters.images import Image, Kind
 from gcounterd.daemon.identity import CATCHING_UP, CAUGHT_UP, draw, is_caught_up, wall_ms
 from gcounterd.daemon.logs import get_logger
+from gcounterd.daemon.removals import VALUE
 from gcounterd.errors import ConfigError, StorageError
 from gcounterd.ids import ColumnId, Epoch, NodeId, column_id, node_of, show
+from gcounterd.members.roster import State
 from gcounterd.members.timing import PROFILES
 from gcounterd.node.config import Config
 from gcounterd.node.node import Node
@@ -54,6 +56,7 @@ class Wishes:
     approved_only: bool = False
     join_token: bytes = attrs.field(default=b"", repr=False)
     take_over: bool = False
+    new_identity: bool = False
 
 
 @attrs.frozen(eq=False)
@@ -62,6 +65,7 @@ class Booted:
 
     incomplete  the disk may hold less than this node once acknowledged or showed
     mended      because damage was left out; a checkpoint should make that the state on disk
+    removals    what an earlier process wrote down of removals
     """
 
     store: Store
@@ -70,6 +74,7 @@ class Booted:
     incomplete: bool
     mended: bool
     wishes: Wishes
+    removals: bytes = b""
 
     def node(self, address: str, seeds: tuple[str, ...], now: float) -> Node:
         """Make the node of this process, reachable at `address`."""
@@ -81,7 +86,7 @@ class Booted:
             epoch=Epoch(identity.epoch),
             nonce=secrets.token_bytes(8),
             address=address,
-            seeds=seeds,
+            seeds=seeds or self._known(),
             timing=PROFILES[wishes.profile],
             wall_ms=wall_ms,
             approved_only=wishes.approved_only,
@@ -91,6 +96,12 @@ class Booted:
         rng = Random(secrets.randbits(128))
         restored = self.restored
         return Node(config, restored.counters, restored.roster, rng, now, damaged=self.incomplete)
+
+    def _known(self) -> tuple[str, ...]:
+        """Return where members are met, where this disk knows some and not this node."""
+        roster = self.restored.roster
+        new = NodeId(self.identity.node_id) not in roster
+        return tuple([entry.address for entry in roster.belonging()]) if new else ()
 
 
 def boot(wishes: Wishes) -> Booted:
@@ -140,6 +151,7 @@ def _start(store: Store, wishes: Wishes, aside: list[Damage], *, with_images: bo
     for column in left_out:
         restored.counters.hold(column)  # so that the next checkpoint says: nothing of it is known
     damaged = bool(aside or recovered.damage or restored.gaps)
+    identity = _renewed(identity, restored, wishes)
     forgetful = store.get_value(_DURABILITY) == Durability.MEMORY.encode()
     incomplete = damaged or forgetful or (before is not None and not is_caught_up(before))
     if incomplete:
@@ -153,7 +165,8 @@ def _start(store: Store, wishes: Wishes, aside: list[Damage], *, with_images: bo
         columns=len(restored.counters.columns),
         journal_rows=restored.groups,
     )
-    return Booted(store, identity, restored, incomplete, mended=damaged, wishes=wishes)
+    removals = store.get_value(VALUE) or b""
+    return Booted(store, identity, restored, incomplete, damaged, wishes, removals)
 
 
 def _set_aside(store: Store) -> list[Damage]:
@@ -205,6 +218,20 @@ def _identity(before: Settings | None, wishes: Wishes) -> Settings:
             "give that --cluster, or another --data-dir"
         )
     return attrs.evolve(before, name=wishes.name, epoch=draw(Epoch(before.epoch)))
+
+
+def _renewed(identity: Settings, restored: Restored, wishes: Wishes) -> Settings:
+    """Return the identity of this start: a new one where the operator wants it for a removed one.
+
+    Its columns stay as those of another node.
+    """
+    mine = restored.roster.get(NodeId(identity.node_id))
+    if not wishes.new_identity or mine is None or mine.state is not State.REMOVED:
+        return identity
+    node = NodeId(secrets.token_bytes(16))
+    log.warning("identity_renewed", was=show(identity.node_id), now=show(node))
+    restored.counters.reopen(column_id(node, Epoch(identity.epoch)))
+    return attrs.evolve(identity, node_id=node, identity_state=CATCHING_UP)
 
 
 def _left_out(damage: list[Damage], own: ColumnId, wishes: Wishes) -> dict[ColumnId, None]:

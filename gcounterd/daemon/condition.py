@@ -27,8 +27,15 @@ class Condition:
 
     def reasons(self, node: Node) -> tuple[str, ...]:
         """Return every reason why `node` is not ready; empty if it is."""
-        return (*self.unreadable(node), *self.draining.values())
+        leaving = node.removing.reasons()
+        return (*self.unreadable(node), *self.draining.values(), *leaving)
 
     def unreadable(self, node: Node) -> tuple[str, ...]:
         """Return those of them for which it should not even be read."""
-        return (*self.not_ready.values(), *node.twins.reasons(), *node.joining.reasons())
+        returning = node.removing.reasons_unread()
+        return (
+            *self.not_ready.values(),
+            *node.twins.reasons(),
+            *returning,
+            *node.joining.reasons(),
+        )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import collections
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import assert_never
 
@@ -24,7 +24,7 @@ from gcounterd.daemon.events import WARNINGS, History
 from gcounterd.daemon.identity import Identity
 from gcounterd.daemon.logs import get_logger
 from gcounterd.daemon.turning import Turning
-from gcounterd.errors import RefusedError, StorageError
+from gcounterd.errors import RefusedError, RemovedError, StorageError
 from gcounterd.ids import ColumnId, Epoch, show
 from gcounterd.links.limits import Limits
 from gcounterd.links.transport import Transport
@@ -41,8 +41,10 @@ from gcounterd.node.effects import (
     Send,
 )
 from gcounterd.node.grades import Grade
+from gcounterd.node.leaving import EXIT_REMOVED
 from gcounterd.node.messages import Channel, Hello, Message, Part, Refusal
 from gcounterd.node.node import Node
+from gcounterd.node.returning import EXIT_RETURNED
 from gcounterd.storage.schema import Durability
 from gcounterd.storage.store import Store
 
@@ -98,6 +100,8 @@ class Driver:
         self._sleeping_until = -float("inf")
         self._reads: dict[int, _Waiting] = {}
         self._ended: Exit | None = None
+        # Who is told of each notice beside the log.
+        self.heeds: list[Callable[[Notice], None]] = []
 
     # -- effects ----------------------------------------------------------------------------
 
@@ -166,7 +170,11 @@ class Driver:
         self.longest = max(self.longest, trio.current_time() - started)
 
     async def run(self) -> None:
-        """Wake the node when it is due, until it ends itself; raise `RefusedError` then."""
+        """Wake the node when it is due, until it ends itself.
+
+        Returns where that is as an operator wanted it; else raises `RefusedError` or
+        `RemovedError`.
+        """
         while not self._has_ended():
             started = trio.current_time()
             self._input(self.node.wake(started), started)
@@ -183,6 +191,11 @@ class Driver:
             with trio.move_on_at(self._sleeping_until):
                 await self._nudge.wait()
         assert self._ended is not None
+        if self._ended.code == EXIT_REMOVED:
+            log.warning("removed_self", reason=self._ended.text)
+            return
+        if self._ended.code == EXIT_RETURNED:
+            raise RemovedError(self._ended.text)
         raise RefusedError(self._ended.text)
 
     def _has_ended(self) -> bool:
@@ -212,6 +225,11 @@ class Driver:
         log.info("link_closed", link=link, reason=reason)
         now = trio.current_time()
         self._input(self.node.closed(link, now), now)
+
+    def refused(self, link: int, refusal: Refusal) -> None:
+        """Take note that a peer refuses us after all."""
+        now = trio.current_time()
+        self._input(self.node.refused(link, refusal, now), now)
 
     def received(self, link: int, message: Message) -> None:
         """Hand a message to the node."""

@@ -32,9 +32,20 @@ EVENTS_KEPT_MAX = 1024
 WATCHERS_MAX = 64
 
 # What an operator should look at, although the node goes on.
-ALARMS = ("suspect", "dead", "alone", "slow", "twin", "gives_way")
+ALARMS = ("suspect", "dead", "alone", "slow", "twin", "gives_way", "removing", "returns")
 WARNINGS = (*ALARMS, "residues_differ")
-MEMBERSHIP = ("member", "joined", "refuted", "back", "left", "company", "goes_on", *ALARMS)
+REMOVALS = ("removal_started", "removed", "left_for_good", "returned")
+MEMBERSHIP = (
+    "member",
+    "joined",
+    "refuted",
+    "back",
+    "left",
+    "company",
+    "goes_on",
+    *REMOVALS,
+    *ALARMS,
+)
 
 _OWN_FIELDS = ("number", "time", "event")
 

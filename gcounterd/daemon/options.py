@@ -225,8 +225,17 @@ OPTIONS: tuple[Option, ...] = (
         "take-over",
         "",
         "off",
-        "Replace a dead member of this name. Not in this version yet: a newcomer whose name is in "
-        "use is refused with the address of its holder.",
+        "A dead member of this name is removed into this node: a new disk, or a new host. Does "
+        "nothing where this directory is that of a member.",
+        read_switch,
+        Shape.SWITCH,
+    ),
+    Option(
+        "new-identity",
+        "",
+        "off",
+        "Start on this data directory as a new node, where the node that it belonged to was "
+        "removed. What that node counted stays its own. Does nothing where it was not removed.",
         read_switch,
         Shape.SWITCH,
     ),

@@ -32,6 +32,7 @@ from gcounterd.daemon.logs import get_logger
 from gcounterd.daemon.longest import Turns
 from gcounterd.daemon.metrics import Metrics
 from gcounterd.daemon.places import admin_socket
+from gcounterd.daemon.removals import Removals
 from gcounterd.daemon.service import Service
 from gcounterd.daemon.settings import Settings
 from gcounterd.daemon.views import Views
@@ -47,6 +48,8 @@ _FILES_RESERVED = 256
 # A commit at the end that takes longer than this is a disk that hangs; the journal has the rest.
 _FLUSH_S = 10.0
 _CAUGHT_UP_POLL_S = 0.5
+# A node that was removed answers for so long that it was; operators ask several times a second.
+_SEEN_S = 1.0
 
 
 def main(settings: Settings) -> int:
@@ -63,6 +66,7 @@ def main(settings: Settings) -> int:
         approved_only=settings.admission == "approved",
         join_token=read_join_token(settings),
         take_over=settings.take_over,
+        new_identity=settings.new_identity,
     )
     booted = _boot_uncollected(wishes)
     trio.run(_run, settings, booted)
@@ -112,13 +116,14 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
     identity = Identity(booted.identity, booted.store)
     names_on_disk = booted.restored.names_on_disk
     driver = Driver(node, booted.store, durability, names_on_disk, identity)
-    views = Views(driver, condition, durability)
+    removals = Removals(driver, booted.removals)
+    views = Views(driver, condition, durability, removals)
     turns = Turns()
     trio.lowlevel.add_instrument(turns)
     exposition = Metrics(driver, views, turns).exposition
     draining = Draining(node, condition)
     seen = (views.cluster, views.status, views.warnings)
-    service = Service(driver, condition, draining, *seen, exposition)
+    service = Service(driver, condition, draining, removals, *seen, exposition)
     if booted.mended:
         condition.warnings["damaged"] = "the store was damaged; see the log of this start"
     limits = Limits(connections_max=settings.max_connections or _raise_file_limit())
@@ -130,6 +135,7 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
         nursery.start_soon(driver.commits.run_checkpoints)
         nursery.start_soon(driver.cold.run, driver.loaded)
         nursery.start_soon(driver.turning.run)
+        nursery.start_soon(removals.run)
         listeners = [
             await listen_tcp(settings.http.host, settings.http.port),
             listen_unix(admin_socket(settings.data_dir)),
@@ -138,7 +144,7 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
         await nursery.start(api.run)
         await nursery.start(_watch_signals, nursery, draining, driver, api)
         driver.commits.request()
-        nursery.start_soon(driver.run)
+        nursery.start_soon(_drive, nursery.cancel_scope, draining, driver, api)
         _announce(settings, node.config.address, listeners)
         condition.not_ready.pop("starting")
         if not is_caught_up(booted.identity):
@@ -219,6 +225,16 @@ async def _watch_signals(
             log.info("stopping", signal=name)
             draining.stop()
             nursery.start_soon(_stop, nursery.cancel_scope, driver, api)
+
+
+async def _drive(
+    everything: trio.CancelScope, draining: Draining, driver: Driver, api: _Api
+) -> None:
+    """Run the node; stop where it was removed, after those who asked for it have seen that."""
+    await driver.run()
+    draining.stop()
+    await trio.sleep(_SEEN_S)
+    await _stop(everything, driver, api)
 
 
 async def _stop(everything: trio.CancelScope, driver: Driver, api: _Api) -> None:

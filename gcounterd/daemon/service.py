@@ -22,9 +22,11 @@ from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.draining import Draining
 from gcounterd.daemon.driver import Driver
 from gcounterd.daemon.invitations import invite
+from gcounterd.daemon.removals import Removals
 from gcounterd.errors import ClientError, StorageError
 from gcounterd.ids import ColumnId, node_of
 from gcounterd.members.approvals import TOKEN_BYTES, hash_token
+from gcounterd.members.removals import Wish
 
 T = TypeVar("T")
 
@@ -40,6 +42,7 @@ class Service:
         driver: Driver,
         condition: Condition,
         draining: Draining,
+        removals: Removals,
         cluster_view: Callable[[], dict[str, object]],
         status_view: Callable[[], dict[str, object]],
         cluster_warnings: Callable[[], list[str]],
@@ -51,6 +54,7 @@ class Service:
         self._listing = KeyListing(driver.node.counters)
         self._condition = condition
         self._draining = draining
+        self._removals = removals
         self._cluster_warnings = cluster_warnings
         self._commit = driver.commits.wait
         self.cluster = cluster_view
@@ -148,7 +152,7 @@ class Service:
             closed = self._counters.base.segments
             for found in self._counters.share_of_row(row):
                 if found is not None:
-                    label = self._node.roster.label(found[0])
+                    label = self._node.removing.shown_as(found[0])
                     counts[label] = counts.get(label, 0) + found[1]
                 await trio.lowlevel.checkpoint()
             if closed == self._counters.base.segments:
@@ -208,11 +212,12 @@ class Service:
         self, names: Sequence[str], into: str, *, dead: bool, dry_run: bool, forced: bool
     ) -> dict[str, object]:
         """Begin to remove these nodes."""
-        raise ClientError(501, "unsupported", "this version cannot remove nodes yet")
+        wish = Wish(tuple(names), into, dead, forced)
+        return await self._removals.remove(wish, dry_run=dry_run)
 
     def removals(self) -> dict[str, object]:
         """Return unfinished removals and past ones."""
-        raise ClientError(501, "unsupported", "this version cannot remove nodes yet")
+        return {"removals": self._removals.all()}
 
     async def forget(self, name: str) -> dict[str, object]:
         """Release the columns of a removed node."""

@@ -69,6 +69,7 @@ class Settings:
     join_token_file: Path | None
     admission: str
     take_over: bool
+    new_identity: bool
     profile: str
     durability: str
     max_counters: int
@@ -227,6 +228,7 @@ def _fill_defaults(
         "join-token-file": (None, "default"),
         "admission": ("open", "default"),
         "take-over": (False, "default"),
+        "new-identity": (False, "default"),
         "profile": ("lan", "default"),
         "durability": ("commit", "default"),
         "max-counters": (MAX_COUNTERS_DEFAULT, "default"),

@@ -13,6 +13,7 @@ from gcounterd import __version__
 from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.driver import Driver
 from gcounterd.daemon.invitations import write_time
+from gcounterd.daemon.removals import Removals
 from gcounterd.ids import NodeId, node_of, show
 from gcounterd.members.approvals import Approval
 from gcounterd.members.claims import Liveness
@@ -29,11 +30,14 @@ HEALTH_WARNED = 3
 class Views:
     """Answers about one node."""
 
-    def __init__(self, driver: Driver, condition: Condition, durability: Durability) -> None:
+    def __init__(
+        self, driver: Driver, condition: Condition, durability: Durability, removals: Removals
+    ) -> None:
         self._driver = driver
         self._condition = condition
         self._node = driver.node
         self._durability = durability
+        self._removals = removals
         self._started = trio.current_time()
 
     def reasons(self) -> tuple[str, ...]:
@@ -50,7 +54,7 @@ class Views:
             "ready": not self.reasons(),
             "nodes": [self._member(entry, columns[entry.node]) for entry in self._node.roster],
             "approvals": [self._approval(each) for each in self._awaited()],
-            "removals": [],
+            "removals": self._removals.unfinished(),
             "health": detector.health,
             "alone": detector.alone,
         }

@@ -32,6 +32,9 @@ class Handler(Protocol):
     def closed(self, link: int, reason: str) -> None:
         """Take note that a link is gone; `reason` is a short constant."""
 
+    def refused(self, link: int, refusal: Refusal) -> None:
+        """Take note that the peer of an open link refuses us after all; `closed` follows."""
+
     def received(self, link: int, message: Message) -> None:
         """Take a message in. A `PeerError` raised here closes the link, as a bad frame does."""
 

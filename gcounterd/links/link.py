@@ -120,7 +120,11 @@ class Link:
             body = next(self._framer, None)
             if body is None:
                 break
-            self._handler.received(self.number, _read_message(body))
+            message = _read_message(body)
+            if isinstance(message, Refusal):
+                self._handler.refused(self.number, message)
+                raise PeerError(f"refused_{message.reason}", message.text)
+            self._handler.received(self.number, message)
             done += 1
             if done % MESSAGES_PER_STEP == 0:
                 await self._make_room()
@@ -158,8 +162,8 @@ class Link:
         self.drop("reset")
 
 
-def _read_message(body: bytes) -> Message:
-    """Decode a body; the peer's refusal, which ends a link, is an error of that name."""
+def _read_message(body: bytes) -> Message | Refusal:
+    """Decode a body, or the peer's refusal, which ends a link; raise `PeerError`."""
     try:
         return decode(body)
     except PeerError as error:
@@ -167,5 +171,5 @@ def _read_message(body: bytes) -> Message:
             raise
     refusal = decode_hello(body)
     if isinstance(refusal, Refusal):
-        raise PeerError(f"refused_{refusal.reason}", refusal.text)
+        return refusal
     raise PeerError("hello_again", "a second hello")

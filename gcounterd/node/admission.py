@@ -17,6 +17,7 @@ from gcounterd.node.effects import Effect, Exit, Notice
 from gcounterd.node.joining import Joining
 from gcounterd.node.messages import PROTOCOL_VERSION, Channel, Hello, Refusal, Refused
 from gcounterd.node.newcomers import Newcomers
+from gcounterd.node.returning import Returning
 from gcounterd.node.twins import Twins
 
 EXIT_REFUSED = 4
@@ -25,7 +26,9 @@ EXIT_REFUSED = 4
 APPROVAL_PATIENCE_S = 60.0
 
 
-def introduce(config: Config, channel: Channel, joining: Joining, twins: Twins) -> Hello:
+def introduce(
+    config: Config, channel: Channel, joining: Joining, twins: Twins, returning: Returning
+) -> Hello:
     """Return our first frame for a link on `channel`; the token is shown while we are joining."""
     return Hello(
         PROTOCOL_VERSION,
@@ -36,21 +39,28 @@ def introduce(config: Config, channel: Channel, joining: Joining, twins: Twins) 
         config.nonce,
         channel,
         config.address,
-        not joining.counting,
+        joining.is_joining,
         provisional=not twins.established,
         yielding=twins.yielding,
-        token=b"" if joining.counting else config.join_token,
+        token=config.join_token if joining.is_joining else b"",
+        returning=returning.active,
+        take_over=joining.is_joining and config.take_over,
     )
 
 
-def judge(hello: Hello, config: Config, twins: Twins, newcomers: Newcomers, now: float) -> Verdict:
-    """Return why a peer's hello is refused, or None if it is accepted; and what to do at once."""
+def judge_cluster(hello: Hello, config: Config) -> Refusal | None:
+    """Return why a hello is refused that is not of our protocol or cluster, or None."""
     if hello.version != PROTOCOL_VERSION:
         text = f"this node speaks protocol {PROTOCOL_VERSION}, you speak {hello.version}"
-        return Refusal(Refused.VERSION, text, config.address), []
+        return Refusal(Refused.VERSION, text, config.address)
     if hello.cluster != config.cluster:
         text = f"this is cluster '{config.cluster}', you are in '{hello.cluster}'"
-        return Refusal(Refused.CLUSTER, text, config.address), []
+        return Refusal(Refused.CLUSTER, text, config.address)
+    return None
+
+
+def judge(hello: Hello, twins: Twins, newcomers: Newcomers, now: float) -> Verdict:
+    """Return why a peer of our cluster is refused, or None if it is accepted; and what to do."""
     refusal, effects = twins.judge(hello, now)
     if refusal is None and hello.joining:
         refusal = newcomers.judge(hello, now)  # which may use its token up
@@ -107,7 +117,4 @@ class Refusals:
         if not final:
             fields = {"address": address, "reason": str(refusal.reason), "text": refusal.text}
             return Notice("refused", {**fields})
-        text = f"refused by {address}: {refusal.text}"
-        if refusal.reason is Refused.NAME and self._config.take_over:
-            text += ". Taking over (--take-over) is not in this version yet"
-        return Exit(EXIT_REFUSED, text)
+        return Exit(EXIT_REFUSED, f"refused by {address}: {refusal.text}")

@@ -171,7 +171,7 @@ class Checks:
             if link.dialled is not None and now >= link.hash_due:
                 link.hash_due = now + self._next_hash()
                 effects.append(self._say(link, asks=True))
-        if not self._joining.counting and now >= self._ask_due:
+        if self._joining.is_joining and now >= self._ask_due:
             effects += self._ask_unconfirmed(now)
         return effects + self._look(now)
 
@@ -196,4 +196,4 @@ class Checks:
 
     def next_wake(self) -> float:
         """Return when to wake at the latest (`inf` if nothing presses)."""
-        return self._look_due if self._joining.counting else min(self._look_due, self._ask_due)
+        return min(self._look_due, self._ask_due) if self._joining.is_joining else self._look_due

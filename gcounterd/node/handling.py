@@ -17,6 +17,7 @@ from gcounterd.node.messages import (
     CONTROL_MESSAGES,
     MEMBERSHIP_MESSAGES,
     PROBE_MESSAGES,
+    REMOVAL_MESSAGES,
     Answer,
     Approvals,
     Ask,
@@ -43,8 +44,9 @@ def handle(node: Node, link: Link, message: Message, now: float) -> list[Effect]
     """Handle a message of an open link; raise `PeerError` where it breaks the protocol."""
     if isinstance(message, CONTROL_MESSAGES) != (link.channel is Channel.CONTROL):
         raise PeerError("wrong_channel", type(message).__name__)
+    node.removing.hear(link, now)
     if link.guest:
-        effects = node.twins.handle(link, message, node.exchange, now)
+        effects = node.removing.guests.handle(link, message, now)
         return [*effects, *node.settlement.warming.need(now)]
     if isinstance(message, PROBE_MESSAGES):
         effects = node.tidied(node.probing.handle(link, message, now), now)
@@ -53,6 +55,10 @@ def handle(node: Node, link: Link, message: Message, now: float) -> list[Effect]
         node.settlement.forgetting.hear(link, message)
     if isinstance(message, MEMBERSHIP_MESSAGES):
         return node.membership.handle(link, message, now)
+    if isinstance(message, REMOVAL_MESSAGES):
+        return node.removing.handle(link, message, now)
+    if node.removing.leaving.is_mute and isinstance(message, Push | Digest):
+        return []  # what it brought would have to be handed over, for ever
     match message:
         case Push(batch):
             return node.exchange.take_push(link, batch, now)

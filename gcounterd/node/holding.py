@@ -88,7 +88,7 @@ class Holding:
         return []
 
     def _confirm(self, holders: int) -> None:
-        if self._joining.counting:
+        if not self._joining.is_joining:
             return
         for number, node in enumerate(self._nodes):
             if holders >> number & 1:

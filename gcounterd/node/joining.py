@@ -56,7 +56,7 @@ class Joining:
 
     def confirm(self, peer: NodeId) -> None:
         """Note that `peer` holds our entry durably, and knows nobody that we do not know."""
-        if not self.counting:
+        if self.is_joining:
             self._confirmed[peer] = None
 
     def is_confirmed_by(self, peer: NodeId) -> bool:
@@ -99,6 +99,12 @@ class Joining:
         mine = self._roster.get(self._own)
         return mine is not None and mine.state is State.ACTIVE
 
+    @property
+    def is_joining(self) -> bool:
+        """Say whether this node has still to become a member."""
+        mine = self._roster.get(self._own)
+        return mine is None or mine.state is State.JOINING
+
     def may_activate(self) -> bool:
         """Say whether a joining node is confirmed by a majority of the others."""
         mine = self._roster.get(self._own)
@@ -132,7 +138,7 @@ class Joining:
         Once it has caught up, it has for the rest of its life: what it was told to reach is
         forgotten then, and later news cannot make it unready.
         """
-        if not self.counting:
+        if self.is_joining:
             return [self._why_not_counting()]
         if not self._catching_up:
             return []

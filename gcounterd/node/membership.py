@@ -94,7 +94,7 @@ class Membership:
         mine = self._roster.get(self._config.node)
         if mine is None or mine.state is not State.JOINING:
             return
-        alone = len(self._roster) == 1 and all(s in self._self_seeds for s in self._config.seeds)
+        alone = self._roster.size == 1 and all(s in self._self_seeds for s in self._config.seeds)
         if alone or self._joining.may_activate():
             self._intake.take_entries((attrs.evolve(mine, state=State.ACTIVE),))
 
@@ -131,6 +131,10 @@ class Membership:
     def take(self, link: Link, entries: tuple[Entry, ...]) -> None:
         """Queue what is new in a peer's entries; raise `PeerError` where that is too many."""
         self._spreading.take(link, entries)
+
+    def level(self, link: Link, now: float) -> list[Effect]:
+        """Make our roster and a peer's equal, if no other one is being levelled now."""
+        return [] if self._levelling.is_busy(now) else self._levelling.begin(link, now)
 
     def merge(self, entries: tuple[Entry, ...], now: float) -> list[Effect]:
         """Take in entries that are durable, and pass on what changed."""

@@ -18,6 +18,7 @@ from gcounterd.ids import ColumnId, Epoch, NodeId
 from gcounterd.members.approvals import Approval
 from gcounterd.members.claims import Claim
 from gcounterd.members.roster import Entry
+from gcounterd.node.removal_messages import HandOver, Held, Saved
 
 PROTOCOL_VERSION = 3
 # Settled columns in one message (DESIGN 1: maps are compared in pages of 256).
@@ -351,10 +352,12 @@ ProbeMessage = Ping | Ack | PingFor | Nack | Gossip | Survey | Bye
 ControlMessage = ProbeMessage | Who | Here
 MembershipMessage = Roster | StateHash | RosterDigest | RosterList | Holders
 ResidueMessage = AskLines | Lines
+RemovalMessage = HandOver | Held | Saved
 StateMessage = Digest | Settled | Push | Want | Part | Ask | Answer
-BulkMessage = MembershipMessage | ResidueMessage | Approvals | StateMessage
+BulkMessage = MembershipMessage | ResidueMessage | RemovalMessage | Approvals | StateMessage
 Message = ControlMessage | BulkMessage
 PROBE_MESSAGES = (Ping, Ack, PingFor, Nack, Gossip, Survey, Bye)
 CONTROL_MESSAGES = (*PROBE_MESSAGES, Who, Here)
 RESIDUE_MESSAGES = (AskLines, Lines)
 MEMBERSHIP_MESSAGES = (Roster, StateHash, RosterDigest, RosterList, Holders)
+REMOVAL_MESSAGES = (HandOver, Held, Saved)

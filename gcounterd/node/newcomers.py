@@ -17,12 +17,15 @@ for good either.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import attrs
 
 from gcounterd.counters.counters import OPEN_COLUMNS_MAX, Counters
 from gcounterd.ids import NodeId, show
 from gcounterd.members.approvals import Key, Verdict, judge
-from gcounterd.members.roster import MEMBERS_MAX, Roster, State
+from gcounterd.members.removals import Objection
+from gcounterd.members.roster import MEMBERS_MAX, Entry, Roster, State
 from gcounterd.node.config import Config
 from gcounterd.node.intake import Intake
 from gcounterd.node.messages import Channel, Hello, Refusal, Refused
@@ -35,6 +38,16 @@ JOINS_PER_S_MAX = 100
 # Room on the roster for what several members let in at the same moment; a peer that brings more
 # than MEMBERS_MAX entries loses its link, so newcomers are refused before.
 MEMBERS_FULL = MEMBERS_MAX - 2 * JOIN_BURST_MAX
+
+
+class Remover(Protocol):
+    """What newcomers ask of removals."""
+
+    def object_to(self, holder: Entry) -> Objection | None:
+        """Return why a member cannot be removed as dead, or None."""
+
+    def take_over(self, holder: Entry, heir: NodeId) -> None:
+        """Remove a member into a newcomer."""
 
 
 class JoinRate:
@@ -65,8 +78,10 @@ class Newcomers:
         counters: Counters,
         intake: Intake,
         peers: Peers,
+        remover: Remover,
         now: float,
     ) -> None:
+        self._remover = remover
         self._config = config
         self._roster = roster
         self._counters = counters
@@ -79,8 +94,16 @@ class Newcomers:
     def judge(self, hello: Hello, now: float) -> Refusal | None:
         """Return why a joining peer's hello is refused, or None; its token is then used."""
         refusal = self._judge_name(hello)
-        if refusal is not None or hello.node in self._roster:
-            return refusal
+        if refusal is None and hello.node not in self._roster:
+            refusal = self._judge_new(hello, now)
+        if refusal is None and hello.take_over:
+            for holder in self._holders(hello):
+                if self._remover.object_to(holder) is None:
+                    self._remover.take_over(holder, hello.node)
+        return refusal
+
+    def _judge_new(self, hello: Hello, now: float) -> Refusal | None:
+        """Return why a node is refused that no entry is known of, or None."""
         refusal = self._judge_room()
         if refusal is None and self._config.approved_only:
             refusal = self._judge_token(hello)
@@ -95,11 +118,38 @@ class Newcomers:
         mine = self._roster.get(config.node)
         if mine is None and hello.name == config.name and config.node < hello.node:
             return _taken(hello.name, config.node, config.address)  # ours, but not durable yet
+        for holder in self._holders(hello):
+            refusal = self._judge_take_over(hello, holder)
+            if refusal is not None:
+                return refusal
+        return None
+
+    def _holders(self, hello: Hello) -> list[Entry]:
+        """Return the members that have the name of a newcomer, and come before it."""
+        holders = []
         for holder in self._roster.named(hello.name):
             both_new = holder.state is State.JOINING and hello.node < holder.node
-            if holder.node != hello.node and not both_new:
-                return _taken(hello.name, holder.node, holder.address)
-        return None
+            # Who was let in to take a name over is no other holder of it.
+            is_heir = holder.state is State.REMOVING and holder.heir == hello.node
+            if holder.node != hello.node and not both_new and not is_heir:
+                holders.append(holder)
+        return holders
+
+    def _judge_take_over(self, hello: Hello, holder: Entry) -> Refusal | None:
+        """Return why a newcomer may not have the name of a member, or None: it is removed then."""
+        if not hello.take_over or holder.state is State.JOINING:
+            return _taken(hello.name, holder.node, holder.address)
+        if hello.node in self._roster:
+            return None  # it was let in once
+        mine = self._roster.get(self._config.node)
+        if mine is None or mine.state is not State.ACTIVE:
+            text = "this node is no active member, so it removes nobody; ask one"
+            return Refusal(Refused.YOUNG, text, self._config.address)
+        objection = self._remover.object_to(holder)
+        if objection is None:
+            return None
+        reason = Refused.BUSY if objection.code == "removal_suspect" else Refused.NAME
+        return Refusal(reason, f"--take-over: {objection.text}", holder.address)
 
     def _judge_room(self) -> Refusal | None:
         if self._config.node not in self._roster:

@@ -23,7 +23,7 @@ from gcounterd.counters.counters import Counters
 from gcounterd.counters.turns import Turn
 from gcounterd.errors import ClientError, PeerError
 from gcounterd.ids import Epoch
-from gcounterd.members.roster import Roster, State
+from gcounterd.members.roster import Entry, Roster, State
 from gcounterd.node import admission
 from gcounterd.node.approving import Approving
 from gcounterd.node.asking import Verdict
@@ -37,20 +37,14 @@ from gcounterd.node.handling import handle
 from gcounterd.node.intake import Intake
 from gcounterd.node.joining import Joining
 from gcounterd.node.membership import Membership
-from gcounterd.node.messages import (
-    Bye,
-    Channel,
-    Hello,
-    Message,
-    Refusal,
-    Refused,
-)
+from gcounterd.node.messages import Bye, Channel, Hello, Message, Refusal, Refused
 from gcounterd.node.newcomers import Newcomers
 from gcounterd.node.peers import Link, Peers
 from gcounterd.node.probing import Probing
 from gcounterd.node.pushes import Pushes
 from gcounterd.node.reading import READS_MAX, Reading
 from gcounterd.node.records import Group, TakeApprovals, TakeBatch, TakeClosings, TakeEntries
+from gcounterd.node.removing import Removing, hands_over
 from gcounterd.node.settlement import Settlement
 from gcounterd.node.twins import Twins
 
@@ -94,18 +88,12 @@ class Node:
         self.dialbacks = DialBacks(config.address, self.peers)
         self.twins = Twins(config, roster, counters, self.peers, self.dialler)
         self.approving = Approving(config, roster, intake, peers, self.joining)
+        joining, exchange, settling = self.joining, self.exchange, self.settlement.settling
         self.membership = Membership(
-            config,
-            roster,
-            intake,
-            peers,
-            self.joining,
-            self.exchange,
-            self.approving,
-            self.settlement.settling,
-            rng,
+            config, roster, intake, peers, joining, exchange, self.approving, settling, rng
         )
-        self.newcomers = Newcomers(config, roster, counters, intake, peers, now)
+        self.removing = Removing(self, now)
+        self.newcomers = Newcomers(config, roster, counters, intake, peers, self.removing, now)
         self.refusals = admission.Refusals(config)
         self.pushes = Pushes(counters, roster, self.peers, rng, now)
 
@@ -123,6 +111,7 @@ class Node:
 
     def _check_counting(self) -> None:
         self.twins.check()
+        self.removing.check()
         self.settlement.check()
         if not self.joining.counting:
             raise ClientError(503, "not_active", "; ".join(self.joining.reasons()))
@@ -158,7 +147,9 @@ class Node:
         """Tell peers and waiting reads of a group that is applied; return the effects."""
         self.intake.committed()
         batches = [record.batch for record in group.records if isinstance(record, TakeBatch)]
-        self.settlement.grown(dict.fromkeys(batch.column for batch in batches), now)
+        columns = dict.fromkeys(batch.column for batch in batches)
+        self.settlement.grown(columns, now)
+        self.removing.grown(columns, now)
         self.twins.established |= group.own
         self.pushes.queue(batches)
         effects = self.pushes.send(now)
@@ -166,16 +157,31 @@ class Node:
             match record:
                 case TakeClosings(closings):
                     effects += self.settlement.closed(closings, now)
+                    self.removing.closed([closing.column for closing in closings], now)
                 case TakeEntries(entries):
-                    effects += self.membership.merge(entries, now)
-                    self.settlement.merged(entries, now)
-                    effects += self.tidied(self.probing.roster_changed(entries, now), now)
+                    effects += self._merged(entries, now)
                 case TakeApprovals(approvals):
                     effects += self.approving.merge(approvals)
         self.membership.activate()
         effects += self.twins.look(self.detector.later, now)
         effects += self._dial(now) if group.facts else []
-        return [*effects, *self.exchange.ask(now), *self.reading.finish(now)]
+        effects += [*self.exchange.ask(now), *self.reading.finish(now)]
+        return [*effects, *self.removing.look(now)]
+
+    def _merged(self, entries: tuple[Entry, ...], now: float) -> list[Effect]:
+        """Take note of roster entries that are durable."""
+        effects = self.membership.merge(entries, now)
+        self.settlement.merged(entries, now)
+        effects += self.tidied(self.probing.roster_changed(entries, now), now)
+        effects += self.tidied(self.removing.merged(entries, now), now)
+        return [*effects, *self.reading.merged(entries), *self._depart(now)]
+
+    def _depart(self, now: float) -> list[Effect]:
+        """Let go of everyone where this node is removed: from now on it is a guest."""
+        links = [link for link in self.peers.all() if not link.guest]
+        if not self.removing.returning.active or not links:
+            return []
+        return [*self._part(links, "removed", now), *self.reading.give_up()]
 
     def abandoned(self, group: Group) -> None:
         """Forget a group that is certainly not durable."""
@@ -202,30 +208,37 @@ class Node:
 
     def hello(self, channel: Channel) -> Hello:
         """Return our first frame."""
-        return admission.introduce(self.config, channel, self.joining, self.twins)
+        return admission.introduce(
+            self.config, channel, self.joining, self.twins, self.removing.returning
+        )
 
     def judge(self, hello: Hello, now: float) -> Verdict:
         """Return why a peer's hello is refused, or None if it is accepted; and what to do."""
-        refusal, effects = admission.judge(hello, self.config, self.twins, self.newcomers, now)
+        refusal = admission.judge_cluster(hello, self.config) or self.removing.judge(hello)
+        if refusal is not None or hands_over(hello):
+            return refusal, []
+        refusal, effects = admission.judge(hello, self.twins, self.newcomers, now)
         return refusal or self.dialbacks.judge(hello), self.tidied(effects, now)
 
     def opened(self, link: int, hello: Hello, dialled: str | None, now: float) -> list[Effect]:
         """Take note of a link whose peer's hello we accepted, and ours the peer if we dialled."""
         new = Link(link, hello, dialled, now)
-        new.guest = self.twins.is_guest(new)
+        new.guest = self.removing.guests.is_guest(new)
         if dialled is not None:
             self.dialler.ended(dialled, hello.channel, now)
             self._met(new)
         losers = self.peers.put(new)
         effects: list[Effect] = [Drop(old.id, "replaced") for old in losers]
         for old in losers:
-            self._forget(old.id)
+            self._forget(old)
         if new in losers:
             return effects
-        effects += self.tidied(self.twins.opened(new, now), now)
         if new.guest:
-            return effects
-        if not self.joining.counting and admission.yields_name(self.config, hello):
+            return effects + self.tidied(self.removing.guests.opened(new, now), now)
+        effects += self.twins.opened(new)
+        if self.removing.returning.active:
+            return effects + self._depart(now)
+        if self.joining.is_joining and admission.yields_name(self.config, hello):
             return [*effects, admission.leave_name(hello)]
         if hello.channel is Channel.BULK:
             effects += [*self.membership.greet(new, now), *self.reading.ask_missing()]
@@ -240,19 +253,20 @@ class Node:
             if link.dialled is not None:
                 self.dialler.met(link.dialled)
 
-    def _forget(self, link: int) -> None:
+    def _forget(self, link: Link) -> None:
         """Let go of what was under way on a link that is gone."""
-        self.exchange.closed(link)
-        self.settlement.link_closed(link)
-        self.membership.closed(link)
-        self.twins.closed(link)
+        self.exchange.closed(link.id)
+        self.settlement.link_closed(link.id)
+        self.membership.closed(link.id)
+        self.twins.closed(link.id)
+        self.removing.link_closed(link)
 
     def closed(self, link: int, now: float) -> list[Effect]:
         """Take note that a link is gone."""
         gone = self.peers.remove(link)
         if gone is None:
             return []
-        self._forget(link)
+        self._forget(gone)
         effects: list[Effect] = []
         if gone.channel is Channel.CONTROL:
             effects = self.tidied(self.probing.closed(gone, now), now)
@@ -269,6 +283,7 @@ class Node:
             effects += self.twins.dial_failed(address, refusal, lasted, now)
         else:
             effects = self.tidied(self.dialbacks.failed(address, grade), now)
+            self.removing.returning.dial_failed(address)
         return effects + self._refused(address, refusal, now)
 
     def _refused(self, address: str, refusal: Refusal | None, now: float) -> list[Effect]:
@@ -278,12 +293,16 @@ class Node:
             self.dialler.met(address)
             self.membership.is_self(address)
             return []
-        joining = not self.joining.counting
+        if refusal.reason is Refused.REMOVED:
+            return [*self.removing.returning.told(address, now), *self._depart(now)]
+        joining = self.joining.is_joining
         self.joining.last_refusal = f"{address} refuses: {refusal.text}"
         return [self.refusals.take(address, refusal, joining, self.twins.established, now)]
 
     def _dial(self, now: float) -> list[Effect]:
-        joining = not self.joining.counting
+        if self.removing.returning.active:
+            return []  # it dials by itself
+        joining = self.joining.is_joining
         targets = self.dialler.dials(self.roster, self.peers, self.detector, now, joining=joining)
         return [Dial(address, channel) for address, channel in targets]
 
@@ -291,15 +310,24 @@ class Node:
         """Forget the links that `effects` drop, so that nothing else is sent on them."""
         dropped = [effect for effect in effects if isinstance(effect, Drop)]
         for effect in dropped:
-            self.peers.remove(effect.link)
-            self._forget(effect.link)
+            gone = self.peers.remove(effect.link)
+            if gone is not None:
+                self._forget(gone)
         return [*effects, *(self._dial(now) if dropped else [])]
 
     def join(self, addresses: Iterable[str], now: float) -> list[Effect]:
         """Try more addresses until each has been a member's once."""
-        known = {entry.address for entry in self.roster} | {self.config.address}
+        known = {entry.address for entry in self.roster.belonging()} | {self.config.address}
         self.dialler.add_seeds(address for address in addresses if address not in known)
         return self._dial(now)
+
+    def refused(self, link: int, refusal: Refusal, now: float) -> list[Effect]:
+        """Take note that the peer of an open link wants no more of us; the link ends."""
+        source = self.peers.get(link)
+        if source is None or refusal.reason is not Refused.REMOVED:
+            return []
+        address = source.dialled or source.hello.address
+        return [*self.removing.returning.told(address, now), *self._depart(now)]
 
     # -- messages ---------------------------------------------------------------------------
 
@@ -320,6 +348,7 @@ class Node:
 
     def read(self, now: float, seconds: float) -> tuple[int, list[Effect]]:
         """Begin a consistent read; it ends in one `ReadDone` of the number returned."""
+        self.removing.check_read()
         if len(self.reading) >= READS_MAX:
             raise ClientError(503, "busy", f"{READS_MAX} consistent reads are under way")
         return self.reading.start(now, seconds)
@@ -328,22 +357,20 @@ class Node:
 
     def wake(self, now: float) -> list[Effect]:
         """Do what is due; waking late or early is always legal."""
-        effects = self.tidied(self.probing.wake(now), now)
-        effects += self.tidied(self.twins.wake(now), now)
-        effects += self._exchange_peer(now)
-        effects += self.pushes.send(now)
-        effects += self.membership.wake(now)
-        effects += self._dial(now)
-        effects += self.exchange.serving.step()
-        effects += self.exchange.retry(now)
-        effects += self.settlement.wake(now, stays=not self.twins.yielding)
-        effects += self.reading.ask_missing()
+        effects = self.tidied(self.removing.wake(now), now)
+        if not self.removing.returning.active:
+            effects += self.tidied(self.probing.wake(now), now)
+            effects += self.twins.wake(now)
+            effects += self._exchange_peer(now)
+        effects += [*self.pushes.send(now), *self.membership.wake(now), *self._dial(now)]
+        effects += [*self.exchange.serving.step(), *self.exchange.retry(now)]
+        stays = not (self.twins.yielding or self.removing.returning.active)
+        effects += [*self.settlement.wake(now, stays=stays), *self.reading.ask_missing()]
         return [*effects, *self.reading.finish(now)]
 
     def _exchange_peer(self, now: float) -> list[Effect]:
         """Let one of many peers go, now and then, so that another takes its place."""
-        joining = not self.joining.counting
-        peer = self.dialler.surplus(self.roster, self.peers, now, joining=joining)
+        peer = self.dialler.surplus(self.roster, self.peers, now, joining=self.joining.is_joining)
         return self._part(self.peers.of(peer), "exchanged", now) if peer is not None else []
 
     def _part(self, links: list[Link], reason: str, now: float) -> list[Effect]:
@@ -362,10 +389,12 @@ class Node:
         """Return when to wake this node at the latest; `now` if there is something to do."""
         # Asked also while we serve: the detector takes a call long after it asked for one for a
         # time in which this process stood still.
-        due = self.probing.next_wake(now)
+        due = self.removing.next_wake()
+        if not self.removing.returning.active:
+            due = min(due, self.twins.next_wake(), self.dialler.next_wake())
+            due = min(due, self.probing.next_wake(now))
         if self.exchange.serving.can_serve:
             return now
-        due = min(due, self.dialler.next_wake(), self.pushes.next_wake())
+        due = min(due, self.pushes.next_wake(), self.settlement.next_wake())
         due = min(due, self.exchange.next_wake(), self.reading.next_wake())
-        due = min(due, self.settlement.next_wake())
-        return min(due, self.membership.next_wake(), self.twins.next_wake())
+        return min(due, self.membership.next_wake())

@@ -5,17 +5,21 @@ arrived, cover every increment acknowledged before the question was put. The ask
 heads from every member not removed, including members that the answers name, fetches what it
 lacks, and has then seen all of it. Nothing is decided by time: at the deadline the read ends with
 the names of those it missed, and the caller must not call its value exact.
+
+A member that is removed before it has answered will not answer. When it was removed the others held
+what it had answered, but they may have been asked before; so all are asked anew.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 
 import attrs
 
 from gcounterd.counters.counters import OPEN_COLUMNS_MAX, Counters
 from gcounterd.ids import ColumnId, NodeId
-from gcounterd.members.roster import Roster
+from gcounterd.members.roster import Entry, Roster, State
 from gcounterd.node.effects import Effect, ReadDone, Send
 from gcounterd.node.messages import Answer, Ask, Channel
 from gcounterd.node.peers import Link, Peers
@@ -26,10 +30,12 @@ READS_MAX = 1024
 
 @attrs.define(eq=False)
 class _Read:
-    """waiting   members not heard, and the link on which each was asked (None: not yet)
+    """public    the number that the caller knows it by, whatever number is asked with
+    waiting   members not heard, and the link on which each was asked (None: not yet)
     answers   what each answer said we must reach
     """
 
+    public: int
     deadline: float
     waiting: dict[NodeId, int | None]
     answers: dict[NodeId, dict[ColumnId, int]] = attrs.Factory(dict)
@@ -48,12 +54,36 @@ class Reading:
 
     def start(self, now: float, seconds: float) -> tuple[int, list[Effect]]:
         """Begin a read; it ends in one `ReadDone` of the number returned."""
+        public = self._number + 1
+        effects = self._begin(public, now + seconds)
+        return public, [*effects, *self.finish(now)]
+
+    def _begin(self, public: int, deadline: float) -> list[Effect]:
         self._number += 1
         waiting: dict[NodeId, int | None] = dict.fromkeys(
             entry.node for entry in self._roster.belonging() if entry.node != self._own
         )
-        self._reads[self._number] = _Read(now + seconds, waiting)
-        return self._number, [*self._ask(self._number), *self.finish(now)]
+        self._reads[self._number] = _Read(public, deadline, waiting)
+        return self._ask(self._number)
+
+    def merged(self, entries: Iterable[Entry]) -> list[Effect]:
+        """Take note of roster entries that are durable: members may have been removed."""
+        gone = [entry.node for entry in entries if self._is_removed(entry.node)]
+        effects: list[Effect] = []
+        for number, read in list(self._reads.items()):
+            if any(node in read.waiting for node in gone):
+                del self._reads[number]
+                effects += self._begin(read.public, read.deadline)
+        return effects
+
+    def _is_removed(self, node: NodeId) -> bool:
+        entry = self._roster.get(node)
+        return entry is not None and entry.state is State.REMOVED
+
+    def give_up(self) -> list[Effect]:
+        """End all reads: nobody answers this node any more."""
+        reads, self._reads = self._reads, {}
+        return [ReadDone(read.public, ("this node",)) for read in reads.values()]
 
     def __len__(self) -> int:
         return len(self._reads)
@@ -99,7 +129,8 @@ class Reading:
         del read.waiting[link.peer]
         read.answers[link.peer] = answer.heads
         for entry in Roster(answer.entries).belonging():
-            if entry.node != self._own and entry.node not in read.answers:
+            known = entry.node in read.answers or self._is_removed(entry.node)
+            if entry.node != self._own and not known:
                 read.waiting.setdefault(entry.node)
         return self._ask(answer.number)
 
@@ -111,7 +142,7 @@ class Reading:
             if not missing or read.deadline <= now:
                 del self._reads[number]
                 labels = tuple(sorted(self._roster.label(node) for node in missing))
-                done.append(ReadDone(number, labels))
+                done.append(ReadDone(read.public, labels))
         return done
 
     def _missing(self, read: _Read) -> list[NodeId]:

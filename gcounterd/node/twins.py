@@ -22,32 +22,22 @@ from __future__ import annotations
 
 from gcounterd.counters.counters import Counters
 from gcounterd.errors import ClientError
-from gcounterd.ids import LAST_MS, Epoch, ms_of
+from gcounterd.ids import LAST_MS, ColumnId, Epoch, ms_of
 from gcounterd.members.roster import Roster
 from gcounterd.node.asking import Asking, Verdict, try_again, twin
 from gcounterd.node.config import Config
 from gcounterd.node.dialling import Dialler
-from gcounterd.node.effects import Dial, Drop, Effect, Notice, Redraw, Send
-from gcounterd.node.exchange import Exchange
+from gcounterd.node.effects import Dial, Effect, Notice, Redraw, Send
 from gcounterd.node.giving_way import GivingWay
 from gcounterd.node.messages import (
     Channel,
-    Digest,
     Hello,
     Here,
-    Message,
-    Part,
     Refusal,
     Refused,
-    Want,
     Who,
 )
 from gcounterd.node.peers import Link, Peers
-
-# Links on which processes that give way hand over, at a time; others try again.
-GUESTS_MAX = 16
-# A guest asks twice a second; one that is silent for so long is gone.
-GUEST_SILENT_S = 10.0
 
 
 class Twins:
@@ -74,7 +64,6 @@ class Twins:
         self._asking = Asking(roster, peers, dialler, patience_s)
         self._dial_good_s = 2 * patience_s
         self._giving_way = GivingWay(config.node, counters)
-        self._guests: dict[int, float] = {}
         self._higher: Epoch | None = None
         self._asked = ""
         self._told_patience_s = 2 * interval
@@ -193,66 +182,34 @@ class Twins:
 
     # -- handing over -----------------------------------------------------------------------
 
-    def is_guest(self, link: Link) -> bool:
-        """Say whether a link that opens is for handing over only, on either side."""
-        if link.channel is not Channel.BULK:
-            return False
-        # Bulk is dialled where control is, or else by whoever gives way.
-        alone = self._peers.to(link.peer, Channel.CONTROL) is None
-        return link.hello.yielding or (self._giving_way.active and alone)
+    def opened(self, link: Link) -> list[Effect]:
+        """Take note of an ordinary link that opened."""
+        return self.accepted(link) if link.dialled is not None else []
 
-    def opened(self, link: Link, now: float) -> list[Effect]:
-        """Take note of a link; drops among the effects are of links that the caller has to forget.
+    def opened_as_guest(self, link: Link, now: float) -> list[Effect]:
+        """Hand over on a link that was opened for it."""
+        return self._giving_way.opened(link, now)
 
-        Of a guest: begin to take over what it has, or to hand over as one.
-        """
-        if not link.guest:
-            return self.accepted(link) if link.dialled is not None else []
-        if not link.hello.yielding:
-            return self._giving_way.opened(link, now)
-        if len(self._guests) >= GUESTS_MAX:
-            return [Drop(link.id, "excess_guest")]
-        self._guests[link.id] = now
-        return []
-
-    def handle(self, link: Link, message: Message, exchange: Exchange, now: float) -> list[Effect]:
-        """Handle a message on such a link; what has no business there is passed over."""
-        if link.id in self._guests:
-            self._guests[link.id] = now
-        match message:
-            case Digest(heads) if link.id in self._guests:
-                held = {column: self._counters.head(column) for column in heads}
-                effects = exchange.compare(link, message, now)
-                return [*effects, Send((link.id,), Digest(held, whole=False))]
-            case Digest(heads):
-                told_by = self._giving_way.heard(link, heads)
-                return self._dial(told_by, now) if told_by else []
-            case Want():
-                exchange.serving.serve(link, message, now)
-                return []
-            case Part():
-                return exchange.take_part(link, message, now)
-            case _:
-                return []
+    def heard_by_host(self, link: Link, heads: dict[ColumnId, int], now: float) -> list[Effect]:
+        """Take note of how far a host holds our columns."""
+        told_by = self._giving_way.heard(link, heads)
+        return self._dial(told_by, now) if told_by else []
 
     def closed(self, link: int) -> None:
         """Take note that a link is gone."""
-        self._guests.pop(link, None)
         self._giving_way.closed(link)
 
     # -- time -------------------------------------------------------------------------------
 
     def wake(self, now: float) -> list[Effect]:
-        """Do what is due. Drops among the effects are of links that the caller has to forget."""
-        silent = [link for link, heard in self._guests.items() if now >= heard + GUEST_SILENT_S]
-        drops: list[Effect] = [Drop(link, "silent_guest") for link in silent]
+        """Do what is due."""
         effects, addresses = self._giving_way.wake(now)
         dials = [dial for address in addresses for dial in self._dial(address, now)]
-        return [*drops, *effects, *dials, *self._redraw(now)]
+        return [*effects, *dials, *self._redraw(now)]
 
     def next_wake(self) -> float:
         """Return when to wake at the latest."""
-        due = min(self._guests.values(), default=float("inf")) + GUEST_SILENT_S
+        due = self._giving_way.next_wake()
         if self._higher is not None and not self._giving_way.active:
             due = min(due, self._redraw_due)
-        return min(due, self._giving_way.next_wake())
+        return due

@@ -18,6 +18,8 @@ import attrs
 
 from gcounterd.errors import ClientError
 from gcounterd.ids import COLUMN_ID_BYTES, ColumnId, Epoch, NodeId, column_id, draw_epoch
+from gcounterd.members.removals import Plan, Wish
+from gcounterd.members.roster import State
 from gcounterd.members.timing import LAN, Timing
 from gcounterd.node.config import Config
 from gcounterd.node.effects import Notice
@@ -44,6 +46,7 @@ class Host:
 
     seeds     what `--join` names; skew_ms  how far its clock is ahead
     approved_only, token  what `--admission` says, and what is in its `--join-token-file`
+    take_over, new_identity  what it is started with
     process   the life that runs now; exits  how earlier ones ended by themselves
     answered  the last own column and the version up to which it was answered
     drawn     the epoch of the next life, where it is known beforehand
@@ -58,6 +61,8 @@ class Host:
     skew_ms: int = 0
     approved_only: bool = False
     token: bytes = b""
+    take_over: bool = False
+    new_identity: bool = False
     max_counters: int = MAX_COUNTERS
     rows_per_checkpoint: int = 40
     process: Process | None = None
@@ -141,6 +146,12 @@ class Cluster:
         if host.answered is not None and not host.rolled_back:
             self.checkers.check_durable(name, restored.counters, *host.answered)
         host.rolled_back = False
+        mine = restored.roster.get(host.node)
+        if host.new_identity and mine is not None and mine.state is State.REMOVED:
+            host.node, host.answered = NodeId(self._rng.randbytes(16)), None
+            restored.counters.reopen(column_id(host.node, epoch))
+            host.seeds = host.seeds or tuple([e.address for e in restored.roster.belonging()])
+            self.tally["new identity"] += 1
         node = Node(
             self._config(host, epoch),
             restored.counters,
@@ -170,6 +181,7 @@ class Cluster:
             wall_ms=partial(self._wall_ms, host),
             approved_only=host.approved_only,
             join_token=host.token,
+            take_over=host.take_over,
         )
 
     def kill(self, name: str, *, power: bool = False) -> None:
@@ -251,6 +263,17 @@ class Cluster:
         accepted = process.add(key, amount)
         process.turn()
         return accepted
+
+    def remove(
+        self, at: str, *names: str, into: str = "", dead: bool = False, forced: bool = False
+    ) -> Plan:
+        """Ask a host's node to remove members, as an operator does; raise `ClientError`."""
+        removing = self.node(at).removing
+        plan = removing.plan(Wish(names, into, dead, forced))
+        removing.begin(plan, forced=forced)
+        self.process(at).turn()
+        self.tally["removal asked for"] += 1
+        return plan
 
     def value(self, name: str, key: bytes) -> int:
         """Read at a host, and check what a reader may see."""

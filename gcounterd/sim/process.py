@@ -183,6 +183,10 @@ class Process:
     def stop(self) -> None:
         """Say goodbye and end, as on TERM."""
         self.carry_out(self.node.leave())
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """End after what is queued on control links is out, as the daemon does."""
         for end in list(self.ends.values()):
             if end.channel is Channel.CONTROL:
                 self._network.close(end, "stopped")
@@ -247,6 +251,9 @@ class Process:
         except PeerError as error:
             if error.reason != "out_of_place":  # the dialler refused us after all
                 raise
+            refusal = decode_hello(frame[4:])
+            if isinstance(refusal, Refusal):
+                self.carry_out(self.node.refused(end.link, refusal, self.now))
             self._network.abort(end, "refused")
             return
         self.carry_out(self.node.received(end.link, message, self.now))
@@ -336,7 +343,7 @@ class Process:
 
     def end(self, code: int, text: str) -> None:
         """End by itself."""
-        self.kill(power=False)
+        self._hang_up()
         self._witness.ended(self, code, text)
 
     def _turn(self) -> None:

@@ -182,6 +182,10 @@ class Store:
         """Write the identity while running; durable on return."""
         await self._thread.do(partial(self._contents.put_settings, settings))
 
+    async def save_value(self, name: str, body: bytes) -> None:
+        """Write a small value while running; durable on return. Raises `StorageError`."""
+        await self._thread.do(partial(self._contents.put_value, name, body))
+
     async def backup(self, path: Path) -> int:
         """Write a copy that opens as a store to a new file; return its bytes.
 

@@ -7,9 +7,6 @@ Theory. Decoding is total: any bytes give a message that keeps every promise of 
 has to doubt. Each type has a number that is never used again and a fixed number of fields. The
 first frame of a connection is read elsewhere (`wire.hellos`).
 
-A map of heads goes as one string of columns and one list of heads, in the same order: half the
-items of a map, and a column that stands twice is seen.
-
 This module refuses to know who sent what, and what a message is for.
 """
 
@@ -20,12 +17,12 @@ from typing import Any, assert_never
 
 from gcounterd.counters.settled import HASH_BYTES as SETTLED_HASH_BYTES
 from gcounterd.errors import PeerError
-from gcounterd.ids import COLUMN_ID_BYTES, ColumnId
 from gcounterd.members.buckets import BUCKETS
 from gcounterd.members.claims import Claim
 from gcounterd.members.table import SUM_BYTES
 from gcounterd.node.messages import (
     MEMBERSHIP_MESSAGES,
+    REMOVAL_MESSAGES,
     Ack,
     Answer,
     Approvals,
@@ -52,7 +49,9 @@ from gcounterd.wire.approvals import read_approvals, write_approvals
 from gcounterd.wire.batches import read_batch, read_part
 from gcounterd.wire.claims import read_claims, write_claims
 from gcounterd.wire.entries import read_entries
+from gcounterd.wire.heads import HEADS_MAX, read_heads, write_heads
 from gcounterd.wire.hellos import HELLO, HELLO_FIELDS, REFUSAL, REFUSAL_FIELDS
+from gcounterd.wire.removals import REMOVAL_READERS, write_removal
 from gcounterd.wire.rosters import ENTRIES_MAX, MEMBERSHIP_READERS, write_membership, write_some
 from gcounterd.wire.settled import (
     LINES,
@@ -65,8 +64,6 @@ from gcounterd.wire.settled import (
     write_settled,
 )
 
-# As many columns as a node keeps open (DESIGN 1): a digest names each once.
-HEADS_MAX = 1024
 # Claims in one message: some 60 bytes each, so that it stays small enough for control.
 CLAIMS_MAX = 128
 GATHERING_BYTES = 8
@@ -96,6 +93,8 @@ def encode(message: Message) -> bytes:
 def _fields_of(message: Message) -> _Fields:
     if isinstance(message, MEMBERSHIP_MESSAGES):
         return write_membership(message)
+    if isinstance(message, REMOVAL_MESSAGES):
+        return write_removal(message)
     match message:
         case Ping(number, digest, claims):
             return (_PING, number, digest, write_claims(claims))
@@ -119,7 +118,7 @@ def _fields_of(message: Message) -> _Fields:
             (block,) = batch.blocks
             return (_PUSH, batch.column, batch.since, batch.version, block.encoded)
         case Digest(heads, whole):
-            return (_DIGEST, *_write_heads(heads), whole)
+            return (_DIGEST, *write_heads(heads), whole)
         case Want(column, head, size, gathering, part):
             return (_WANT, column, head, size, gathering, part)
         case Part(column, gathering, number, since, version, block):
@@ -133,9 +132,9 @@ def _fields_of(message: Message) -> _Fields:
         case Lines():
             return write_lines(message)
         case Ask(number, heads, settled):
-            return (_ASK, number, *_write_heads(heads), settled)
+            return (_ASK, number, *write_heads(heads), settled)
         case Answer(number, heads, entries):
-            return (_ANSWER, number, *_write_heads(heads), write_some(entries))
+            return (_ANSWER, number, *write_heads(heads), write_some(entries))
         case _:
             assert_never(message)
 
@@ -156,25 +155,6 @@ def decode(body: bytes) -> Message:
     if len(found) != size:
         raise PeerError("bad_shape", f"a message of type {kind} with {len(found)} fields")
     return reader(found)
-
-
-def _write_heads(heads: dict[ColumnId, int]) -> tuple[bytes, list[int]]:
-    if len(heads) > HEADS_MAX:
-        raise ValueError(f"{len(heads)} heads in one message")
-    return b"".join(heads), list(heads.values())
-
-
-def _read_heads(columns: object, heads: object) -> dict[ColumnId, int]:
-    if type(heads) is not tuple or len(heads) > HEADS_MAX:
-        raise PeerError("bad_shape", f"not a list of at most {HEADS_MAX} heads")
-    joined = fields.exact(columns, COLUMN_ID_BYTES * len(heads))
-    names = [
-        ColumnId(joined[at : at + COLUMN_ID_BYTES]) for at in range(0, len(joined), COLUMN_ID_BYTES)
-    ]
-    read = dict(zip(names, [fields.number(head) for head in heads], strict=True))
-    if len(read) != len(heads):
-        raise PeerError("bad_shape", "a column stands twice")
-    return read
 
 
 # Below, one reader per type; `decode` has checked that the number of fields is right.
@@ -226,7 +206,7 @@ def _read_approvals(found: _Fields) -> Message:
 
 
 def _read_digest(found: _Fields) -> Message:
-    return Digest(_read_heads(found[1], found[2]), fields.flag(found[3]))
+    return Digest(read_heads(found[1], found[2]), fields.flag(found[3]))
 
 
 def _read_push(found: _Fields) -> Message:
@@ -268,13 +248,13 @@ def _read_ask_lines(found: _Fields) -> Message:
 def _read_ask(found: _Fields) -> Message:
     _, number, columns, heads, settled = found
     hashed = fields.exact(settled, SETTLED_HASH_BYTES)
-    return Ask(fields.number(number), _read_heads(columns, heads), hashed)
+    return Ask(fields.number(number), read_heads(columns, heads), hashed)
 
 
 def _read_answer(found: _Fields) -> Message:
     _, number, columns, heads, entries = found
     return Answer(
-        fields.number(number), _read_heads(columns, heads), read_entries(entries, ENTRIES_MAX)
+        fields.number(number), read_heads(columns, heads), read_entries(entries, ENTRIES_MAX)
     )
 
 
@@ -305,5 +285,6 @@ _READERS: dict[int, tuple[Callable[[_Fields], Message], int]] = {
     _SURVEY: (_read_survey, 3),
     _BYE: (_read_bye, 1),
     **MEMBERSHIP_READERS,
+    **REMOVAL_READERS,
     _APPROVALS: (_read_approvals, 2),
 }

@@ -26,6 +26,19 @@ COMPUTED: dict[str, set[Error]] = {
         (507, "backup_failed", "yes"),
         (409, "backup_failed", "yes"),
     },
+    "ClientError(409, found.code, found.text)": {
+        (409, f"removal_{why}", "yes")
+        for why in (
+            "is_alive",
+            "joining_only",
+            "last",
+            "needs_dead",
+            "no_heir",
+            "no_majority",
+            "self_heir",
+            "suspect",
+        )
+    },
     # An error that was raised before, told to one more of those who wait.
     "ClientError(outcome.error.status, outcome.error.code, outcome.error.message, "
     "definite=outcome.error.definite)": set(),
@@ -81,7 +94,7 @@ def test_every_error_of_the_tool_stands_with_its_exit_status() -> None:
 
 def test_the_exit_statuses_are_those_of_the_commands() -> None:
     daemon, tool = read_tables(PAGE, "status", "means")
-    of_daemon = [0, gcounterd.EXIT_USAGE, gcounterd.EXIT_STORAGE, gcounterd.EXIT_REFUSED]
+    of_daemon = [0, *sorted(v for k, v in vars(gcounterd).items() if k.startswith("EXIT_"))]
     of_tool = [value for name, value in vars(failures).items() if name.startswith("EXIT_")]
     assert [int(row["status"]) for row in daemon] == of_daemon
     assert [int(row["status"]) for row in tool] == [0, *sorted(of_tool)]

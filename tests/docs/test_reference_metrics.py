@@ -16,6 +16,7 @@ from gcounterd.daemon.events import MEMBERSHIP
 from gcounterd.daemon.identity import Identity
 from gcounterd.daemon.longest import Turns
 from gcounterd.daemon.metrics import DETECTOR_TALLIES, PROBE_OUTCOMES, Metrics
+from gcounterd.daemon.removals import Removals
 from gcounterd.daemon.views import Views
 from gcounterd.node.grades import Grade
 from gcounterd.storage.schema import Durability
@@ -68,7 +69,7 @@ async def test_every_family_stands_with_its_type_and_labels(tmp_path: Path) -> N
     identity = Identity(booted.identity, booted.store)
     driver = Driver(node, booted.store, Durability.COMMIT, 0, identity)
     driver.count("bytes_sent")
-    views = Views(driver, Condition(), Durability.COMMIT)
+    views = Views(driver, Condition(), Durability.COMMIT, Removals(driver, b""))
     families = list(Metrics(driver, views, Turns()).collect())
     booted.store.close()
 

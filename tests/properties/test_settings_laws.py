@@ -38,6 +38,7 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "join-token-file": PATHS,
     "admission": st.sampled_from(ADMISSIONS),
     "take-over": st.booleans(),
+    "new-identity": st.booleans(),
     "profile": st.sampled_from(PROFILES),
     "durability": st.sampled_from(DURABILITIES),
     "max-counters": st.integers(1, 10**9),

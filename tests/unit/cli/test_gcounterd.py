@@ -54,6 +54,7 @@ def test_every_option_is_a_flag_and_every_flag_wins_over_the_environment() -> No
         "join-token-file": "/t9",
         "admission": "approved",
         "take-over": "",
+        "new-identity": "",
         "profile": "wan",
         "durability": "memory",
         "max-counters": "99",

@@ -27,7 +27,18 @@ def history(events: int = 0) -> History:
 
 
 # What the detector does not know of: the roster, and processes that share a node id.
-NODE_EVENTS = ("member", "twin", "gives_way", "goes_on")
+NODE_EVENTS = (
+    "member",
+    "twin",
+    "gives_way",
+    "goes_on",
+    "removal_started",
+    "removed",
+    "left_for_good",
+    "returned",
+    "removing",
+    "returns",
+)
 
 
 def numbers(page: dict[str, object]) -> list[int]:

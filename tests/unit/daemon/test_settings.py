@@ -55,6 +55,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         join_token_file=None,
         admission="open",
         take_over=False,
+        new_identity=False,
         profile="lan",
         durability="commit",
         max_counters=16_000_000,

@@ -16,6 +16,7 @@ from gcounterd.daemon.boot import boot
 from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.driver import Driver
 from gcounterd.daemon.identity import Identity
+from gcounterd.daemon.removals import Removals
 from gcounterd.daemon.views import HEALTH_WARNED, Views
 from gcounterd.ids import Epoch, NodeId
 from gcounterd.members.claims import Claim, Evidence, Liveness
@@ -40,7 +41,7 @@ class Seen:
             entry = Entry(node, EPOCH, 0, name, "127.0.0.1:2", State.ACTIVE)
             self.node.roster.merge([entry])
             self.node.detector.know(node, EPOCH, trio.current_time(), joined=True)
-        self.views = Views(self.driver, Condition(), Durability.COMMIT)
+        self.views = Views(self.driver, Condition(), Durability.COMMIT, Removals(self.driver, b""))
 
     def tell(self, node: NodeId, liveness: Liveness, by: NodeId | None = None) -> None:
         """Let a peer say this of a member."""

@@ -50,6 +50,7 @@ class End:
     def __init__(self, number: int, limits: Limits | None = None) -> None:
         self.number = number
         self.opened_links: dict[int, tuple[Hello, str | None]] = {}
+        self.refusals: list[tuple[int, Refusal]] = []
         self.closed_links: list[tuple[int, str]] = []
         self.messages: list[tuple[int, Message]] = []
         self.failed: list[Failed] = []
@@ -116,6 +117,10 @@ class End:
         assert link not in dict(self.closed_links)
         self.closed_links.append((link, reason))
         self._note()
+
+    def refused(self, link: int, refusal: Refusal) -> None:
+        assert link in self.opened_links
+        self.refusals.append((link, refusal))
 
     def received(self, link: int, message: Message) -> None:
         assert link in self.opened_links

@@ -108,12 +108,14 @@ def test_a_token_does_not_stand_in_what_a_traceback_shows() -> None:
         assert "tttt" not in repr(shown)
 
 
-def test_who_was_to_take_a_name_over_is_told_its_holder_and_that_it_cannot_yet() -> None:
-    taken = judge(node("a", "a", "b"), hello("c", joining=True, name="b"))
-    for take_over in (False, True):
-        newcomer = node("c", seeds=("a:1",), take_over=take_over)
-        (end,) = newcomer.dial_failed("a:1", Channel.CONTROL, Grade.REJECTED, taken, 0.0)
-        assert isinstance(end, Exit)
-        assert end.code == 4
-        assert "at b:1" in end.text
-        assert ("Taking over (--take-over) is not in this version" in end.text) is take_over
+@pytest.mark.parametrize("take_over", [False, True])
+def test_who_asks_for_a_name_whose_holder_answers_is_told_its_holder_and_ends(
+    take_over: bool,
+) -> None:
+    asked = hello("c", joining=True, name="b", take_over=take_over)
+    taken = judge(node("a", "a", "b"), asked)
+    assert taken is not None
+    assert taken.reason is (Refused.BUSY if take_over else Refused.NAME)  # it may be dead
+    newcomer = node("c", seeds=("a:1",), take_over=take_over)
+    (end,) = newcomer.dial_failed("a:1", Channel.CONTROL, Grade.REJECTED, taken, 0.0)
+    assert isinstance(end, Notice if take_over else Exit)

@@ -7,13 +7,13 @@ from nodes import commit, hello, node, sent
 from twin_hellos import BULK, CONTROL, epoch, life_of
 
 from gcounterd.ids import column_id
-from gcounterd.node import twins
+from gcounterd.node import guests
 from gcounterd.node.effects import Dial, Drop, Effect, Exit
 from gcounterd.node.giving_way import ASK_EVERY_S
 from gcounterd.node.grades import Grade
+from gcounterd.node.guests import GUEST_SILENT_S
 from gcounterd.node.messages import Digest, Part, Push, Refusal, Refused, Want
 from gcounterd.node.node import Node
-from gcounterd.node.twins import GUEST_SILENT_S
 
 TWIN = Refusal(Refused.TWIN, "another process", "a:9", epoch(9))
 OWN = column_id(node("a").config.node, epoch(5))
@@ -176,7 +176,7 @@ def test_what_has_no_business_there_is_passed_over() -> None:
 
 
 def test_no_more_guests_are_taken_in_than_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(twins, "GUESTS_MAX", 1)
+    monkeypatch.setattr(guests, "GUESTS_MAX", 1)
     made = host()
     effects = made.opened(4, life_of("a", 6, BULK, yielding=True), None, 0.1)
     assert effects == [Drop(4, "excess_guest")]

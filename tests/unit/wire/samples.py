@@ -46,6 +46,7 @@ from gcounterd.node.messages import (
     Want,
     Who,
 )
+from gcounterd.node.removal_messages import HandOver, Held, Saved
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -107,6 +108,10 @@ MESSAGES: dict[str, Message] = {
     "want_new": Want(COLUMN, 0, 0, b"", 0),
     "part": Part(COLUMN, b"gather78", 2, 5, 0, BLOCK),
     "last_part": Part(COLUMN, b"gather78", 3, 5, 9, BLOCK),
+    "hand_over": HandOver(11, {COLUMN: 5, OTHER_COLUMN: 2**40}),
+    "hand_over_of_nothing": HandOver(12, {}),
+    "held": Held(11, {COLUMN: 4, OTHER_COLUMN: 0}, b"0123456789abcdef", (COLUMN,)),
+    "saved": Saved(OTHER, b"fedcba9876543210", removed=True, asks=False),
     "ask": Ask(9, {COLUMN: 5}, b"settledsettled16"),
     "settled": Settled(
         COLUMN,

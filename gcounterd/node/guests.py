@@ -1,0 +1,141 @@
+"""Guests: links on which a process that goes hands over what it holds, seen from both ends.
+
+Theory. Who gives way to a twin (`node.twins`), or comes back after its removal (`node.returning`),
+stands for no peer any more: it must not be probed, told or counted. So it hands over on bulk links
+that are nobody's, and the other end, its host, does on them what is needed for that and nothing
+else. It fetches what it lacks and says how far it is; it answers about its roster and takes in what
+the guest knows of it. A node can be guest on some links and host on others.
+
+What has no business on such a link is passed over: each end may have begun while the other still
+took it for an ordinary one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gcounterd.ids import ColumnId
+from gcounterd.node.effects import Drop, Effect, Send
+from gcounterd.node.messages import (
+    Channel,
+    Digest,
+    Message,
+    Part,
+    RosterDigest,
+    RosterList,
+    Want,
+)
+from gcounterd.node.messages import Roster as RosterMessage
+from gcounterd.node.peers import Link
+from gcounterd.node.removal_messages import HandOver, Held
+from gcounterd.node.returning import Returning
+
+if TYPE_CHECKING:
+    from gcounterd.node.node import Node
+
+# Links on which others hand over to us, at a time; more try again.
+GUESTS_MAX = 16
+# A guest asks several times a second while it lacks an answer; one that is silent for so long has
+# what it wants, or is gone.
+GUEST_SILENT_S = 10.0
+
+
+class Guests:
+    """Links of guests; one per node."""
+
+    def __init__(self, node: Node, returning: Returning) -> None:
+        self._roster = node.roster
+        self._counters = node.counters
+        self._peers = node.peers
+        self._exchange = node.exchange
+        self._membership = node.membership
+        self._twins = node.twins
+        self._returning = returning
+        self._heard: dict[int, float] = {}
+
+    def is_guest(self, link: Link) -> bool:
+        """Say whether a link that opens is for handing over only, on either side."""
+        if link.channel is not Channel.BULK:
+            return False
+        if link.hello.yielding or link.hello.returning or self._returning.active:
+            return True
+        # Bulk is dialled where control is, or else by whoever gives way.
+        return self._twins.yielding and self._peers.to(link.peer, Channel.CONTROL) is None
+
+    def opened(self, link: Link, now: float) -> list[Effect]:
+        """Begin to take over what a guest has, or to hand over as one.
+
+        Drops among the effects are of links that the caller has to forget.
+        """
+        if self._returning.active and link.dialled is not None:
+            return self._returning.opened(link, now)
+        if not (link.hello.yielding or link.hello.returning):
+            if self._returning.active:
+                return [Drop(link.id, "removed")]
+            return self._twins.opened_as_guest(link, now)
+        if len(self._heard) >= GUESTS_MAX:
+            return [Drop(link.id, "excess_guest")]
+        self._heard[link.id] = now
+        return []
+
+    def handle(self, link: Link, message: Message, now: float) -> list[Effect]:
+        """Handle a message on such a link."""
+        is_host = link.id in self._heard
+        if is_host:
+            self._heard[link.id] = now
+        match message:
+            case Digest(heads) if is_host:
+                held = {column: self._counters.head(column) for column in heads}
+                effects = self._exchange.compare(link, message, now)
+                return [*effects, Send((link.id,), Digest(held, whole=False))]
+            case Digest(heads):
+                return self._twins.heard_by_host(link, heads, now)
+            case HandOver() if is_host:
+                return self.take_over(link, message, now)
+            case Held():
+                return self._returning.heard(link, message, now)
+            case Want():
+                self._exchange.serving.serve(link, message, now)
+                return []
+            case Part():
+                return self._exchange.take_part(link, message, now)
+            case RosterMessage() | RosterDigest() | RosterList():
+                return self._membership.handle(link, message, now)
+            case _:
+                return []
+
+    def take_over(self, link: Link, message: HandOver, now: float) -> list[Effect]:
+        """Fetch what a peer that goes offers and we lack; say what we hold durably."""
+        refused = self._refused(message.heads)
+        if not self._returning.active:  # else nobody asks us for it, and we hand over ourselves
+            for column, head in message.heads.items():
+                if column not in refused:
+                    self._exchange.ahead(link, column, head)
+        held = {column: self._counters.head(column) for column in message.heads}
+        answer = Held(message.number, held, self._roster.hash(), tuple(refused))
+        return [*self._exchange.ask(now), Send((link.id,), answer)]
+
+    def _refused(self, heads: dict[ColumnId, int]) -> dict[ColumnId, None]:
+        """Return the columns of which we shall never hold so much: they are forgotten."""
+        lines = {column: self._counters.settled.get(column) for column in heads}
+        return {
+            column: None
+            for column, line in lines.items()
+            if line is not None and line.forgotten and line.version < heads[column]
+        }
+
+    def closed(self, link: int) -> None:
+        """Take note that a link is gone."""
+        self._heard.pop(link, None)
+        self._returning.closed(link)
+
+    # -- time -------------------------------------------------------------------------------
+
+    def wake(self, now: float) -> list[Effect]:
+        """Do what is due. Drops among the effects are of links that the caller has to forget."""
+        silent = [link for link, heard in self._heard.items() if now >= heard + GUEST_SILENT_S]
+        return [Drop(link, "silent_guest") for link in silent]
+
+    def next_wake(self) -> float:
+        """Return when to wake at the latest (`inf` without a guest)."""
+        return min(self._heard.values(), default=float("inf")) + GUEST_SILENT_S
