@@ -10,6 +10,7 @@
     checkpoint a         a whole one; image a: the next image of one
     load a               the closed column that was asked for first is read from disk
     finish a             the process counts no more, and closes its column for good
+    turn a               what is forgotten or taken comes to be the residue; stage a: is prepared
     reopen a             its running column was closed: it goes on in a new one
     link a b             a link is lost and made anew
     sync a b             the same, and all that is said on it, until both ends are silent
@@ -60,7 +61,7 @@ def footprint(action: Action) -> int:
     match verb:
         case "add" | "cut" | "commit" | "land" | "wake" | "checkpoint" | "image" | "rewind":
             return _ALONE[host]
-        case "load" | "finish":
+        case "load" | "finish" | "turn" | "stage":
             return _ALONE[host]
         case "crash":
             return _host(host) | _HEARS[host]
@@ -115,6 +116,10 @@ def _of_the_living(scope: Scope, state: State, looks: list[Look], host: int) -> 
             yield ("add", host, key, 0)
     if look.loading:
         yield ("load", host, 0, 0)
+    if look.turning and not (look.imaging or look.flying):
+        yield ("turn", host, 0, 0)
+    if look.turning and scope.splits and not (look.imaging or look.staged):
+        yield ("stage", host, 0, 0)
     if look.flying:
         yield ("land", host, 0, 0)
     elif look.closed:
@@ -134,6 +139,8 @@ def _of_the_mortal(scope: Scope, looks: list[Look], host: int) -> Iterator[Actio
     look = looks[host]
     if look.imaging:
         yield ("image", host, 0, 0)
+    elif look.turning:
+        pass  # both write images of the same columns
     elif look.kept.disk.rows and _sum(looks, "checkpoints") < scope.checkpoints:
         yield ("checkpoint", host, 0, 0)
         if scope.splits:
@@ -156,6 +163,8 @@ def perform(cluster: Cluster, action: Action, *, fused: bool = False) -> None:
     match verb:
         case "add":
             cluster.do(host, ("add", other))
+        case "turn" | "stage":
+            cluster.do(host, (verb,))
         case "cut" | "land" | "commit" | "checkpoint" | "image" | "load" | "finish" | "reopen":
             cluster.do(host, (verb,))
         case "wake":

@@ -114,7 +114,7 @@ class Cluster:
             bags[:] = [tuple([m for m in bag if news[m]]) if bag else bag for bag in bags]
 
     def commit(self, host: int) -> None:
-        """Let a host commit, and read, until nothing waits."""
+        """Let a host commit, read and write until nothing waits."""
         while (look := self.look(host)).alive and not self.complaint:
             if look.flying:
                 self.do(host, ("land",))
@@ -124,6 +124,10 @@ class Cluster:
                 self.do(host, ("commit",))
             elif look.loading:
                 self.do(host, ("load",))
+            elif look.imaging:
+                self.do(host, ("image",))
+            elif look.turning:
+                self.do(host, ("turn",))
             else:
                 return
 

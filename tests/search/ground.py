@@ -106,9 +106,14 @@ class Disk:
         """Return this with one more row."""
         return attrs.evolve(self, rows=(*self.rows, (self.last + 1, body)))
 
-    def with_images(self, images: Sequence[Image], upto: int | None) -> Disk:
-        """Return this with images replaced; with `upto`, rows up to there are trimmed."""
-        kept = {_key(image): image for image in (*self.images, *images)}
+    def with_images(
+        self, images: Sequence[Image], upto: int | None, gone: Sequence[ColumnId] = ()
+    ) -> Disk:
+        """Return this with images replaced, and without those of the columns in `gone`.
+
+        With `upto`, rows up to there are trimmed.
+        """
+        kept = {_key(image): image for image in (*self.images, *images) if image.column not in gone}
         rows, trimmed = self.rows, self.trimmed
         if upto is not None:
             rows, trimmed = tuple(row for row in rows if row[0] > upto), upto

@@ -16,10 +16,11 @@ from typing import Any, assert_never
 
 import attrs
 
-from gcounterd.counters.checkpoint import Checkpoint
+from gcounterd.counters.checkpoint import Checkpoint, name_images
 from gcounterd.counters.columns import SEGMENT_BITS, SEGMENT_SIZE, Column
 from gcounterd.counters.counters import Counters
 from gcounterd.counters.images import Image
+from gcounterd.counters.turns import Turn
 from gcounterd.errors import ClientError
 from gcounterd.ids import ColumnId, Epoch
 from gcounterd.node.effects import (
@@ -83,6 +84,8 @@ class Host:
         self.flight: Group | None = None
         self.loads: tuple[ColumnId, ...] = ()
         self.above: Epoch | None = None
+        self.turns: tuple[Turn, ...] = ()
+        self.staged = False
         self._round: tuple[Checkpoint, Iterator[Image], int, tuple[Image, ...]] | None = None
         self._images = 0
         self._first = len(kept.added)
@@ -124,6 +127,10 @@ class Host:
                 self._image()
             case ("load",):
                 self._load()
+            case ("stage",):
+                self._stage()
+            case ("turn",):
+                self._turn()
             case ("finish",):
                 self.node.settlement.closings.finish()
             case ("reopen",):
@@ -137,7 +144,7 @@ class Host:
     @property
     def is_whole(self) -> bool:
         """Say whether it is in the middle of nothing that only it can go on with."""
-        return self._round is None
+        return self._round is None and not self.staged
 
     @property
     def round(self) -> tuple[object, ...]:
@@ -200,6 +207,35 @@ class Host:
         if not counters.is_cold(column):
             return None
         return counters.read_cold(column, self.kept.disk.read_column(column))
+
+    def _stage(self) -> None:
+        """Prepare the next turn of a residue, and write what it needs beforehand."""
+        turn, kept = self.turns[0], self.kept
+        for _ in turn.place():
+            pass
+        turn.build({column: kept.disk.read_column(column) for column, _ in turn.lacking()})
+        counters = self.node.counters
+        names = name_images(counters, 0, len(counters.keys))
+        disk = kept.disk.with_images([*turn.staged(), *names], None)
+        self.kept = attrs.evolve(kept, disk=disk)
+        self.staged = True
+
+    def _turn(self) -> None:
+        """Put a turn in place in one step, unless something came in between, and show it."""
+        assert self.flight is None
+        if not self.staged:
+            self._stage()
+        turn, *others = self.turns
+        self.turns, self.staged = tuple(others), False
+        done = turn.is_current()
+        if done:
+            put, gone = turn.flip()
+            disk = self.kept.disk.with_images(put, None, gone)
+            self.kept = attrs.evolve(self.kept, disk=disk)
+            for _ in turn.applying():
+                pass
+        self._carry_out(self.node.turned(turn, 0.0, done=done))
+        self._serve()
 
     def _reopen(self) -> None:
         """Go on in a new epoch."""
@@ -279,8 +315,8 @@ class Host:
                     self.above = above
                 case Dial() | Notice() | ReadDone():
                     pass
-                case Carry():
-                    raise AssertionError("nothing is forgotten where time stands still")
+                case Carry(turn):
+                    self.turns = (*self.turns, turn)
                 case _:
                     assert_never(effect)
 

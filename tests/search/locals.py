@@ -49,6 +49,7 @@ class Look:
     waiting   something waits for a commit; flying  a group is under way
     imaging   a checkpoint is under way
     loading   a closed column is to be read; closed  the running column is, a new one is due
+    turning   a residue is to change; staged  and what it needs is written
     idle      nothing of what it counted waits; finished  it counts no more
     links     hosts to which it has a link
     held      the columns that it has in memory; heads  of all columns; lines  of settled ones
@@ -65,6 +66,8 @@ class Look:
     imaging: bool = False
     loading: bool = False
     closed: bool = False
+    turning: bool = False
+    staged: bool = False
     idle: bool = False
     finished: bool = False
     links: tuple[int, ...] = ()
@@ -282,6 +285,8 @@ def _look(host: Host) -> Look:
         imaging=bool(host.round),
         loading=bool(host.loads),
         closed=host.above is not None,
+        turning=bool(host.turns),
+        staged=host.staged,
         idle=node.counters.writer.idle,
         finished=node.settlement.closings.finished,
         links=tuple(sorted(link.id - 1 for link in node.peers.all())),

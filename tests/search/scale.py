@@ -34,6 +34,8 @@ SMALL: tuple[tuple[str, str, int], ...] = (
     ("gcounterd.node.warming", "UNUSED_S", 0),
     ("gcounterd.node.warming", "LOOK_EVERY_S", 0),
     ("gcounterd.node.serving", "KEPT_S", 0),
+    ("gcounterd.node.forgetting", "LOOK_S", 0),
+    ("gcounterd.node.forgetting", "ASK_AGAIN_S", 0),
 )
 
 

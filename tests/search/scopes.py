@@ -60,6 +60,9 @@ COLD = (
     "lose; link a b; a>b hash?"
 )
 
+# A life of a that ended in good order, and the next one, when all three hold the column.
+FINISHED = "add a x; commit a; finish a; commit a; sync a b; sync a c; crash a; start a; commit a"
+
 SCOPES = (
     Scope("spreading", "three nodes count and tell each other", increments=3, wakes=1, repeats=1),
     Scope(
@@ -118,5 +121,30 @@ SCOPES = (
         mortal="ab",
         syncs=True,
         fused=True,
+    ),
+    Scope(
+        "forgetting",
+        "a finished column is forgotten, on some disks before others, which may be older",
+        begin="add a x; finish a; sync a b; sync a c; crash a; start a; sync a b; sync a c; sync b c",
+        increments=2,
+        crashes=2,
+        rewinds=1,
+        wakes=4,
+        counting="b",
+        mortal="ab",
+        syncs=True,
+        fused=True,
+    ),
+    Scope(
+        "turns",
+        "the step in which it is, and what crashes leave of it",
+        begin=f"{FINISHED}; sync a b; sync a c; sync b c; sync a b",
+        increments=2,
+        crashes=2,
+        checkpoints=1,
+        wakes=3,
+        counting="b",
+        mortal="ab",
+        splits=True,
     ),
 )
