@@ -12,6 +12,8 @@
     finish a             the process counts no more, and closes its column for good
     turn a               what is forgotten or taken comes to be the residue; stage a: is prepared
     reopen a             its running column was closed: it goes on in a new one
+    remove c at a        a removes c, as its operator asks; remove c at a forced: without a majority
+    part a b             a link is lost: both believe the other to be dead
     link a b             a link is lost and made anew
     sync a b             the same, and all that is said on it, until both ends are silent
     lose                 nothing that is under way arrives
@@ -29,6 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gcounterd.members import roster
 from tests.search.cluster import Cluster, State
 from tests.search.ground import HOSTS, INCREMENTS_MAX, KEYS
 from tests.search.locals import Locals, Look
@@ -65,7 +68,7 @@ def footprint(action: Action) -> int:
             return _ALONE[host]
         case "crash":
             return _host(host) | _HEARS[host]
-        case "link" | "sync":
+        case "link" | "sync" | "part":
             return _ALONE[host] | _ALONE[other] | _way(host, other) | _way(other, host)
         case "hear":
             return _ALONE[host] | _way(other, host)
@@ -101,11 +104,16 @@ def enabled(scope: Scope, states: Locals, state: State) -> Iterator[Action]:
 def _meetings(scope: Scope, state: State, looks: list[Look]) -> Iterator[Action]:
     for host in range(_N):
         for other in range(host + 1, _N):
+            linked = other in looks[host].links or host in looks[other].links
+            if linked and state.links < scope.links:
+                yield ("part", host, other, 0)
             if looks[host].alive and looks[other].alive:
                 if scope.syncs:
                     yield ("sync", host, other, 0)
                 if state.links < scope.links:
                     yield ("link", host, other, 0)
+                    if scope.removed:  # who is refused is told only if it dialled
+                        yield ("link", other, host, 0)
 
 
 def _of_the_living(scope: Scope, state: State, looks: list[Look], host: int) -> Iterator[Action]:
@@ -131,6 +139,13 @@ def _of_the_living(scope: Scope, state: State, looks: list[Look], host: int) -> 
     if state.wakes < scope.wakes:
         for pick in range(len(look.links)):
             yield ("wake", host, pick, 0)
+    for target in range(_N):
+        if HOSTS[target] in scope.removed and target != host and not look.returning:
+            state_of = look.states[target]
+            if state_of is not None and state_of < roster.State.REMOVING:
+                yield ("remove", host, target, 0)
+                if scope.forces:
+                    yield ("remove", host, target, 1)
     if HOSTS[host] in scope.mortal:
         yield from _of_the_mortal(scope, looks, host)
 
@@ -178,6 +193,11 @@ def perform(cluster: Cluster, action: Action, *, fused: bool = False) -> None:
             cluster.crash(host, survives=bool(other))
         case "start":
             cluster.start(host)
+        case "remove":
+            cluster.do(host, ("remove", other, bool(message)))
+        case "part":
+            cluster.links += 1
+            cluster.part(host, other)
         case "link":
             cluster.links += 1
             cluster.connect(host, other)
@@ -187,7 +207,7 @@ def perform(cluster: Cluster, action: Action, *, fused: bool = False) -> None:
             cluster.lose()
         case _:
             raise AssertionError(f"nobody can {verb}")
-    if fused and verb not in ("sync", "link", "lose"):
+    if fused and verb not in ("sync", "link", "part", "lose"):
         cluster.commit(host)
     if fused:
         cluster.keep_news()
@@ -209,7 +229,9 @@ def spell(states: Locals, action: Action) -> str:
             return f"rewind {name} {other}"
         case "wake":
             return f"wake {name} {other}"
-        case "link" | "sync":
+        case "remove":
+            return f"remove {HOSTS[other]} at {name}{' forced' if message else ''}"
+        case "link" | "sync" | "part":
             return f"{verb} {name} {HOSTS[other]}"
         case "lose":
             return "lose"

@@ -157,6 +157,7 @@ class Kept:
     life      number of the last epoch that was drawn
     crashes, rewinds, checkpoints    how often a process ended, an older disk was put in place,
               a checkpoint was begun
+    exited    the exit status of a process that ended by itself, last of all
     added     the key of each increment, by number
     written   content of every version of its columns, by life and version
     shown     the highest values that readers have seen and that its disk must give back
@@ -167,6 +168,7 @@ class Kept:
     crashes: int = 0
     rewinds: int = 0
     checkpoints: int = 0
+    exited: int | None = None
     added: tuple[int, ...] = ()
     written: tuple[tuple[tuple[int, int], Content], ...] = ()
     shown: Content = (0,) * len(KEYS)

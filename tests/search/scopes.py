@@ -24,6 +24,7 @@ class Scope:
     counting, mortal    hosts that count; hosts that crash, stop, go back and write checkpoints
     finishes      hosts stop in good order
     splits        commits and checkpoints are also made in single steps
+    removed       hosts that may be removed; forces  also without a majority
     syncs, fused  see `actions`; a fused scope syncs
     loses         for schedules only: to leave a message where it is comes to the same
     """
@@ -44,6 +45,8 @@ class Scope:
     checkpoints: int = 0
     splits: bool = False
     finishes: bool = False
+    removed: str = ""
+    forces: bool = False
     syncs: bool = False
     fused: bool = False
     loses: bool = False
@@ -125,7 +128,8 @@ SCOPES = (
     Scope(
         "forgetting",
         "a finished column is forgotten, on some disks before others, which may be older",
-        begin="add a x; finish a; sync a b; sync a c; crash a; start a; sync a b; sync a c; sync b c",
+        begin="add a x; finish a; sync a b; sync a c; crash a; start a;"
+        "sync a b; sync a c; sync b c",
         increments=2,
         crashes=2,
         rewinds=1,
@@ -146,5 +150,32 @@ SCOPES = (
         counting="b",
         mortal="ab",
         splits=True,
+    ),
+    Scope(
+        "removal",
+        "a node is removed, alive, dead or only cut off, and comes back",
+        begin="add c x; commit c; lose",
+        increments=2,
+        crashes=1,
+        wakes=3,
+        links=2,
+        counting="ac",
+        mortal="c",
+        removed="c",
+    ),
+    Scope(
+        "removals",
+        "several are, also one by the other",
+        increments=2,
+        crashes=2,
+        rewinds=1,
+        links=2,
+        wakes=4,
+        removed="abc",
+        forces=True,
+        mortal="bc",
+        counting="bc",
+        syncs=True,
+        fused=True,
     ),
 )
