@@ -57,6 +57,7 @@ class Wishes:
     join_token: bytes = attrs.field(default=b"", repr=False)
     take_over: bool = False
     new_identity: bool = False
+    archive_budget: int | None = None
 
 
 @attrs.frozen(eq=False)
@@ -92,6 +93,7 @@ class Booted:
             approved_only=wishes.approved_only,
             join_token=wishes.join_token,
             take_over=wishes.take_over,
+            archive_budget=wishes.archive_budget,
         )
         rng = Random(secrets.randbits(128))
         restored = self.restored

@@ -29,6 +29,8 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 MAX_COUNTERS_DEFAULT = 16_000_000
 # Rows of the key index are numbered in 32 bits.
 MAX_COUNTERS_MAX = 2**32 - 1
+# An exbibyte: no disk is larger.
+ARCHIVE_BUDGET_MAX = 2**60
 # Fewer would not leave room for the operator beside the clients.
 CONNECTIONS_MIN = 16
 # Far above what one process can serve; a bound on what a typing error can ask for.
@@ -261,6 +263,15 @@ OPTIONS: tuple[Option, ...] = (
         f"{MAX_COUNTERS_DEFAULT}",
         "New keys beyond this many are refused; keys merged from peers are taken and alarmed.",
         number_between(1, MAX_COUNTERS_MAX),
+        Shape.NUMBER,
+    ),
+    Option(
+        "archive-budget",
+        "BYTES",
+        "none",
+        "What copies of lives that ended in a crash may take on disk. Beyond it the oldest are "
+        "released: what has not been seen of them by then is refused, not counted.",
+        number_between(0, ARCHIVE_BUDGET_MAX),
         Shape.NUMBER,
     ),
     Option(

@@ -67,6 +67,7 @@ def main(settings: Settings) -> int:
         join_token=read_join_token(settings),
         take_over=settings.take_over,
         new_identity=settings.new_identity,
+        archive_budget=settings.archive_budget,
     )
     booted = _boot_uncollected(wishes)
     trio.run(_run, settings, booted)

@@ -221,7 +221,10 @@ class Service:
 
     async def forget(self, name: str) -> dict[str, object]:
         """Release the columns of a removed node."""
-        raise ClientError(501, "unsupported", "this version cannot forget nodes yet")
+        released = self._node.settlement.releasing.release(name)
+        await self._commit()
+        found = [each for each in self._removals.all() if name in (each["node"], each["id"])]
+        return {"released": released, "removals": found}
 
     def drain(self) -> dict[str, object]:
         """Take no increments from now on."""

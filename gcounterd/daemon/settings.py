@@ -56,6 +56,7 @@ class Settings:
 
     advertise        its port 0 stands for the peer port that was bound
     join             without repeats, in the order given
+    archive_budget   bytes; None: any number
     max_connections  None: as many as the raised limit of open files allows
     """
 
@@ -73,6 +74,7 @@ class Settings:
     profile: str
     durability: str
     max_counters: int
+    archive_budget: int | None
     max_connections: int | None
     salvage: bool
     log_format: str
@@ -232,6 +234,7 @@ def _fill_defaults(
         "profile": ("lan", "default"),
         "durability": ("commit", "default"),
         "max-counters": (MAX_COUNTERS_DEFAULT, "default"),
+        "archive-budget": (None, "default"),
         "max-connections": (None, "default"),
         "salvage": (False, "default"),
         "log-format": ("console" if terminal else "json", "default"),

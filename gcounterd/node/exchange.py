@@ -13,7 +13,7 @@ know commits: what arrives goes to the intake, and only applied heads are told.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from random import Random
 
 import attrs
@@ -77,6 +77,8 @@ class Exchange:
         self._asked: dict[ColumnId, _Asked] = {}
         self._stages: dict[ColumnId, _Staged] = {}
         self.serving = Serving(config, counters)
+        # Of which columns nothing more is taken from a peer (`node.releasing`).
+        self.refuses: Callable[[ColumnId, NodeId], bool] = lambda column, peer: False
         # Columns fetched whole, for `node.taking`: what came of each, None until it has.
         self.wholes: dict[ColumnId, Batch | None] = {}
         # Forgotten columns that a peer holds above us: no delta can raise those.
@@ -179,6 +181,8 @@ class Exchange:
             if head >= least and len(self.behind) < AHEAD_MAX:
                 self.behind[column] = link
             return
+        if self.refuses(column, link.peer):
+            return
         if column in self._ahead:
             least = max(least, self._ahead[column][1])
         room = column in self._ahead or len(self._ahead) < AHEAD_MAX
@@ -251,6 +255,8 @@ class Exchange:
         """Hand a pushed batch to the intake, or ask for what lies before it."""
         if batch.column == self._counters.writer.own:
             raise PeerError("own_column", "a batch of the column that we write")
+        if self.refuses(batch.column, link.peer):
+            return []
         if not self._intake.take_batch(batch):
             self.ahead(link, batch.column, batch.version)
             return self.ask(now)

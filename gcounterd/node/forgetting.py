@@ -2,7 +2,7 @@
 
 Theory. A copy is kept so that a late batch can still be told from what is counted. It is not needed
 when there can be none: its writer said that nothing follows the version held (*final*), or an
-operator gave it up (*released*, `members.roster`). And it must not go while anybody lacks some of
+operator gave it up (*released*, `node.releasing`). And it must not go while anybody lacks some of
 it, since a sum cannot be raised. So a node forgets when the newest hashes of every member that is
 not removed are its own: equal hashes of settled columns mean that everybody holds exactly these
 versions, equal rosters that everybody knows of the same members and releases. Nobody votes and
@@ -22,12 +22,13 @@ from gcounterd.counters.counters import Counters
 from gcounterd.counters.residue import Shown, all_agree, may_forget
 from gcounterd.counters.settled import LAST_COLUMN
 from gcounterd.counters.turns import Turn
-from gcounterd.ids import ColumnId, NodeId, epoch_of, node_of
+from gcounterd.ids import ColumnId, NodeId, node_of
 from gcounterd.members.roster import Roster, State
 from gcounterd.node.config import Config
 from gcounterd.node.effects import Carry, Effect
 from gcounterd.node.messages import Channel, StateHash
 from gcounterd.node.peers import Link, Peers
+from gcounterd.node.releasing import Releasing
 
 # After something changed, and while somebody has not shown our hashes.
 LOOK_S = 2.0
@@ -42,12 +43,19 @@ class Forgetting:
     """What this node forgets; one per node."""
 
     def __init__(
-        self, config: Config, counters: Counters, roster: Roster, peers: Peers, now: float
+        self,
+        config: Config,
+        counters: Counters,
+        roster: Roster,
+        peers: Peers,
+        releasing: Releasing,
+        now: float,
     ) -> None:
         self._config = config
         self._counters = counters
         self._roster = roster
         self._peers = peers
+        self._releasing = releasing
         self._shown: dict[NodeId, Shown] = {}
         self._due = now + LOOK_S
         self._after = b""
@@ -74,6 +82,8 @@ class Forgetting:
         """Forget something if that is due and everybody agrees."""
         if now < self._due or self._turn is not None:
             return []
+        if not self._after:
+            self._releasing.keep_to_budget()
         found, self._after = self._candidates()
         if not found:
             self._due = now if self._after else float("inf")
@@ -94,17 +104,12 @@ class Forgetting:
         for column, line in lines.items():
             if line.forgotten or (found and node_of(column) != node_of(found[0])):
                 continue
-            released = self.is_released(column)
+            released = self._releasing.is_released(column)
             if may_forget(line.version, final=line.final, released=released):
                 found.append(column)
                 if len(found) == COLUMNS_PER_TURN:
                     break
         return found, after if after != LAST_COLUMN else b""
-
-    def is_released(self, column: ColumnId) -> bool:
-        """Say whether an operator has given up what may still come of a column."""
-        entry = self._roster.get(node_of(column))
-        return entry is not None and epoch_of(column) <= entry.released
 
     def _everybody_agrees(self) -> bool:
         mine = self._roster.get(self._config.node)

@@ -28,6 +28,7 @@ from gcounterd.node.joining import Joining
 from gcounterd.node.messages import Channel, Settled, Want
 from gcounterd.node.peers import Link, Peers
 from gcounterd.node.records import Group, TakeBatch
+from gcounterd.node.releasing import Releasing
 from gcounterd.node.settling import Settling
 from gcounterd.node.taking import Taking
 from gcounterd.node.warming import Warming
@@ -54,7 +55,9 @@ class Settlement:
         self.settling = Settling(counters, intake, exchange, joining)
         self.warming = Warming(counters, exchange.serving, now)
         self.taking = Taking(config, counters, exchange)
-        self.forgetting = Forgetting(config, counters, roster, peers, now)
+        self.releasing = Releasing(config, counters, roster, intake)
+        self.forgetting = Forgetting(config, counters, roster, peers, self.releasing, now)
+        exchange.refuses = self.releasing.refuses
 
     def check(self) -> None:
         """Raise `ClientError` where this process has no column to count in."""

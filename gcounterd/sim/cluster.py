@@ -63,6 +63,7 @@ class Host:
     token: bytes = b""
     take_over: bool = False
     new_identity: bool = False
+    archive_budget: int | None = None
     max_counters: int = MAX_COUNTERS
     rows_per_checkpoint: int = 40
     process: Process | None = None
@@ -182,6 +183,7 @@ class Cluster:
             approved_only=host.approved_only,
             join_token=host.token,
             take_over=host.take_over,
+            archive_budget=host.archive_budget,
         )
 
     def kill(self, name: str, *, power: bool = False) -> None:

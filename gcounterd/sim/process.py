@@ -180,6 +180,17 @@ class Process:
         """Read again what waits on links."""
         self._network.release()
 
+    def finish(self) -> None:
+        """Begin to stop in good order, if everything is committed: nothing more is counted."""
+        if self.alive and not self.paused and self.node.counters.writer.idle:
+            self.node.settlement.closings.finish()
+            self.turn()
+
+    @property
+    def finished(self) -> bool:
+        """Say whether its column is closed for good."""
+        return self.node.counters.is_closed(self.column)
+
     def stop(self) -> None:
         """Say goodbye and end, as on TERM."""
         self.carry_out(self.node.leave())

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from random import Random
 from types import ModuleType
 
-from gcounterd.counters import batches, checkpoint, columns, counters, deltas, keys
-from gcounterd.node import exchange, serving, settling, warming
+from gcounterd.counters import batches, checkpoint, columns, counters, deltas, keys, turns
+from gcounterd.node import exchange, forgetting, serving, settling, taking, warming
 
 # Peers in the clusters that are run squeezed.
 PEERS_MAX = 15
@@ -63,6 +63,14 @@ def _draw(rng: Random) -> list[_Setting]:
         # Below what one peer's wants need, gatherings would drive each other out for ever.
         (serving, "GATHERINGS_MAX", rng.choice([exchange.WANTS_PER_LINK_MAX * PEERS_MAX, 256])),
         (settling, "LINES_MAX", rng.choice([1, 3, 256])),
+        (turns, "SEGMENT_SIZE", 1 << bits),
+        (turns, "_NAMES_PER_SLICE", rng.choice([1, 3, 10])),
+        (turns, "_ROWS_PER_SLICE", rng.choice([3, 100])),
+        (forgetting, "LOOK_S", rng.choice([0.1, 2.0])),
+        (forgetting, "ASK_AGAIN_S", rng.choice([0.5, 8.0])),
+        (forgetting, "COLUMNS_PER_TURN", rng.choice([1, 3, 64])),
+        (forgetting, "_LINES_PER_STEP", rng.choice([1, 4, 4096])),
+        (taking, "LINES_OF_NODE_PER_MESSAGE", rng.choice([1, 2, 1024])),
         (warming, "WARM_MAX", rng.choice([0, 2, 64])),
         (warming, "UNUSED_S", rng.choice([0.0, 5.0])),
     ]

@@ -64,6 +64,7 @@ class Weather:
             *(self._cut_power, self._cut_all_power, self._pause, self._suspend, self._starve),
             *(self._lose, self._slow_disk, self._stall_disk, self._fill_disk, self._fail_disk),
             *(self._back_up, self._restore_backup, self._clone_disk, self._turn_clock),
+            self._stop,
         ]
         for kind in kinds:
             if self._is_drawn():
@@ -221,6 +222,22 @@ class Weather:
         if name is not None:
             self._cluster.kill(name)
             self._later(LONG_S, lambda: self._start(name))
+
+    def _stop(self) -> None:
+        """Stop a process in good order, so that its column can be forgotten."""
+        name = self._victim()
+        process = self._cluster.hosts[name].process if name else None
+        if name is None or process is None:
+            return
+        process.finish()
+
+        def stop() -> None:
+            if self._cluster.hosts[name].process is process:
+                self._cluster.tally["stopped in order"] += process.finished
+                self._cluster.stop(name)
+            self._later(SHORT_S, lambda: self._start(name))
+
+        self._later(SHORT_S, stop)
 
     def _loop(self) -> None:
         """Kill a process again and again, also while it starts and joins."""

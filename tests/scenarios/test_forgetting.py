@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from stories import address, agree, form, join, read, values
 
+from gcounterd.errors import ClientError
 from gcounterd.ids import ColumnId, node_of
+from gcounterd.members.roster import State
 from gcounterd.sim.cluster import Cluster
 
 # Hashes are compared every half minute; two rounds, and some.
@@ -16,8 +19,7 @@ def stop(cluster: Cluster, name: str) -> ColumnId:
     """Stop a node in good order, so that its column is final; return that."""
     process = cluster.process(name)
     column = process.column
-    process.node.settlement.closings.finish()
-    process.turn()
+    process.finish()
     cluster.run(1)
     cluster.stop(name)
     return column
@@ -171,6 +173,72 @@ def test_a_consistent_read_at_a_newcomer_waits_for_the_sum() -> None:
     cluster.run(5)
     assert ended == [()]
     assert cluster.value("n3", b"hits") == 4
+
+
+def remove_dead(cluster: Cluster, name: str, at: str) -> None:
+    """Kill a node, and write into the roster that it is removed."""
+    cluster.run(1)
+    cluster.kill(name)
+    node = cluster.node(at)
+    entry = node.roster.get(cluster.hosts[name].node)
+    assert entry is not None
+    node.intake.take_entries((attrs.evolve(entry, state=State.REMOVED),))
+    cluster.process(at).turn()
+    cluster.run(5)
+
+
+def release(cluster: Cluster, at: str, name: str) -> int:
+    released = cluster.node(at).settlement.releasing.release(name)
+    cluster.process(at).turn()
+    return released
+
+
+def test_a_dead_nodes_life_is_kept_until_it_is_released() -> None:
+    cluster = form("n1", "n2", "n3")
+    cluster.add("n3", b"hits", 5)
+    column = cluster.process("n3").column
+    remove_dead(cluster, "n3", at="n1")
+    cluster.run(LONG_S)
+    assert not has_forgotten(cluster, "n1", column)
+    assert release(cluster, "n2", "n3") == 1
+    cluster.run(LONG_S)
+    assert has_forgotten(cluster, "n1", column)
+    assert has_forgotten(cluster, "n2", column)
+    agree(cluster)
+    assert values(cluster, b"hits") == {"n1": 5, "n2": 5}
+    join(cluster, "n4", "n2")
+    agree(cluster)
+    assert cluster.value("n4", b"hits") == 5
+
+
+def test_only_a_removed_node_can_be_released() -> None:
+    cluster = form("n1", "n2")
+    with pytest.raises(ClientError) as refused:
+        release(cluster, "n1", "n2")
+    assert refused.value.code == "removal_not_removed"
+    with pytest.raises(ClientError) as refused:
+        release(cluster, "n1", "n7")
+    assert refused.value.code == "unknown_node"
+
+
+def test_a_budget_lets_the_oldest_crashed_lives_go() -> None:
+    cluster = form("n1", "n2")
+    columns = []
+    for _ in range(4):
+        for number in range(10):
+            cluster.add("n2", b"key%d" % number)
+        cluster.run(1)
+        columns.append(cluster.process("n2").column)
+        cluster.kill("n2")
+        cluster.start("n2")
+        cluster.run(1)
+    cluster.kill("n1")
+    cluster.hosts["n1"].archive_budget = 200  # two lives of ten counts, at 8 bytes
+    cluster.start("n1")
+    cluster.run(LONG_S)
+    assert [has_forgotten(cluster, "n2", column) for column in columns] == [1, 1, 0, 0]
+    agree(cluster)
+    assert values(cluster, b"key9") == {"n1": 4, "n2": 4}
 
 
 @pytest.mark.parametrize("moment", range(1, 25))

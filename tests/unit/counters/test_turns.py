@@ -6,6 +6,7 @@ import pytest
 from forgetful import Replica, life
 
 from gcounterd.counters.residue import Step
+from gcounterd.counters.settled import Closing
 from gcounterd.counters.turns import Turn
 from gcounterd.errors import StorageError
 from gcounterd.ids import node_of
@@ -170,3 +171,11 @@ def test_a_final_version_learnt_after_forgetting_outlives_the_journal() -> None:
     held.checkpoint()
     held.crash()
     assert held.counters.settled.get(A1).final == 2
+
+
+def test_a_column_that_is_being_closed_is_named_all_the_time() -> None:
+    held = Replica(B1)
+    held.take(*ONE)
+    for _ in held.counters.closing([Closing(A1)]):
+        assert held.counters.all_heads() == {A1: 2}
+    assert held.counters.all_heads() == {A1: 2}

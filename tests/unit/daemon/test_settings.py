@@ -59,6 +59,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         profile="lan",
         durability="commit",
         max_counters=16_000_000,
+        archive_budget=None,
         max_connections=None,
         salvage=False,
         log_format="json",
