@@ -106,6 +106,10 @@ class Checkers:
             for position in range(column.size, size):
                 missed = written.count(position, column.head)
                 check(not missed, "I4 fixed content", f"{host} lacks a position of {column.head}")
+        for settled in counters.settled:
+            line = counters.settled.get(settled)
+            follows = line is not None and 0 < line.final < line.version
+            check(not follows, "I4 fixed content", f"{host} holds more of a column than is final")
         same = bool((counters.recount() == counters.totals).all())
         check(same, "I5 exactly once", f"{host}'s totals are not the sum of its columns and base")
         expected = self._ledger.values(counters.all_heads())

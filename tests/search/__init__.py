@@ -17,6 +17,7 @@ Yabandeh 2011), without its over-approximation: only clusters that can be reache
     scale      the limits that are made small, so that small states reach what is behind them
     ground     what hosts stand on: names, digits, disks, dice
     host       one host: its disk, its process, and what can happen to it
+    facts      what is seen of a node
     canon      the canonical form of a host's state: equal where the future is
     locals     states of hosts by number, and steps between them
     cluster    states of clusters: hosts' states and the messages under way

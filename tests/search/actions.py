@@ -10,7 +10,10 @@
     checkpoint a         a whole one; image a: the next image of one
     load a               the closed column that was asked for first is read from disk
     finish a             the process counts no more, and closes its column for good
+    turn a               what is forgotten or taken comes to be the residue; stage a: is prepared
     reopen a             its running column was closed: it goes on in a new one
+    remove c at a        a removes c, as its operator asks; remove c at a forced: without a majority
+    part a b             a link is lost: both believe the other to be dead
     link a b             a link is lost and made anew
     sync a b             the same, and all that is said on it, until both ends are silent
     lose                 nothing that is under way arrives
@@ -28,6 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gcounterd.members import roster
 from tests.search.cluster import Cluster, State
 from tests.search.ground import HOSTS, INCREMENTS_MAX, KEYS
 from tests.search.locals import Locals, Look
@@ -60,11 +64,11 @@ def footprint(action: Action) -> int:
     match verb:
         case "add" | "cut" | "commit" | "land" | "wake" | "checkpoint" | "image" | "rewind":
             return _ALONE[host]
-        case "load" | "finish":
+        case "load" | "finish" | "turn" | "stage":
             return _ALONE[host]
         case "crash":
             return _host(host) | _HEARS[host]
-        case "link" | "sync":
+        case "link" | "sync" | "part":
             return _ALONE[host] | _ALONE[other] | _way(host, other) | _way(other, host)
         case "hear":
             return _ALONE[host] | _way(other, host)
@@ -100,11 +104,16 @@ def enabled(scope: Scope, states: Locals, state: State) -> Iterator[Action]:
 def _meetings(scope: Scope, state: State, looks: list[Look]) -> Iterator[Action]:
     for host in range(_N):
         for other in range(host + 1, _N):
+            linked = other in looks[host].links or host in looks[other].links
+            if linked and state.links < scope.links:
+                yield ("part", host, other, 0)
             if looks[host].alive and looks[other].alive:
                 if scope.syncs:
                     yield ("sync", host, other, 0)
                 if state.links < scope.links:
                     yield ("link", host, other, 0)
+                    if scope.removed:  # who is refused is told only if it dialled
+                        yield ("link", other, host, 0)
 
 
 def _of_the_living(scope: Scope, state: State, looks: list[Look], host: int) -> Iterator[Action]:
@@ -115,6 +124,10 @@ def _of_the_living(scope: Scope, state: State, looks: list[Look], host: int) -> 
             yield ("add", host, key, 0)
     if look.loading:
         yield ("load", host, 0, 0)
+    if look.turning and not (look.imaging or look.flying):
+        yield ("turn", host, 0, 0)
+    if look.turning and scope.splits and not (look.imaging or look.staged):
+        yield ("stage", host, 0, 0)
     if look.flying:
         yield ("land", host, 0, 0)
     elif look.closed:
@@ -126,6 +139,13 @@ def _of_the_living(scope: Scope, state: State, looks: list[Look], host: int) -> 
     if state.wakes < scope.wakes:
         for pick in range(len(look.links)):
             yield ("wake", host, pick, 0)
+    for target in range(_N):
+        if HOSTS[target] in scope.removed and target != host and not look.returning:
+            state_of = look.states[target]
+            if state_of is not None and state_of < roster.State.REMOVING:
+                yield ("remove", host, target, 0)
+                if scope.forces:
+                    yield ("remove", host, target, 1)
     if HOSTS[host] in scope.mortal:
         yield from _of_the_mortal(scope, looks, host)
 
@@ -134,6 +154,8 @@ def _of_the_mortal(scope: Scope, looks: list[Look], host: int) -> Iterator[Actio
     look = looks[host]
     if look.imaging:
         yield ("image", host, 0, 0)
+    elif look.turning:
+        pass  # both write images of the same columns
     elif look.kept.disk.rows and _sum(looks, "checkpoints") < scope.checkpoints:
         yield ("checkpoint", host, 0, 0)
         if scope.splits:
@@ -156,6 +178,8 @@ def perform(cluster: Cluster, action: Action, *, fused: bool = False) -> None:
     match verb:
         case "add":
             cluster.do(host, ("add", other))
+        case "turn" | "stage":
+            cluster.do(host, (verb,))
         case "cut" | "land" | "commit" | "checkpoint" | "image" | "load" | "finish" | "reopen":
             cluster.do(host, (verb,))
         case "wake":
@@ -169,6 +193,11 @@ def perform(cluster: Cluster, action: Action, *, fused: bool = False) -> None:
             cluster.crash(host, survives=bool(other))
         case "start":
             cluster.start(host)
+        case "remove":
+            cluster.do(host, ("remove", other, bool(message)))
+        case "part":
+            cluster.links += 1
+            cluster.part(host, other)
         case "link":
             cluster.links += 1
             cluster.connect(host, other)
@@ -178,7 +207,7 @@ def perform(cluster: Cluster, action: Action, *, fused: bool = False) -> None:
             cluster.lose()
         case _:
             raise AssertionError(f"nobody can {verb}")
-    if fused and verb not in ("sync", "link", "lose"):
+    if fused and verb not in ("sync", "link", "part", "lose"):
         cluster.commit(host)
     if fused:
         cluster.keep_news()
@@ -200,7 +229,9 @@ def spell(states: Locals, action: Action) -> str:
             return f"rewind {name} {other}"
         case "wake":
             return f"wake {name} {other}"
-        case "link" | "sync":
+        case "remove":
+            return f"remove {HOSTS[other]} at {name}{' forced' if message else ''}"
+        case "link" | "sync" | "part":
             return f"{verb} {name} {HOSTS[other]}"
         case "lose":
             return "lose"

@@ -57,7 +57,7 @@ LEFT_OUT: dict[type, tuple[str, ...]] = {
     Link: ("told", "hello"),
     Exchange: ("_change", "_changes", "_hash"),
     Settling: ("_change", "_changes", "_told"),
-    # What members show, which only matters where something may be forgotten, a while later.
+    # What members show: `_shown` says it where it matters.
     Forgetting: ("_shown",),
     # Sums over the lines.
     Settled: ("_order", "_sum", "_forgotten_sum"),
@@ -187,6 +187,15 @@ def _changes(thing: Exchange | Settling, seen: dict[int, None]) -> Any:
     return tuple(thing._changes)
 
 
+def _shown(thing: Forgetting, seen: dict[int, None]) -> Any:
+    """Write what members show where there is something that could be forgotten."""
+    settled = thing._counters.settled
+    lines = [settled.get(column) for column in settled]
+    if any(line is not None and line.final and not line.forgotten for line in lines):
+        return _walk(thing._shown, seen)
+    return ()
+
+
 def _node(thing: Node, seen: dict[int, None]) -> Any:
     """Write what each link has not been told yet."""
     settling = thing.settlement.settling
@@ -224,6 +233,7 @@ _EXTRA: dict[type, _Writer] = {
     Gathering: _column_of,
     Exchange: _changes,
     Settling: _changes,
+    Forgetting: _shown,
     Node: _node,
 }
 assert Column not in _WRITERS

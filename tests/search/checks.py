@@ -38,10 +38,8 @@ def name_column(host: int, life: int) -> str:
 def check_step(before: Look, after: Look, outcome: Outcome, host: Host) -> str:
     """Return what does not hold at one host after a step, seen without any other host."""
     name = HOSTS[after.index]
-    if outcome.dropped:
-        peer, reason = outcome.dropped[0]
-        if reason not in ("replaced", "new_epoch"):
-            return f"peer error: {name} drops the link to {HOSTS[peer]}: {reason}"
+    if outcome.error:
+        return f"peer error: {name} drops the link to {outcome.error}"
     if not after.alive:
         return ""
     least = before.values if before.alive else before.kept.shown

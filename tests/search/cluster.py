@@ -66,8 +66,8 @@ class Cluster:
         """Return what is seen of a host."""
         return self.locals.looks[self.hosts[host]]
 
-    def do(self, host: int, what: Input) -> str:
-        """Let something happen to a host; return why a hello was refused, "" if none was."""
+    def do(self, host: int, what: Input) -> bytes | None:
+        """Let something happen to a host; return the refusal of a hello, None if none was."""
         step = self.locals.step(self.hosts[host], what)
         self.changed = self.changed or step.to != self.hosts[host] or bool(step.sends)
         self.hosts[host] = step.to
@@ -75,7 +75,24 @@ class Cluster:
             self._send(host, peer, message)
         if not self.complaint:
             self.complaint = step.complaint or self._compare(host)
-        return step.refused
+        if not self.look(host).alive and what[0] != "rewind":
+            self._hang_up(host)
+        for peer in step.dropped:
+            self._forget(host, peer)
+            if host in self.look(peer).links:
+                self.do(peer, ("close", host))
+        return step.refusal
+
+    def _hang_up(self, host: int) -> None:
+        """Lose what is under way to a process that ended."""
+        for sender in range(_N):
+            at = sender * _N + host
+            self.fresh[at] = self.spent[at] = ()
+
+    def _forget(self, one: int, other: int) -> None:
+        """Lose what is under way between two hosts."""
+        for at in (one * _N + other, other * _N + one):
+            self.fresh[at] = self.spent[at] = ()
 
     def _compare(self, host: int) -> str:
         compare, mine = self.locals.compare, self.hosts[host]
@@ -114,7 +131,7 @@ class Cluster:
             bags[:] = [tuple([m for m in bag if news[m]]) if bag else bag for bag in bags]
 
     def commit(self, host: int) -> None:
-        """Let a host commit, and read, until nothing waits."""
+        """Let a host commit, read and write until nothing waits."""
         while (look := self.look(host)).alive and not self.complaint:
             if look.flying:
                 self.do(host, ("land",))
@@ -124,6 +141,10 @@ class Cluster:
                 self.do(host, ("commit",))
             elif look.loading:
                 self.do(host, ("load",))
+            elif look.imaging:
+                self.do(host, ("image",))
+            elif look.turning:
+                self.do(host, ("turn",))
             else:
                 return
 
@@ -147,13 +168,20 @@ class Cluster:
     def sync(self, one: int, other: int) -> None:
         """Make a link anew, and deliver what is said on it until both ends are silent."""
         self.connect(one, other)
+        if other not in self.look(one).links:  # refused, or it is the other's to dial
+            self.connect(other, one)
         self.drain((one, other), (other, one))
 
     def crash(self, host: int, *, survives: bool) -> None:
         """End a process; what is under way to it ends too."""
         self.do(host, ("crash", survives))
-        for sender in range(_N):
-            self.fresh[sender * _N + host] = self.spent[sender * _N + host] = ()
+
+    def part(self, one: int, other: int) -> None:
+        """Lose a link; what one side leads to may have ended before."""
+        self._forget(one, other)
+        for host, peer in ((one, other), (other, one)):
+            if peer in self.look(host).links:
+                self.do(host, ("close", peer))
 
     def start(self, host: int) -> None:
         """Start a process; it meets everybody who runs."""
@@ -163,16 +191,17 @@ class Cluster:
                 self.connect(host, peer)
 
     def connect(self, dialler: int, peer: int) -> None:
-        """Make a link anew, whether or not there was one."""
-        for one, other in ((dialler, peer), (peer, dialler)):
-            if other in self.look(one).links:
-                self.do(one, ("close", other))
-            self.fresh[one * _N + other] = self.spent[one * _N + other] = ()
+        """Make a link anew, whether or not there was one; a refusal is told to who dialled."""
+        self.part(dialler, peer)
+        if self.look(dialler).returning:
+            self.do(dialler, ("wake", 0))  # it dials by itself, and remembers whom
         hello, answer = self.look(dialler).hello, self.look(peer).hello
         step = self.locals.step(self.hosts[peer], ("open", dialler, hello, False))
-        if self.do(peer, ("open", dialler, hello, False)):
+        refusal = self.do(peer, ("open", dialler, hello, False))
+        if refusal is not None:
+            self.do(dialler, ("refused", peer, refusal))
             return
-        if self.do(dialler, ("open", peer, answer, True)):
+        if self.do(dialler, ("open", peer, answer, True)) is not None:
             self.do(peer, ("close", dialler))
             return
         for to, message in step.sends:  # said before the other end was open

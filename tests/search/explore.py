@@ -123,9 +123,11 @@ class Exploration:
             if at % _STATES_PER_LOOK == 0 and self._clock() > self._ends:
                 self.found.partly = at / len(level)
                 return None
+            # Where links are dropped by hosts themselves, a step may touch more than its footprint.
+            can_skip = last is not None and not self._scope.removed
             area = footprint(last) if last else 0
             for action in enabled(self._scope, self._locals, state):
-                if last and action < last and not footprint(action) & area:
+                if can_skip and last and action < last and not footprint(action) & area:
                     continue
                 if not self._try(state, number, action, deeper):
                     return None

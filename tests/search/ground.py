@@ -106,9 +106,14 @@ class Disk:
         """Return this with one more row."""
         return attrs.evolve(self, rows=(*self.rows, (self.last + 1, body)))
 
-    def with_images(self, images: Sequence[Image], upto: int | None) -> Disk:
-        """Return this with images replaced; with `upto`, rows up to there are trimmed."""
-        kept = {_key(image): image for image in (*self.images, *images)}
+    def with_images(
+        self, images: Sequence[Image], upto: int | None, gone: Sequence[ColumnId] = ()
+    ) -> Disk:
+        """Return this with images replaced, and without those of the columns in `gone`.
+
+        With `upto`, rows up to there are trimmed.
+        """
+        kept = {_key(image): image for image in (*self.images, *images) if image.column not in gone}
         rows, trimmed = self.rows, self.trimmed
         if upto is not None:
             rows, trimmed = tuple(row for row in rows if row[0] > upto), upto
@@ -152,6 +157,7 @@ class Kept:
     life      number of the last epoch that was drawn
     crashes, rewinds, checkpoints    how often a process ended, an older disk was put in place,
               a checkpoint was begun
+    exited    the exit status of a process that ended by itself, last of all
     added     the key of each increment, by number
     written   content of every version of its columns, by life and version
     shown     the highest values that readers have seen and that its disk must give back
@@ -162,6 +168,7 @@ class Kept:
     crashes: int = 0
     rewinds: int = 0
     checkpoints: int = 0
+    exited: int | None = None
     added: tuple[int, ...] = ()
     written: tuple[tuple[tuple[int, int], Content], ...] = ()
     shown: Content = (0,) * len(KEYS)

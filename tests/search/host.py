@@ -16,12 +16,14 @@ from typing import Any, assert_never
 
 import attrs
 
-from gcounterd.counters.checkpoint import Checkpoint
-from gcounterd.counters.columns import SEGMENT_BITS, SEGMENT_SIZE, Column
-from gcounterd.counters.counters import Counters
+from gcounterd.counters.checkpoint import Checkpoint, name_images
+from gcounterd.counters.columns import Column
 from gcounterd.counters.images import Image
+from gcounterd.counters.turns import Turn
 from gcounterd.errors import ClientError
 from gcounterd.ids import ColumnId, Epoch
+from gcounterd.members.claims import Liveness
+from gcounterd.members.removals import Wish
 from gcounterd.node.effects import (
     Carry,
     Dial,
@@ -34,23 +36,25 @@ from gcounterd.node.effects import (
     Redraw,
     Send,
 )
-from gcounterd.node.messages import Channel, Hello
+from gcounterd.node.grades import Grade
+from gcounterd.node.messages import Channel, Hello, Refusal
 from gcounterd.node.node import Node
 from gcounterd.node.records import Group, TakeBatch
 from gcounterd.storage.records import encode_group
 from gcounterd.storage.recovery import roster_images
 from gcounterd.wire.codec import decode, encode
-from gcounterd.wire.hellos import decode_hello, encode_hello
+from gcounterd.wire.hellos import decode_hello, encode_hello, encode_refusal
+from tests.search.facts import written
 from tests.search.ground import (
     CHOOSER,
+    HOSTS,
     INCREMENTS_MAX,
     KEYS,
     Content,
-    Held,
     Kept,
-    Line,
     config_of,
     epoch_id,
+    node_id,
     place_of,
 )
 
@@ -62,15 +66,17 @@ class Outcome:
     """What an input led to, beside the host's new state.
 
     sends    frames by host
-    dropped  hosts to which the link was dropped, with the reason
-    refused  why a hello was refused, "" if it was not
-    exits    the exit status with which the process ended by itself
+    dropped  hosts to which the link was dropped
+    error    how a peer broke the protocol, "" if none did
+    refusal  what a peer's hello was answered with instead, or None
+    refused  the operation was refused
     """
 
     sends: list[tuple[int, bytes]] = attrs.Factory(list)
-    dropped: list[tuple[int, str]] = attrs.Factory(list)
-    refused: str = ""
-    exits: int | None = None
+    dropped: list[int] = attrs.Factory(list)
+    error: str = ""
+    refusal: bytes | None = None
+    refused: bool = False
 
 
 class Host:
@@ -83,6 +89,8 @@ class Host:
         self.flight: Group | None = None
         self.loads: tuple[ColumnId, ...] = ()
         self.above: Epoch | None = None
+        self.turns: tuple[Turn, ...] = ()
+        self.staged = False
         self._round: tuple[Checkpoint, Iterator[Image], int, tuple[Image, ...]] | None = None
         self._images = 0
         self._first = len(kept.added)
@@ -124,10 +132,18 @@ class Host:
                 self._image()
             case ("load",):
                 self._load()
+            case ("stage",):
+                self._stage()
+            case ("turn",):
+                self._turn()
             case ("finish",):
                 self.node.settlement.closings.finish()
             case ("reopen",):
                 self._reopen()
+            case ("refused", peer, frame):
+                self._refused(peer, frame)
+            case ("remove", target, forced):
+                self._remove(target, forced=forced)
             case ("crash", survives):
                 self._crash(survives=survives)
             case _:
@@ -137,7 +153,7 @@ class Host:
     @property
     def is_whole(self) -> bool:
         """Say whether it is in the middle of nothing that only it can go on with."""
-        return self._round is None
+        return self._round is None and not self.staged
 
     @property
     def round(self) -> tuple[object, ...]:
@@ -152,7 +168,7 @@ class Host:
         try:
             self.node.add(KEYS[key], 10**digit)
         except ClientError:
-            self._outcome.refused = "the increment"
+            self._outcome.refused = True
             return
         self.kept = attrs.evolve(kept, added=(*kept.added, key))
 
@@ -161,15 +177,15 @@ class Host:
         self.flight = self.node.cut()
         if self.flight is None:
             return
-        written = dict(self.kept.written)
+        known = dict(self.kept.written)
         own = self.node.counters.writer.own
         life = place_of(own)[1]
         for record in self.flight.records:
             if isinstance(record, TakeBatch) and record.batch.column == own:
-                before = written.get((life, record.batch.version - 1), (0,) * len(KEYS))
-                content = _written(self.node.counters.columns.get(own), record, before, self.node)
-                written[life, record.batch.version] = content
-        self.kept = attrs.evolve(self.kept, written=tuple(sorted(written.items())))
+                before = known.get((life, record.batch.version - 1), (0,) * len(KEYS))
+                content = written(self.node.counters, record.batch, before)
+                known[life, record.batch.version] = content
+        self.kept = attrs.evolve(self.kept, written=tuple(sorted(known.items())))
 
     def _land(self) -> None:
         """Make the group durable and take it in."""
@@ -200,6 +216,35 @@ class Host:
         if not counters.is_cold(column):
             return None
         return counters.read_cold(column, self.kept.disk.read_column(column))
+
+    def _stage(self) -> None:
+        """Prepare the next turn of a residue, and write what it needs beforehand."""
+        turn, kept = self.turns[0], self.kept
+        for _ in turn.place():
+            pass
+        turn.build({column: kept.disk.read_column(column) for column, _ in turn.lacking()})
+        counters = self.node.counters
+        names = name_images(counters, 0, len(counters.keys))
+        disk = kept.disk.with_images([*turn.staged(), *names], None)
+        self.kept = attrs.evolve(kept, disk=disk)
+        self.staged = True
+
+    def _turn(self) -> None:
+        """Put a turn in place in one step, unless something came in between, and show it."""
+        assert self.flight is None
+        if not self.staged:
+            self._stage()
+        turn, *others = self.turns
+        self.turns, self.staged = tuple(others), False
+        done = turn.is_current()
+        if done:
+            put, gone = turn.flip()
+            disk = self.kept.disk.with_images(put, None, gone)
+            self.kept = attrs.evolve(self.kept, disk=disk)
+            for _ in turn.applying():
+                pass
+        self._carry_out(self.node.turned(turn, 0.0, done=done))
+        self._serve()
 
     def _reopen(self) -> None:
         """Go on in a new epoch."""
@@ -233,12 +278,28 @@ class Host:
 
     def _crash(self, *, survives: bool) -> None:
         """End at once; `survives`: the group under way had reached the disk."""
-        kept = attrs.evolve(self.kept, shown=self.values(), crashes=self.kept.crashes + 1)
+        kept = attrs.evolve(self.kept, crashes=self.kept.crashes + 1)
         if survives:
             assert self.flight is not None
             kept = attrs.evolve(kept, disk=kept.disk.with_row(encode_group(self.flight)))
-        self.kept = kept
+        self._end(kept)
+
+    def _end(self, kept: Kept) -> None:
+        self.kept = attrs.evolve(kept, shown=self.values())
         self.alive = False
+
+    # -- removal ----------------------------------------------------------------------------
+
+    def _remove(self, target: int, *, forced: bool) -> None:
+        """Do what an operator does, who says that it is dead if it does not answer."""
+        removing, node = self.node.removing, node_id(target)
+        dead = removing.liveness(node) is Liveness.DEAD
+        try:
+            plan = removing.plan(Wish((node.hex(),), dead=dead, forced=forced))
+        except ClientError:
+            self._outcome.refused = True
+            return
+        removing.begin(plan, forced=forced)
 
     # -- links ------------------------------------------------------------------------------
 
@@ -252,14 +313,21 @@ class Host:
         refusal, effects = self.node.judge(hello, 0.0)
         self._carry_out(effects)
         if refusal is not None:
-            self._outcome.refused = str(refusal.reason)
+            self._outcome.refusal = encode_refusal(refusal)
             return
         address = hello.address if dialled else None
         self._carry_out(self.node.opened(peer + 1, hello, address, 0.0))
 
+    def _refused(self, peer: int, frame: bytes) -> None:
+        refusal = decode_hello(frame[4:])
+        assert isinstance(refusal, Refusal)
+        address = f"{HOSTS[peer]}:7700"
+        effects = self.node.dial_failed(address, Channel.BULK, Grade.REFUSED, refusal, 0.0)
+        self._carry_out(effects)
+
     def _serve(self) -> None:
         """Send what was wanted: that it comes later makes no difference that order does not."""
-        while self.node.exchange.serving.can_serve:
+        while self.alive and self.node.exchange.serving.can_serve:
             self._carry_out(self.node.exchange.serving.step())
 
     def _carry_out(self, effects: list[Effect]) -> None:
@@ -269,18 +337,21 @@ class Host:
                 case Send(links, message):
                     frame = encode(message)
                     outcome.sends += [(link - 1, frame) for link in links]
-                case Drop(link, reason):
-                    outcome.dropped.append((link - 1, reason))
+                case Drop(link):
+                    outcome.dropped.append(link - 1)
+                case Notice("peer_error", fields):
+                    outcome.error = f"{fields['peer']}: {fields['why']}"
                 case Exit(code):
-                    outcome.exits = code
+                    self._end(attrs.evolve(self.kept, exited=code))
+                    return
                 case Load(column):
                     self.loads = (*self.loads, column)
                 case Redraw(above):
                     self.above = above
                 case Dial() | Notice() | ReadDone():
                     pass
-                case Carry():
-                    raise AssertionError("nothing is forgotten where time stands still")
+                case Carry(turn):
+                    self.turns = (*self.turns, turn)
                 case _:
                     assert_never(effect)
 
@@ -297,50 +368,3 @@ class Host:
         digit = self.index * INCREMENTS_MAX
         added = list(enumerate(self.kept.added, digit))
         return tuple(added[self._first :])
-
-    def heads(self) -> dict[tuple[int, int], int]:
-        """Return what is taken in of every column, by host and life."""
-        heads = self.node.counters.all_heads()
-        return {place_of(column): heads[column] for column in sorted(heads)}
-
-    def lines(self) -> tuple[Line, ...]:
-        """Return what is known of settled columns."""
-        settled = self.node.counters.settled
-        found = ((column, settled.get(column)) for column in settled)
-        return tuple((*place_of(c), line.version, line.final) for c, line in found if line)
-
-    def columns(self) -> tuple[Held, ...]:
-        """Return the columns in memory."""
-        counters = self.node.counters
-        return tuple(
-            sorted(
-                (*place_of(column.id), column.head, content_of(counters, column))
-                for column in counters.columns.values()
-            )
-        )
-
-
-def content_of(counters: Counters, column: Column) -> Content:
-    """Return what a column holds of each key."""
-    found = dict.fromkeys(KEYS, 0)
-    for position in range(column.size):
-        segment = column.segments[position >> SEGMENT_BITS]
-        offset = position & (SEGMENT_SIZE - 1)
-        found[counters.keys.names[segment.rows.item(offset)]] += segment.counts.item(offset)
-    return tuple(found.values())
-
-
-def _written(column: Column | None, record: TakeBatch, before: Content, node: Node) -> Content:
-    """Return the content of a version as its writer cut it, above that of the version before."""
-    names = node.counters.keys.names
-    known = (
-        [names[row] for segment in column.segments for row in segment.rows[: segment.size]]
-        if column
-        else []
-    )
-    content = dict(zip(KEYS, before, strict=True))
-    for block in record.batch.blocks:
-        known[block.first :] = block.names
-        for position, count in zip(block.positions.tolist(), block.counts.tolist(), strict=True):
-            content[known[position]] = count
-    return tuple(content.values())

@@ -20,10 +20,11 @@ import attrs
 
 from gcounterd.ids import column_id
 from gcounterd.members.claims import Claim
-from gcounterd.members.roster import Entry
+from gcounterd.members.roster import Entry, State
 from gcounterd.members.timing import Timing
 from gcounterd.node.config import Config
 from gcounterd.node.messages import Hello
+from tests.search import facts
 from tests.search.canon import fingerprint
 from tests.search.checks import check_step, compare
 from tests.search.ground import (
@@ -35,7 +36,6 @@ from tests.search.ground import (
     Line,
     epoch_id,
     node_id,
-    place_of,
 )
 from tests.search.host import Host, Input, Outcome
 from tests.search.spelling import is_news, label
@@ -49,11 +49,13 @@ class Look:
     waiting   something waits for a commit; flying  a group is under way
     imaging   a checkpoint is under way
     loading   a closed column is to be read; closed  the running column is, a new one is due
+    turning   a residue is to change; staged  and what it needs is written
     idle      nothing of what it counted waits; finished  it counts no more
     links     hosts to which it has a link
     held      the columns that it has in memory; heads  of all columns; lines  of settled ones
     values    what readers see
-    roster    a hash of its roster
+    roster    a hash of its roster; states  of each host's node there
+    returning its node is removed, and it hands over
     """
 
     index: int
@@ -65,6 +67,8 @@ class Look:
     imaging: bool = False
     loading: bool = False
     closed: bool = False
+    turning: bool = False
+    staged: bool = False
     idle: bool = False
     finished: bool = False
     links: tuple[int, ...] = ()
@@ -73,6 +77,8 @@ class Look:
     lines: tuple[Line, ...] = ()
     values: Content = ()
     roster: bytes = b""
+    states: tuple[State | None, ...] = ()
+    returning: bool = False
     written: dict[tuple[int, int], Content] = attrs.Factory(dict)
 
     @property
@@ -92,14 +98,16 @@ class Step:
 
     to         the state after it
     sends      messages by host
+    dropped    hosts to which the link was dropped
+    refusal    what was said instead of a hello, or None
     complaint  the invariant that does not hold, and how; "" if all do
     """
 
     to: int
-    sends: tuple[tuple[int, int], ...]
-    dropped: tuple[int, ...]
-    refused: str
-    complaint: str
+    sends: tuple[tuple[int, int], ...] = ()
+    dropped: tuple[int, ...] = ()
+    refusal: bytes | None = None
+    complaint: str = ""
 
 
 # A host is pickled after so many inputs: 15 KB and 0.3 ms, where an input takes 0.06 ms.
@@ -224,7 +232,7 @@ class Locals:
                     rewinds=kept.rewinds + 1,
                     shown=(0,) * len(kept.shown),
                 )
-                return Step(self.dead(before.index, kept), (), (), "", "")
+                return Step(self.dead(before.index, kept))
             case _:
                 raise AssertionError(f"the dead cannot {what!r}")
 
@@ -241,9 +249,8 @@ class Locals:
             to = self.dead(host.index, host.kept)
             look = self.looks[to]
         sends = tuple([(peer, self.message(frame)) for peer, frame in outcome.sends])
-        dropped = tuple([peer for peer, _ in outcome.dropped])
         complaint = check_step(before, look, outcome, host)
-        return Step(to, sends, dropped, outcome.refused, complaint)
+        return Step(to, sends, tuple(outcome.dropped), outcome.refusal, complaint)
 
     def compare(self, one: int, other: int) -> str:
         """Return where a host's state contradicts what another host wrote."""
@@ -258,8 +265,7 @@ class Locals:
         if found is None:
             look = self.looks[number]
             nobody = column_id(node_id(look.index), epoch_id(look.kept.life + 1))
-            heads = look.kept.disk.recover(nobody).counters.all_heads()
-            found = {place_of(column): head for column, head in heads.items()}
+            found = facts.heads(look.kept.disk.recover(nobody).counters)
             self._durable[number] = found
         return found
 
@@ -282,13 +288,17 @@ def _look(host: Host) -> Look:
         imaging=bool(host.round),
         loading=bool(host.loads),
         closed=host.above is not None,
+        turning=bool(host.turns),
+        staged=host.staged,
         idle=node.counters.writer.idle,
         finished=node.settlement.closings.finished,
         links=tuple(sorted(link.id - 1 for link in node.peers.all())),
-        held=host.columns(),
-        heads=host.heads(),
-        lines=host.lines(),
+        held=facts.columns(node.counters),
+        heads=facts.heads(node.counters),
+        lines=facts.lines(node.counters),
         values=host.values(),
         roster=node.roster.hash(),
+        states=facts.states(node.roster),
+        returning=node.removing.returning.active,
         written=dict(host.kept.written),
     )

@@ -20,7 +20,8 @@ from tests.search.scopes import Scope
 # Of everything something, and syncs, so that thirty steps lead somewhere.
 ANYTHING = Scope(
     "anything", "any schedule", keys=2, increments=9, crashes=6, rewinds=2, wakes=6, repeats=4,
-    links=6, lives=5, checkpoints=9, splits=True, syncs=True, finishes=True,
+    links=6, lives=5, checkpoints=9, splits=True, syncs=True,
+    removed="abc", forces=True, finishes=True,
 )  # fmt: skip
 
 

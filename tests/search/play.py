@@ -18,6 +18,7 @@ from tests.search.scopes import Scope
 EVERYTHING = Scope(
     "everything", "any schedule", keys=2, increments=9, crashes=99, rewinds=99, wakes=99,
     repeats=99, links=99, lives=99, checkpoints=9, splits=True, syncs=True,
+    removed="abc", forces=True,
     finishes=True, loses=True,
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ so-manieth.
 
 from __future__ import annotations
 
+from gcounterd.members import roster
 from tests.search.checks import name_column
 from tests.search.cluster import Cluster, State
 from tests.search.ground import HOSTS
@@ -57,26 +58,48 @@ class Quiet:
         return newest
 
     def _agree(self, cluster: Cluster) -> str:
-        first = cluster.look(0)
-        for host in range(1, _N):
+        members = [h for h in range(_N) if _is_member(cluster, h)]
+        if not members:
+            return ""
+        first, name = cluster.look(members[0]), HOSTS[members[0]]
+        for host in members[1:]:
             look = cluster.look(host)
             if look.values != first.values:
-                return f"I3 agreement: a shows {first.values}, {HOSTS[host]} {look.values}"
+                return f"I3 agreement: {name} shows {first.values}, {HOSTS[host]} {look.values}"
             if look.heads != first.heads:
-                return f"I3 agreement: a has {first.heads}, {HOSTS[host]} {look.heads}"
+                return f"I3 agreement: {name} has {first.heads}, {HOSTS[host]} {look.heads}"
             if look.lines != first.lines:
-                return f"I3 agreement: a has settled {first.lines}, {HOSTS[host]} {look.lines}"
+                return f"I3 agreement: {name} has settled {first.lines}, {HOSTS[host]} {look.lines}"
             if look.roster != first.roster:
-                return f"I3 agreement: the rosters of a and {HOSTS[host]} differ"
+                return f"I3 agreement: the rosters of {name} and {HOSTS[host]} differ"
+        return self._removals_ended(cluster, members)
+
+    def _removals_ended(self, cluster: Cluster, members: list[int]) -> str:
+        """Check that who is removed is gone, and nobody else; with everybody there, all can end."""
+        states = cluster.look(members[0]).states
+        for host in range(_N):
+            name = HOSTS[host]
+            if states[host] is roster.State.REMOVING:
+                return f"I3 agreement: the removal of {name} does not end"
+            if states[host] is roster.State.REMOVED and cluster.look(host).alive:
+                return f"I3 agreement: {name} is removed and does not end"
         return ""
 
     def _nothing_lost(self, cluster: Cluster, least: dict[tuple[int, int], int]) -> str:
-        held = cluster.look(0).heads
+        members = [h for h in range(_N) if _is_member(cluster, h)]
+        if not members:
+            return ""
+        held = cluster.look(members[0]).heads
         for column, head in least.items():
             if held.get(column, 0) < head:
                 name = name_column(*column)
                 return f"I2 never lost: version {head} of {name} was on a disk, {held} is left"
         return ""
+
+
+def _is_member(cluster: Cluster, host: int) -> bool:
+    look = cluster.look(host)
+    return look.alive and not look.returning and look.states[host] is roster.State.ACTIVE
 
 
 def settle(cluster: Cluster) -> None:
@@ -85,16 +108,29 @@ def settle(cluster: Cluster) -> None:
         if not cluster.look(host).alive:
             cluster.do(host, ("start",))
         cluster.commit(host)
-    for host in range(_N):
-        for peer in range(host + 1, _N):
-            cluster.connect(host, peer)
-    for _ in range(_ROUNDS_MAX):
+    for round_ in range(_ROUNDS_MAX):
+        _connect_all(cluster, anew=round_ == 0)
         cluster.drain()
         before = tuple(cluster.hosts)
         for host in range(_N):
-            for pick in range(len(cluster.look(host).links)):
-                cluster.do(host, ("wake", pick))
+            for pick in range(max(1, len(cluster.look(host).links))):
+                if cluster.look(host).alive:
+                    cluster.do(host, ("wake", pick))
+                cluster.commit(host)
                 cluster.drain()
         if tuple(cluster.hosts) == before or cluster.complaint:
             return
     cluster.complaint = f"I3 agreement: no rest after {_ROUNDS_MAX} rounds"
+
+
+def _connect_all(cluster: Cluster, *, anew: bool) -> None:
+    """Make the links that are lacking, or all; a node that returns dials, others wait for it."""
+    for host in range(_N):
+        for peer in range(_N):
+            one, other = cluster.look(host), cluster.look(peer)
+            dials = one.returning or not other.returning
+            lacks = peer not in one.links or (anew and host < peer)
+            if one.alive and not other.alive and peer in one.links:
+                cluster.part(host, peer)  # it ended by itself: whoever is connected hears of it
+            if host != peer and one.alive and other.alive and dials and lacks:
+                cluster.connect(host, peer)

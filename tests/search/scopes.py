@@ -24,6 +24,7 @@ class Scope:
     counting, mortal    hosts that count; hosts that crash, stop, go back and write checkpoints
     finishes      hosts stop in good order
     splits        commits and checkpoints are also made in single steps
+    removed       hosts that may be removed; forces  also without a majority
     syncs, fused  see `actions`; a fused scope syncs
     loses         for schedules only: to leave a message where it is comes to the same
     """
@@ -44,6 +45,8 @@ class Scope:
     checkpoints: int = 0
     splits: bool = False
     finishes: bool = False
+    removed: str = ""
+    forces: bool = False
     syncs: bool = False
     fused: bool = False
     loses: bool = False
@@ -59,6 +62,9 @@ COLD = (
     f"{ENDED}; start a; commit a; a>b settled*a1@2; commit b; checkpoint b; wake b 0; wake b 1;"
     "lose; link a b; a>b hash?"
 )
+
+# A life of a that ended in good order, and the next one, when all three hold the column.
+FINISHED = "add a x; commit a; finish a; commit a; sync a b; sync a c; crash a; start a; commit a"
 
 SCOPES = (
     Scope("spreading", "three nodes count and tell each other", increments=3, wakes=1, repeats=1),
@@ -116,6 +122,59 @@ SCOPES = (
         lives=3,
         counting="ab",
         mortal="ab",
+        syncs=True,
+        fused=True,
+    ),
+    Scope(
+        "forgetting",
+        "a finished column is forgotten, on some disks before others, which may be older",
+        begin="add a x; finish a; sync a b; sync a c; crash a; start a;"
+        "sync a b; sync a c; sync b c",
+        increments=2,
+        crashes=2,
+        rewinds=1,
+        wakes=4,
+        counting="b",
+        mortal="ab",
+        syncs=True,
+        fused=True,
+    ),
+    Scope(
+        "turns",
+        "the step in which it is, and what crashes leave of it",
+        begin=f"{FINISHED}; sync a b; sync a c; sync b c; sync a b",
+        increments=2,
+        crashes=2,
+        checkpoints=1,
+        wakes=3,
+        counting="b",
+        mortal="ab",
+        splits=True,
+    ),
+    Scope(
+        "removal",
+        "a node is removed, alive, dead or only cut off, and comes back",
+        begin="add c x; commit c; lose",
+        increments=2,
+        crashes=1,
+        wakes=3,
+        links=2,
+        counting="ac",
+        mortal="c",
+        removed="c",
+    ),
+    Scope(
+        "removals",
+        "several are, also one by the other",
+        increments=2,
+        crashes=2,
+        rewinds=1,
+        links=2,
+        wakes=4,
+        removed="abc",
+        forces=True,
+        mortal="bc",
+        counting="bc",
         syncs=True,
         fused=True,
     ),

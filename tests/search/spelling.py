@@ -7,6 +7,8 @@ of one link that have one name differ in nothing a reader could choose by; the f
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 from gcounterd.errors import PeerError
 from gcounterd.ids import ColumnId
 from gcounterd.node.messages import Digest, Message, Part, Push, Roster, Settled, StateHash, Want
@@ -17,9 +19,11 @@ from tests.search.ground import HOSTS, place_of
 def label(frame: bytes) -> str:
     """Return the name of a message, without blanks."""
     try:
-        return _label(decode(frame[4:]))
+        name = _label(decode(frame[4:]))
     except PeerError:
         return "garbage"
+    # Of kinds that have no name of their own here, a few digits tell one from another.
+    return name or f"{type(decode(frame[4:])).__name__.lower()}~{blake2b(frame).hexdigest()[:4]}"
 
 
 def is_news(frame: bytes) -> bool:
@@ -32,7 +36,6 @@ def is_news(frame: bytes) -> bool:
 
 
 def _label(message: Message) -> str:
-    kind = type(message).__name__.lower()
     match message:
         case Push(batch):
             return f"push:{_column(batch.column)}@{batch.version}"
@@ -55,7 +58,7 @@ def _label(message: Message) -> str:
             told = ",".join(f"{HOSTS[e.node[0] - 1]}{e.epoch[5]}" for e in entries)
             return f"roster:{told}"
         case _:
-            return kind
+            return ""
 
 
 def _column(column: ColumnId) -> str:

@@ -18,7 +18,7 @@ from gcounterd.daemon.commits import Commits
 from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.service import Service
 from gcounterd.errors import ClientError, StorageError
-from gcounterd.ids import Epoch, NodeId, column_id
+from gcounterd.ids import Epoch, NodeId, column_id, draw_epoch
 from gcounterd.node.node import Node
 from gcounterd.storage.schema import Durability
 
@@ -352,3 +352,27 @@ async def test_an_error_between_two_commits_ends_acknowledging(tmp_path: Path) -
     with pytest.raises(BaseExceptionGroup) as ended:
         await act_between()
     assert ended.group_contains(StorageError)
+
+
+async def test_who_counts_into_a_closed_column_is_answered_when_the_next_one_holds_it(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path / "d") as bench:
+        await bench.count(b"x", 1)
+        before = bench.node.config.epoch
+        bench.node.intake.take_closings((Closing(bench.node.config.column),))
+        await bench.commits.wait()
+        answered = trio.Event()
+
+        async def count_on() -> None:
+            await bench.count(b"x", 2)
+            answered.set()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(count_on)
+            await trio.testing.wait_all_tasks_blocked()
+            assert not answered.is_set()
+            bench.node.reopen(draw_epoch(0, 0, before), trio.current_time())
+            bench.commits.request()
+        assert bench.node.counters.value(b"x") == 3
+        assert len(bench.node.counters.columns) == 2

@@ -1,0 +1,71 @@
+"""What is taken of what peers send: late batches once, and parts of one gathering only."""
+
+from __future__ import annotations
+
+import pytest
+from nodes import commit, config, hello, node, sent
+
+from gcounterd.counters.counters import Counters
+from gcounterd.counters.deltas import Gathering, Piece
+from gcounterd.counters.settled import Closing, Line
+from gcounterd.node.messages import Digest, Part, Push
+
+
+def test_a_push_of_a_closed_column_is_taken_and_counted() -> None:
+    a, b = node("a", "a", "b"), node("b", "a", "b")
+    a.opened(1, hello("b"), None, 0.0)
+    b.opened(1, hello("a"), None, 0.0)
+    for amount in (1, 2):
+        a.add(b"x", amount)
+        (push,) = [m for m in sent(commit(a, float(amount)), 1) if isinstance(m, Push)]
+        b.received(1, push, 0.0)
+        commit(b)
+        b.intake.take_closings((Closing(a.config.column),))
+        commit(b)
+    assert b.counters.value(b"x") == 3
+    assert b.counters.settled.get(a.config.column) == Line(2, 0, size=1)
+
+
+class Sender:
+    """Two keys of a's column, given out in parts of one key each."""
+
+    def __init__(self) -> None:
+        self.counters = Counters(config("a").column, 1000)
+        self.count(b"x", 1)
+        self.count(b"y", 1)
+
+    def count(self, key: bytes, amount: int) -> None:
+        self.counters.add(key, amount)
+        for batch in self.counters.cut():
+            self.counters.apply(batch)
+        self.counters.writer.settle()
+
+    def gather(self) -> Gathering:
+        return self.counters.gather(config("a").column, 0, 0)
+
+    def part(self, name: bytes, piece: Piece) -> Part:
+        return Part(config("a").column, name, piece.number, 0, piece.version, piece.block)
+
+
+def test_parts_of_a_gathering_that_its_sender_forgot_are_not_put_with_those_of_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gcounterd.counters.deltas._PART_ENTRIES", 1)
+    monkeypatch.setattr("gcounterd.counters.deltas.LAST_PART_BYTES_MAX", 26)
+    a, b = Sender(), node("b", "a", "b")
+    b.opened(1, hello("a"), None, 0.0)
+    b.received(1, Digest({config("a").column: 2}, whole=False), 0.0)
+    first = a.gather()
+    b.received(1, a.part(b"first", first.pieces(0)[0]), 0.0)  # x = 1
+    a.count(b"x", 10)
+    a.count(b"y", 10)
+
+    again, number = a.gather(), 0
+    while b.exchange.progress:
+        for piece in again.pieces(number):
+            b.received(1, a.part(b"again", piece), 0.0)
+            number += 1
+    commit(b)
+
+    assert b.counters.head(config("a").column) == 4
+    assert (b.counters.value(b"x"), b.counters.value(b"y")) == (11, 11)
