@@ -236,7 +236,8 @@ class Hand:
                 continue
             if node.state == REMOVED and place.role is Role.LEAVING:
                 continue
-            if place.up and node.state == REMOVED:
+            # A disk that does not know yet that it was removed is told first, and joins then.
+            if place.up and node.state == REMOVED and not node.options:
                 self._story.complain(f"{node.name} ended as removed, and nobody asked for it")
             if place.up and not node.ending and not node.options:
                 self._story.complain(f"{node.name} ended by itself ({node.state})")

@@ -58,7 +58,8 @@ class Place:
 
     alone  it is cut off from all others
     away   its old disk holds what nobody else may have: it was buried and not brought back
-    fresh  another node has its name since this round, so a removal by name would be ambiguous
+    new    its node began in this round, so it may still be joining: nobody takes it over
+    fresh  its name was another's before this round, so a removal by name would be ambiguous
     """
 
     name: str
@@ -67,6 +68,7 @@ class Place:
     paused: bool = False
     alone: bool = False
     away: bool = False
+    new: bool = False
     fresh: bool = False
 
     @property
@@ -103,8 +105,8 @@ WEIGHTS = {
     "add": 4,
     "remove": 8,
     "bury": 8,
-    "return": 4,
-    "renew": 3,
+    "return": 5,
+    "renew": 7,
     "replace": 3,
 }
 # Verbs that need what takes nodes out of the roster.
@@ -171,7 +173,7 @@ class Schedule:
         """Take note that all is whole again: who was to be removed is, all others run."""
         for place in self.places.values():
             returned = place.up
-            place.paused = place.alone = place.fresh = False
+            place.paused = place.alone = place.new = place.fresh = False
             if place.role in (Role.LEAVING, Role.BURIED):
                 # Those that left alive are started again by mending, so that all their counts come.
                 place.away = place.role is Role.BURIED and not returned
@@ -215,7 +217,8 @@ class Schedule:
                     place.alone = False
             case "add" | "renew" | "replace":
                 places[0].role, places[0].up, places[0].away = Role.MEMBER, True, False
-                places[0].paused, places[0].fresh = False, step.verb != "add"
+                places[0].paused, places[0].new = False, True
+                places[0].fresh = step.verb != "add"
                 self._removals += step.verb == "replace"
             case "remove" | "bury":
                 left = step.verb == "remove" or places[0].up
@@ -266,4 +269,4 @@ class Schedule:
 
     def _can_be_replaced(self, place: Place) -> bool:
         room = self._removals < REMOVALS_MAX and len(self.members()) > STAY_MIN
-        return room and place.role is Role.MEMBER and self._can_fall(place)
+        return room and place.role is Role.MEMBER and not place.new and self._can_fall(place)

@@ -72,7 +72,7 @@ def test_mending_leaves_members_that_run_and_nobody_on_the_way(seed: int) -> Non
         for place in schedule.places.values():
             assert place.role in (Role.EMPTY, Role.MEMBER, Role.REMOVED)
             assert place.up is (place.role is Role.MEMBER)
-            assert not any((place.paused, place.alone, place.fresh))
+            assert not any((place.paused, place.alone, place.new, place.fresh))
         assert all(schedule.places[name].role is Role.REMOVED for name in asked)
 
 
