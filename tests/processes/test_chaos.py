@@ -10,16 +10,19 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.play import Settings, play
-from tests.chaos.schedule import REMOVING, WEIGHTS
 
 pytestmark = pytest.mark.slow
 
-VERBS = tuple(verb for verb in WEIGHTS if verb not in REMOVING)
+# Two rounds of this seed have every kind of fault in some 30 seconds, mending not counted.
+SEED = 2443
+FAULTS = ("kill", "pause", "split", "add", "remove", "bury", "replace", "return", "renew")
 
 
-async def test_all_values_stay_exact_while_nodes_die_stall_and_are_cut_off(tmp_path: Path) -> None:
-    report = await play(Settings(seconds=60, verbs=VERBS), tmp_path, print)
+async def test_all_values_stay_exact_while_nodes_die_are_cut_off_and_removed(
+    tmp_path: Path,
+) -> None:
+    report = await play(Settings(SEED, seconds=300, rounds=2), tmp_path, print)
     assert report.story.wrong == []
-    assert report.rounds >= 1
+    assert set(FAULTS) <= set(report.story.faults())
     assert report.counts["answered"] > 0
     assert report.counts["checks"] > report.counts["answered"]
