@@ -25,7 +25,8 @@ ANYTHING = "…"
 # A block that has none of these only looks, so it may look again until it sees what is shown.
 _CHANGES = re.compile(
     r" -X| -d\b| --data| -T\b|>|"
-    r"\b(incr|kill|stop|start|pause|resume|cut|heal|up|down|backup|replay|test|cp|mv|rm|mkdir)\b"
+    r"\b(incr|kill|stop|start|pause|resume|cut|heal|up|down|backup|replay|test|cp|mv|rm|mkdir)\b|"
+    r"remove-node(?!.*--dry-run)|\b(add|forget|drain|undrain)\b"
 )
 _LOOKS = re.compile(r"\bcurl\b|\bgcounterctl\b|scripts/cluster status")
 # These stay in the foreground until Ctrl-C.

@@ -128,6 +128,9 @@ def test_output_is_compared_but_for_white_space_and_dots(
         ("scripts/cluster status", False, True),
         ("scripts/cluster cut 1 2", False, False),
         ("scripts/cluster stop 2", False, False),
+        ("scripts/cluster add", False, False),
+        ("gcounterctl --address http://x remove-node n4 --yes", False, False),
+        ("gcounterctl --address http://x remove-node n4 --dry-run", False, True),
         ("gcounterctl incr visits", False, False),
     ],
 )
