@@ -85,7 +85,7 @@ class Link:
             self._stream.socket.close()
 
     def _end(self) -> None:
-        self._gently = self._gently or (not self.reason and self.channel is Channel.CONTROL)
+        self._gently = self._gently or not self.reason
         self.reason = self.reason or "stopped"
         if self._last is None and not self._gently:
             self._writing.cancel()

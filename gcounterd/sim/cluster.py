@@ -33,7 +33,7 @@ from gcounterd.sim.disk import Content, Disk
 from gcounterd.sim.ledger import Ledger
 from gcounterd.sim.lives import Lives
 from gcounterd.sim.network import End, Network
-from gcounterd.sim.process import Process
+from gcounterd.sim.process import STEP_S, Process
 from gcounterd.sim.world import WALL_START_MS, World
 
 # Memory of a node is reserved by this; merged counters may pass it.
@@ -209,13 +209,11 @@ class Cluster:
         self.process(name).resume(slept=True)
 
     def stop(self, name: str) -> None:
-        """Stop the process as an operator does: it says goodbye first."""
-        host = self.hosts[name]
-        assert host.process is not None, f"{name} does not run"
-        self._lives.ended(host.process, self.world.now)
-        host.process.stop()
-        host.process = None
-        self.tally["stop"] += 1
+        """Stop the process as an operator does, and wait until it has ended."""
+        process = self.process(name)
+        process.stop()
+        while self.hosts[name].process is process:
+            self.run(STEP_S)
 
     def roll_back(self, name: str, content: Content) -> None:
         """Put an older copy of its disk in place of a host's, whose process must not run.

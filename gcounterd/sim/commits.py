@@ -10,7 +10,7 @@ This module refuses to know links and timers; what follows from a commit goes ba
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -68,8 +68,13 @@ class Commits:
         self._round: tuple[Checkpoint, Iterator[Image], int, tuple[Image, ...]] | None = None
         self._imaging = False
         self.turning = Turning(process, world, disk, tally)
+        self._noting: list[Callable[[], None]] = []
         self.adds: list[tuple[bytes, int]] = []
         self.applying = False
+
+    def note(self, act: Callable[[], None]) -> None:
+        """Do something as soon as what waits now is committed, or refused."""
+        self._noting.append(act)
 
     def turn(self) -> None:
         """Begin what can begin."""
@@ -87,15 +92,17 @@ class Commits:
             self._redraw(self._above)
             return
         self._refuse()
+        noting, self._noting = self._noting, []
         group = self._node.cut()
         if group is None:
+            _do(noting)
             return
         self._committing = True
         self._witness.cut(self._process, group)
         adds: list[tuple[bytes, int]] = []
         if not self._node.settlement.holds_back:  # else they wait for a new column
             adds, self.adds = self.adds, []
-        done = partial(self._process.call, self._appended, group, adds)
+        done = partial(self._process.call, self._appended, group, adds, noting)
         self._disk.append(self._disk.last_row + 1, encode_group(group), done)
 
     def _refuse(self) -> None:
@@ -107,7 +114,11 @@ class Commits:
             self._witness.refused(self._process, adds, Group((), facts=False, own=False))
 
     def _appended(
-        self, group: Group, adds: list[tuple[bytes, int]], error: StorageError | None
+        self,
+        group: Group,
+        adds: list[tuple[bytes, int]],
+        noting: list[Callable[[], None]],
+        error: StorageError | None,
     ) -> None:
         if error is None:
             head = self._node.counters.head
@@ -117,23 +128,30 @@ class Commits:
                 self._tally["cold column raised"] += 1
                 read = self.read_cold(column)
                 self._node.settlement.warm(column, read, self._process.now)
-            self._apply(group, before, self._node.applying(group))
+            self._apply(group, before, self._node.applying(group), noting)
         elif error.definite:
             self._node.abandoned(group)
             self._committing = False
             self._witness.refused(self._process, adds, group)
             self._retry_at = self._world.now + FULL_PAUSE_S
+            _do(noting)
             self._world.at(self._retry_at, self._process.turn)
         else:
             self._process.end(3, str(error))
 
-    def _apply(self, group: Group, before: dict[ColumnId, int], slices: Iterator[None]) -> None:
+    def _apply(
+        self,
+        group: Group,
+        before: dict[ColumnId, int],
+        slices: Iterator[None],
+        noting: list[Callable[[], None]],
+    ) -> None:
         process = self._process
         was_deaf = process.deaf
         self.applying = True
         for _ in slices:
             self._tally["apply in slices"] += 1
-            self._world.after(SLICE_S, process.call, self._apply, group, before, slices)
+            self._world.after(SLICE_S, process.call, self._apply, group, before, slices, noting)
             return
         self.applying = False
         self._applied_row = self._disk.last_row
@@ -144,6 +162,7 @@ class Commits:
         process.carry_out(effects)
         if was_deaf:
             process.listen_again()
+        _do(noting)
 
     def read_cold(self, column: ColumnId) -> Column | None:
         """Read a closed column from disk; None if it is in memory, or forgotten by now."""
@@ -210,3 +229,8 @@ class Commits:
             self._round[0].done()
             self._round = None
         self._process.turn()
+
+
+def _do(acts: list[Callable[[], None]]) -> None:
+    for act in acts:
+        act()

@@ -43,12 +43,15 @@ from gcounterd.wire.hellos import decode_hello, encode_hello, encode_refusal
 STEP_S = 0.0001
 # Reading a closed column from disk takes this long.
 LOAD_S = 0.001
+# What is not committed by then does not hold up a stop.
+STOP_S_MAX = 10.0
 
 
 class Process:
     """One life; `alive` until it is killed or ends.
 
     paused                    it does nothing at all
+    stopping                  it takes no increments, commits what waits, and ends
     began                     when it did, in the world's time
     sent_frames, sent_bytes   what it said on links, hellos included
     """
@@ -69,7 +72,7 @@ class Process:
         self.host = host
         self.disk = disk
         self.alive = True
-        self.paused = False
+        self.paused = self.stopping = False
         self.ends: dict[int, End] = {}
         self.wakes = self.sent_frames = self.sent_bytes = 0
         self._world, self._network = world, network
@@ -180,27 +183,40 @@ class Process:
         """Read again what waits on links."""
         self._network.release()
 
-    def finish(self) -> None:
-        """Begin to stop in good order, if everything is committed: nothing more is counted."""
-        if self.alive and not self.paused and self.node.counters.writer.idle:
-            self.node.settlement.closings.finish()
+    def stop(self) -> None:
+        """Begin to stop, as on TERM: what waits is committed, the column closed for good."""
+        if not self.stopping:
+            self.stopping = True
+            self._tally["stop"] += 1
+            self._world.after(STOP_S_MAX, self.call, self._leave)
+            self._commits.note(self._finish)
             self.turn()
 
-    @property
-    def finished(self) -> bool:
-        """Say whether its column is closed for good."""
-        return self.node.counters.is_closed(self.column)
+    def _finish(self) -> None:
+        """Declare the running column final, and leave when that is durable."""
+        if not self.alive:
+            return
+        if not self.node.counters.writer.idle:
+            self._leave()  # the disk takes no more
+            return
+        self.node.settlement.closings.finish()
+        self._commits.note(self._leave)
+        self.turn()
 
-    def stop(self) -> None:
-        """Say goodbye and end, as on TERM."""
+    def _leave(self) -> None:
+        """Say goodbye and end."""
+        if not self.alive:
+            return
+        line = self.node.counters.settled.get(self.column)
+        self._tally["column final"] += line is not None and line.final > 0
         self.carry_out(self.node.leave())
         self._hang_up()
+        self._witness.ended(self, 0, "stopped")
 
     def _hang_up(self) -> None:
-        """End after what is queued on control links is out, as the daemon does."""
+        """End after what is queued on links is out, as the daemon does."""
         for end in list(self.ends.values()):
-            if end.channel is Channel.CONTROL:
-                self._network.close(end, "stopped")
+            self._network.close(end, "stopped")
         self.kill(power=False)
 
     def kill(self, *, power: bool) -> None:
@@ -221,6 +237,8 @@ class Process:
     def add(self, key: bytes, amount: int) -> bool:
         """Count; return False where it was refused, which must be definite."""
         try:
+            if self.stopping:
+                raise ClientError(503, "draining", "this node is stopping")
             self.node.add(key, amount)
         except ClientError as error:
             self._witness.turned_away(self, error)

@@ -17,11 +17,14 @@ from random import Random
 from gcounterd.sim.cluster import Cluster
 from gcounterd.sim.disk import APPEND_S, Content, Pace
 from gcounterd.sim.network import Limits
+from gcounterd.sim.process import STOP_S_MAX, Process
 from gcounterd.sim.routes import Conditions
 
 # How likely each class is in a climate, and how rare it is there: mean seconds, drawn between.
 LIKELY = 0.4
 RARELY_S = (8.0, 60.0)
+# Between two nodes of a rolling restart.
+ROLL_S = 2.0
 # How long a fault lasts.
 SHORT_S = (0.05, 3.0)
 LONG_S = (1.0, 25.0)
@@ -61,10 +64,10 @@ class Weather:
         kinds: list[Callable[[], None]] = [
             *(self._stall, self._reset, self._block_one_way, self._isolate, self._halve),
             *(self._bridge, self._ring, self._swizzle, self._thin, self._kill, self._loop),
+            *(self._stop, self._roll),
             *(self._cut_power, self._cut_all_power, self._pause, self._suspend, self._starve),
             *(self._lose, self._slow_disk, self._stall_disk, self._fill_disk, self._fail_disk),
             *(self._back_up, self._restore_backup, self._clone_disk, self._turn_clock),
-            self._stop,
         ]
         for kind in kinds:
             if self._is_drawn():
@@ -102,6 +105,8 @@ class Weather:
                 self._start(name)
                 continue
             host.process.starve(None)
+            if host.process.stopping:  # somebody has to start it again
+                self._world.after(STOP_S_MAX + 1, self._start, name)
             if name in self._network.down:
                 cluster.rouse(name)
             elif host.process.paused:
@@ -224,20 +229,25 @@ class Weather:
             self._later(LONG_S, lambda: self._start(name))
 
     def _stop(self) -> None:
-        """Stop a process in good order, so that its column can be forgotten."""
+        """Stop a process as an operator does, and start it again after a while."""
         name = self._victim()
-        process = self._cluster.hosts[name].process if name else None
-        if name is None or process is None:
+        if name is not None:
+            self._cluster.process(name).stop()
+            self._later(LONG_S, lambda: self._start(name))
+
+    def _roll(self) -> None:
+        """Restart all nodes one after the other, as for an upgrade."""
+        if self._victim() is None:
             return
-        process.finish()
+        self._cluster.tally["rolling restart"] += 1
+        for number, (name, host) in enumerate(self._cluster.hosts.items()):
+            self._world.after(number * ROLL_S, self._restart, name, host.process)
 
-        def stop() -> None:
-            if self._cluster.hosts[name].process is process:
-                self._cluster.tally["stopped in order"] += process.finished
-                self._cluster.stop(name)
-            self._later(SHORT_S, lambda: self._start(name))
-
-        self._later(SHORT_S, stop)
+    def _restart(self, name: str, process: Process | None) -> None:
+        if self.calm or process is None or self._cluster.hosts[name].process is not process:
+            return
+        self._cluster.process(name).stop()
+        self._later((1.0, 1.0), lambda: self._start(name))
 
     def _loop(self) -> None:
         """Kill a process again and again, also while it starts and joins."""
