@@ -231,9 +231,19 @@ class Removing:
                 return self.leaving.heard(link, message, now)
             case Saved():
                 effects = self.savings.take(link, message, now)
+                self._note_holder(message.target, link.peer)
                 return [*effects, *self.leaving.look(now)]
             case _:
                 assert_never(message)
+
+    def _note_holder(self, target: NodeId, peer: NodeId) -> None:
+        """Add to a report who showed the same only after somebody had decided."""
+        past, saving = self._ended.get(target), self.savings.get(target)
+        if past is None or saving is None or not self.savings.holds(saving, peer):
+            return
+        entry = self._roster.get(peer)
+        if entry is not None and entry.state is State.ACTIVE and peer not in past.holders:
+            self._ended[target] = attrs.evolve(past, holders=(*past.holders, peer))
 
     def link_closed(self, link: Link) -> None:
         """Take note that a link is gone."""
