@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants import closing, forgetting
 from tests.mutants.gatherings import MIXED, TORN
+from tests.mutants.removal import LET_GO
 
 BUGS = {
     "relayed": "A closed column's version is relayed without its content",
@@ -16,6 +17,7 @@ BUGS = {
     "early": "A column is forgotten without everybody's digest, or with different rosters",
     "not-dominating": "A residue is replaced by one that does not dominate",
     "late": "Late increments are dropped",
+    "let-go": "A node goes while nobody else holds what it has",
 }
 
 MUTANTS = (
@@ -31,4 +33,5 @@ MUTANTS = (
     *forgetting.NOT_DOMINATING,
     *closing.LATE,
     *forgetting.LATE,
+    *LET_GO,
 )

@@ -8,6 +8,7 @@ _SEARCH = "search/test_small_residues.py"
 _ENDED_WELL = f"{_SEARCH}::test_what_ended_well_is_forgotten_without_any_loss"
 _NEVER_DOWN = f"{_SEARCH}::test_no_version_goes_down_but_what_is_set_aside"
 _RULES = "unit/counters/test_residue.py"
+_WHEN = "unit/node/test_when_to_forget.py"
 _TURNS = "unit/counters/test_turns.py"
 _TURN_LAWS = "properties/test_turn_laws.py"
 _RESIDUE = "gcounterd/counters/residue.py"
@@ -51,6 +52,24 @@ EARLY = (
         "return version > 0 and (released or version == final)",
         "return version > 0 and (released or final > 0)",
         (by_tests(f"{_RULES}::test_what_may_be_forgotten_is_final_or_released"),),
+    ),
+    Mutant(
+        "forgets-without-those-not-heard",
+        "early",
+        "A node that forgets asks only the members that it has heard.",
+        "gcounterd/node/forgetting.py",
+        "others = [shown for _, shown in self._others()]",
+        "others = [shown for _, shown in self._others() if shown is not None]",
+        (by_tests(_WHEN),),
+    ),
+    Mutant(
+        "forgets-whatever-the-rosters",
+        "early",
+        "A node that forgets takes the rosters of others for its own.",
+        "gcounterd/node/forgetting.py",
+        "Shown(message.roster, message.settled)",
+        "Shown(self._roster.hash(), message.settled)",
+        (by_tests(_WHEN),),
     ),
 )
 
