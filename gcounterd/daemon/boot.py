@@ -23,7 +23,7 @@ from gcounterd.daemon.logs import get_logger
 from gcounterd.daemon.removals import VALUE
 from gcounterd.errors import ConfigError, StorageError
 from gcounterd.ids import ColumnId, Epoch, NodeId, column_id, node_of, show
-from gcounterd.members.roster import State
+from gcounterd.members.removals import may_start_anew
 from gcounterd.members.timing import PROFILES
 from gcounterd.node.config import Config
 from gcounterd.node.node import Node
@@ -227,8 +227,8 @@ def _renewed(identity: Settings, restored: Restored, wishes: Wishes) -> Settings
 
     Its columns stay as those of another node.
     """
-    mine = restored.roster.get(NodeId(identity.node_id))
-    if not wishes.new_identity or mine is None or mine.state is not State.REMOVED:
+    is_over = may_start_anew(restored.roster, NodeId(identity.node_id))
+    if not (wishes.new_identity and is_over):
         return identity
     node = NodeId(secrets.token_bytes(16))
     log.warning("identity_renewed", was=show(identity.node_id), now=show(node))

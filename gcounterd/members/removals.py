@@ -104,6 +104,18 @@ def find(roster: Roster, name: str) -> Entry | None:
     return max(removed, key=lambda entry: (entry.epoch, entry.node), default=None)
 
 
+def may_start_anew(roster: Roster, node: NodeId) -> bool:
+    """Say whether a new node may start on the disk of this one, whose roster it is.
+
+    It is removed; or it is being removed, and nobody is left who could finish that.
+    """
+    entry = roster.get(node)
+    if entry is None or entry.state < State.REMOVING:
+        return False
+    active = any(each.state is State.ACTIVE for each in roster.belonging())
+    return entry.state is State.REMOVED or not active
+
+
 class _Sight:
     """The members that count, those being removed included, and which of them live."""
 

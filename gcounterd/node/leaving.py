@@ -212,7 +212,7 @@ class Leaving:
         if self.phase is Phase.COMMITTING:
             return [(own, "writes what it counted to its disk")]
         if not self._staying():
-            return [(own, "no active member answers it that could take over")]
+            return [(own, self._why_alone())]
         saving = self._savings.get(own)
         waiting = []
         for node in self._reached():
@@ -224,6 +224,15 @@ class Leaving:
             elif self.is_mute and saving is not None and not self._savings.agrees(saving, node):
                 waiting.append((node, "does not know what is final"))
         return waiting
+
+    def _why_alone(self) -> str:
+        """Say why nobody takes over."""
+        if any(entry.state is State.ACTIVE for entry in self._roster.belonging()):
+            return "waits for an active member that answers"
+        return (
+            "finds no active member: all are removed; start them anew with --new-identity, which "
+            "makes the data that of new nodes"
+        )
 
     # -- time -------------------------------------------------------------------------------
 

@@ -93,6 +93,20 @@ class Removing:
         self.leaving = Leaving(node, closings, self.savings, handing_over)
         self.returning = Returning(node, closings, handing_over, now)
         self.guests = Guests(node, self.returning)
+        self._finish_abandoned()
+
+    def _finish_abandoned(self) -> None:
+        """Finish, as a new node on an old disk, the removals that no member is left to finish.
+
+        Two that were both being removed, and no other, would keep their names for ever.
+        """
+        entries = self._roster.belonging()
+        if self._config.node in self._roster or any(e.state is State.ACTIVE for e in entries):
+            return
+        left = [entry for entry in entries if entry.state is State.REMOVING]
+        self._intake.take_entries(
+            tuple([attrs.evolve(entry, state=State.REMOVED) for entry in left])
+        )
 
     def check(self) -> None:
         """Raise `ClientError` where this node takes no increments because of its removal."""

@@ -63,6 +63,7 @@ class Returning:
         self._roster = node.roster
         self._counters = node.counters
         self._intake = node.intake
+        self._dialler = node.dialler
         self._level_roster = node.membership.level
         self._closings = closings
         self._handing_over = handing_over
@@ -145,7 +146,8 @@ class Returning:
         entries = self._roster.belonging()
         own = self._config.address
         found = [entry.address for entry in entries if entry.node != self._config.node]
-        return [address for address in (*found, *self._config.seeds) if address != own]
+        told = (*self._config.seeds, *self._dialler.unmet)
+        return [address for address in (*found, *told) if address != own]
 
     def opened(self, link: Link, now: float) -> list[Effect]:
         """Hand over on a link that was opened for it."""

@@ -18,8 +18,7 @@ import attrs
 
 from gcounterd.errors import ClientError
 from gcounterd.ids import COLUMN_ID_BYTES, ColumnId, Epoch, NodeId, column_id, draw_epoch
-from gcounterd.members.removals import Plan, Wish
-from gcounterd.members.roster import State
+from gcounterd.members.removals import Plan, Wish, may_start_anew
 from gcounterd.members.timing import LAN, Timing
 from gcounterd.node.config import Config
 from gcounterd.node.effects import Notice
@@ -147,8 +146,7 @@ class Cluster:
         if host.answered is not None and not host.rolled_back:
             self.checkers.check_durable(name, restored.counters, *host.answered)
         host.rolled_back = False
-        mine = restored.roster.get(host.node)
-        if host.new_identity and mine is not None and mine.state is State.REMOVED:
+        if host.new_identity and may_start_anew(restored.roster, host.node):
             host.node, host.answered = NodeId(self._rng.randbytes(16)), None
             restored.counters.reopen(column_id(host.node, epoch))
             host.seeds = host.seeds or tuple([e.address for e in restored.roster.belonging()])

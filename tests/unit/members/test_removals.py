@@ -7,7 +7,7 @@ import pytest
 
 from gcounterd.ids import Epoch, NodeId
 from gcounterd.members.claims import Liveness
-from gcounterd.members.removals import Objection, Plan, Wish, find, plan
+from gcounterd.members.removals import Objection, Plan, Wish, find, may_start_anew, plan
 from gcounterd.members.roster import Entry, Roster, State
 
 ALIVE, SUSPECT, DEAD, LEFT = Liveness
@@ -211,3 +211,14 @@ def test_an_operator_is_told_of_a_joining_member_that_does_not_answer() -> None:
     assert not any("reads" in text for text in planned(judge(roster, "a")).warnings)
     gone = planned(judge(roster, "d", seen={"d": DEAD}, dead=True))
     assert not any("consistent" in text for text in gone.warnings)
+
+
+def test_a_new_node_may_start_on_a_disk_whose_node_is_removed_or_can_never_be() -> None:
+    roster = cluster("a", "b", "c", a=State.REMOVED, b=State.REMOVING)
+    assert may_start_anew(roster, node("a"))
+    assert not may_start_anew(roster, node("b"))  # c finishes that
+    assert not may_start_anew(roster, node("c"))
+    assert not may_start_anew(roster, node("stranger"))
+    stuck = cluster("a", "b", "c", b=State.REMOVING, a=State.JOINING, c=State.REMOVED)
+    assert may_start_anew(stuck, node("b"))
+    assert not may_start_anew(stuck, node("a"))
