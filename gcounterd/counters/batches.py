@@ -88,6 +88,16 @@ class Batch:
     blocks: tuple[Block, ...]
 
 
+def read_counts(batch: Batch) -> dict[bytes, int]:
+    """Return the count of each name in a batch that holds a whole column."""
+    names = [name for block in batch.blocks for name in block.names]
+    counts: dict[bytes, int] = {}
+    for block in batch.blocks:
+        for position, count in zip(block.positions.tolist(), block.counts.tolist(), strict=True):
+            counts[names[position]] = count
+    return counts
+
+
 def make_block(first: int, names: Sequence[bytes], positions: Positions, counts: Counts) -> Block:
     """Encode a block. `positions` must ascend strictly; both arrays are kept, not copied."""
     encoded = msgpack.packb(

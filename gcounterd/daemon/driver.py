@@ -34,6 +34,7 @@ from gcounterd.node.effects import (
     Drop,
     Effect,
     Exit,
+    Keep,
     Load,
     Notice,
     ReadDone,
@@ -128,6 +129,8 @@ class Driver:
                     self.cold.ask(column)
                 case Carry(turn):
                     self.turning.carry(turn)
+                case Keep():
+                    self.turning.keep(effect)
                 case Exit():
                     self._ended = effect
                     self._nudge.set()

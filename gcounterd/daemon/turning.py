@@ -14,9 +14,11 @@ This module refuses to know what a turn changes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import trio
 
+from gcounterd.counters.batches import read_counts
 from gcounterd.counters.checkpoint import name_images
 from gcounterd.counters.images import Image
 from gcounterd.counters.turns import Turn
@@ -24,14 +26,14 @@ from gcounterd.daemon.commits import Commits
 from gcounterd.daemon.logs import get_logger
 from gcounterd.errors import StorageError
 from gcounterd.ids import ColumnId
-from gcounterd.node.effects import Effect
+from gcounterd.node.effects import Effect, Keep
 from gcounterd.node.node import Node
 from gcounterd.storage.refused import write_refused
 from gcounterd.storage.store import Store
 
 log = get_logger("gcounterd.turning")
 
-# The node makes one turn that forgets and one that takes at a time.
+# The node makes one turn that forgets, one that takes and one file at a time.
 WAITING_MAX = 8
 
 
@@ -50,18 +52,43 @@ class Turning:
         self._store = store
         self._commits = commits
         self._perform = perform
-        self._send, self._receive = trio.open_memory_channel[Turn](WAITING_MAX)
+        self._send, self._receive = trio.open_memory_channel[Turn | Keep](WAITING_MAX)
 
     def carry(self, turn: Turn) -> None:
         """See to it that a turn is carried out soon."""
         self._send.send_nowait(turn)
 
+    def keep(self, keep: Keep) -> None:
+        """See to it that a refused column is written to a file soon."""
+        self._send.send_nowait(keep)
+
     async def run(self) -> None:
         """Carry turns out until cancelled; raise `StorageError` when the disk cannot be trusted."""
         async for turn in self._receive:
+            if isinstance(turn, Keep):
+                await self._keep(turn)
+                continue
             async with self._commits.images:
                 done = await self._carry_out(turn)
             self._perform(self._node.turned(turn, trio.current_time(), done=done))
+
+    async def _keep(self, keep: Keep) -> None:
+        """Write a refused column to a file; tried again when it is offered again."""
+        batch = keep.batch
+
+        def write() -> Path:
+            counts = [(name, count) for name, count in read_counts(batch).items() if count]
+            directory = self._store.directory
+            return write_refused(directory, batch.column, batch.version, keep.counted, counts)
+
+        version = batch.version
+        try:
+            path = await trio.to_thread.run_sync(write)
+            log.warning("column_refused", file=str(path), version=version, counted=keep.counted)
+        except StorageError as error:
+            log.warning("file_refused", reason=error)
+            version = 0
+        self._perform(self._node.settlement.late.kept(batch.column, version))
 
     async def _carry_out(self, turn: Turn) -> bool:
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import attrs
 
+from gcounterd.counters.batches import Batch
 from gcounterd.counters.turns import Turn
 from gcounterd.ids import ColumnId, Epoch
 from gcounterd.node.messages import Channel, Message, Refusal
@@ -73,6 +74,14 @@ class Carry:
     turn: Turn
 
 
+@attrs.frozen(eq=False)
+class Keep:
+    """Write a refused column to a file and say so (`Late.kept`); `counted` is what counts of it."""
+
+    batch: Batch
+    counted: int
+
+
 @attrs.frozen
 class Notice:
     """Something an operator may want to read, count or watch; `name` is stable."""
@@ -89,4 +98,4 @@ class ReadDone:
     missing: tuple[str, ...]
 
 
-Effect = Dial | Send | Drop | Exit | Redraw | Load | Carry | Notice | ReadDone
+Effect = Dial | Send | Drop | Exit | Redraw | Load | Carry | Keep | Notice | ReadDone

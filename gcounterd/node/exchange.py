@@ -79,7 +79,7 @@ class Exchange:
         self.serving = Serving(config, counters)
         # Of which columns nothing more is taken from a peer (`node.releasing`).
         self.refuses: Callable[[ColumnId, NodeId], bool] = lambda column, peer: False
-        # Columns fetched whole, for `node.taking`: what came of each, None until it has.
+        # Columns fetched whole, for `taking` and `late`: what came of each, None until it has.
         self.wholes: dict[ColumnId, Batch | None] = {}
         # Forgotten columns that a peer holds above us: no delta can raise those.
         self.behind: dict[ColumnId, Link] = {}
@@ -197,18 +197,19 @@ class Exchange:
             self._ahead[column] = (link, version)
         return self.ask(now)
 
-    @property
-    def came(self) -> int:
-        """Return how many parts have come of what is fetched whole."""
-        staged = [self._stages[column] for column in self.wholes if column in self._stages]
-        whole = [batch for batch in self.wholes.values() if batch is not None]
+    def came(self, columns: Iterable[ColumnId]) -> int:
+        """Return how many parts have come of columns that are fetched whole."""
+        wanted = list(columns)
+        staged = [self._stages[column] for column in wanted if column in self._stages]
+        found = [self.wholes.get(column) for column in wanted]
+        whole = [batch for batch in found if batch is not None]
         return sum(each.stage.next for each in staged) + sum(len(b.blocks) for b in whole)
 
-    def release(self) -> None:
+    def release(self, columns: Iterable[ColumnId]) -> None:
         """Let go of what was fetched whole, and of what is still to come of it."""
-        for column in self.wholes:
+        for column in columns:
             self._drop(column)
-        self.wholes = {}
+            self.wholes.pop(column, None)
 
     def _drop(self, column: ColumnId) -> None:
         self._ahead.pop(column, None)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gcounterd.ids import ColumnId
 from gcounterd.node.effects import Drop, Effect, Send
 from gcounterd.node.messages import (
     Channel,
@@ -48,6 +47,7 @@ class Guests:
         self._counters = node.counters
         self._peers = node.peers
         self._exchange = node.exchange
+        self._late = node.settlement.late
         self._membership = node.membership
         self._twins = node.twins
         self._returning = returning
@@ -98,7 +98,8 @@ class Guests:
                 self._exchange.serving.serve(link, message, now)
                 return []
             case Part():
-                return self._exchange.take_part(link, message, now)
+                effects = self._exchange.take_part(link, message, now)
+                return [*effects, *self._late.look(now)]
             case RosterMessage() | RosterDigest() | RosterList():
                 return self._membership.handle(link, message, now)
             case _:
@@ -106,23 +107,19 @@ class Guests:
 
     def take_over(self, link: Link, message: HandOver, now: float) -> list[Effect]:
         """Fetch what a peer that goes offers and we lack; say what we hold durably."""
-        refused = self._refused(message.heads)
+        effects: list[Effect] = []
         if not self._returning.active:  # else nobody asks us for it, and we hand over ourselves
             for column, head in message.heads.items():
-                if column not in refused:
+                if self._late.is_refused(column, head, link.peer):
+                    effects += self._late.offer(link, column, head, now)
+                else:
                     self._exchange.ahead(link, column, head)
-        held = {column: self._counters.head(column) for column in message.heads}
+        heads = message.heads.items()
+        held = {column: self._counters.head(column) for column, _ in heads}
+        # What we shall never count, and have in a file.
+        refused = [column for column, head in heads if self._late.is_written(column, head)]
         answer = Held(message.number, held, self._roster.hash(), tuple(refused))
-        return [*self._exchange.ask(now), Send((link.id,), answer)]
-
-    def _refused(self, heads: dict[ColumnId, int]) -> dict[ColumnId, None]:
-        """Return the columns of which we shall never hold so much: they are forgotten."""
-        lines = {column: self._counters.settled.get(column) for column in heads}
-        return {
-            column: None
-            for column, line in lines.items()
-            if line is not None and line.forgotten and line.version < heads[column]
-        }
+        return [*effects, *self._exchange.ask(now), Send((link.id,), answer)]
 
     def closed(self, link: int) -> None:
         """Take note that a link is gone."""

@@ -64,7 +64,7 @@ def handle(node: Node, link: Link, message: Message, now: float) -> list[Effect]
             return node.exchange.take_push(link, batch, now)
         case Part():
             effects = node.exchange.take_part(link, message, now)
-            return [*effects, *node.settlement.taking.look(now)]
+            return [*effects, *node.settlement.taking.look(now), *node.settlement.late.look(now)]
         case Want():
             node.exchange.serving.serve(link, message, now)
             return [*node.settlement.warming.need(now), *node.settlement.wanted(link, message)]

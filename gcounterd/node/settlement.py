@@ -25,6 +25,7 @@ from gcounterd.node.exchange import Exchange
 from gcounterd.node.forgetting import Forgetting
 from gcounterd.node.intake import Intake
 from gcounterd.node.joining import Joining
+from gcounterd.node.late import Late
 from gcounterd.node.messages import Channel, Settled, Want
 from gcounterd.node.peers import Link, Peers
 from gcounterd.node.records import Group, TakeBatch
@@ -58,6 +59,7 @@ class Settlement:
         self.releasing = Releasing(config, counters, roster, intake)
         self.forgetting = Forgetting(config, counters, roster, peers, self.releasing, now)
         exchange.refuses = self.releasing.refuses
+        self.late = Late(config, counters, exchange, self.releasing)
 
     def check(self) -> None:
         """Raise `ClientError` where this process has no column to count in."""
@@ -169,6 +171,7 @@ class Settlement:
         """Take note that a link is gone."""
         self.settling.closed(link)
         self.taking.closed(link)
+        self.late.closed(link)
 
     # -- time -------------------------------------------------------------------------------
 
@@ -180,11 +183,12 @@ class Settlement:
             *self.settling.walk_on(),
             *self.closings.wake(now, stays=stays),
         ]
-        return [*effects, *self.taking.look(now), *self.forgetting.wake(now)]
+        effects += [*self.taking.look(now), *self.late.look(now)]
+        return [*effects, *self.forgetting.wake(now)]
 
     def next_wake(self) -> float:
         """Return when to wake at the latest (`inf` if nothing presses)."""
-        residues = min(self.taking.next_wake(), self.forgetting.next_wake())
+        residues = min(self.taking.next_wake(), self.forgetting.next_wake(), self.late.next_wake())
         return min(self.closings.next_wake(), self.warming.next_wake(), residues)
 
 

@@ -48,6 +48,7 @@ class _Taking:
     due: float
     lines: dict[ColumnId, Line] = attrs.Factory(dict)
     plan: Plan | None = None
+    wanted: tuple[ColumnId, ...] = ()
     came: int = 0
     carried: bool = False
 
@@ -150,10 +151,9 @@ class Taking:
                 return [*self._refuse(taking), *self._end(now)]
         taking.plan = plan
         taking.due = now + PATIENCES * self._config.want_patience
-        return [
-            *self._exchange.fetch(taking.link, self._wanted(taking, plan), now),
-            *self._go_on(now),
-        ]
+        wanted = self._wanted(taking, plan)
+        taking.wanted = tuple(wanted)
+        return [*self._exchange.fetch(taking.link, wanted, now), *self._go_on(now)]
 
     def _mine(self, node: NodeId) -> Holding:
         return holding_of(lines_of(self._counters.settled, node))
@@ -181,11 +181,11 @@ class Taking:
         taking = self._now
         if taking is None or taking.carried:
             return []
-        wholes, came = self._exchange.wholes, self._exchange.came
+        wholes, came = self._exchange.wholes, self._exchange.came(taking.wanted)
         if came > taking.came:
             taking.came = came
             taking.due = now + PATIENCES * self._config.want_patience
-        if taking.plan is None or any(batch is None for batch in wholes.values()):
+        if taking.plan is None or any(wholes.get(column) is None for column in taking.wanted):
             return self._end(now) if now >= taking.due else []
         return self._carry(taking, now)
 
@@ -193,12 +193,13 @@ class Taking:
         """Decide again with what has arrived, and have it put in place."""
         assert taking.plan is not None
         theirs = holding_of(taking.lines)
-        wholes = {c: batch for c, batch in self._exchange.wholes.items() if batch is not None}
+        fetched = [self._exchange.wholes[column] for column in taking.wanted]
+        wholes = {batch.column: batch for batch in fetched if batch is not None}
         content = wholes.pop(residue_id(taking.node, theirs.residue), None)
         arrived = Holding({c: batch.version for c, batch in wholes.items()}, theirs.residue)
         yielding = taking.plan.step is Step.YIELD
         plan = plan_taking(self._mine(taking.node), arrived, yielding=yielding)
-        self._exchange.release()
+        self._exchange.release(taking.wanted)
         if plan is None or dict(plan.along).keys() != wholes.keys():
             return self._end(now)
         forgotten = {c: line for c, line in taking.lines.items() if line.forgotten}
@@ -214,8 +215,9 @@ class Taking:
         return []
 
     def _end(self, now: float) -> list[Effect]:
+        if self._now is not None:
+            self._exchange.release(self._now.wanted)
         self._now = None
-        self._exchange.release()
         return self.look(now)
 
     def closed(self, link: int) -> None:
@@ -223,8 +225,8 @@ class Taking:
         self._told = {key: lines for key, lines in self._told.items() if key[0] != link}
         self._lacking = {node: at for node, at in self._lacking.items() if at.id != link}
         if self._now is not None and self._now.link.id == link and not self._now.carried:
+            self._exchange.release(self._now.wanted)
             self._now = None
-            self._exchange.release()
 
     def next_wake(self) -> float:
         """Return when to look at the latest (`inf` if nothing is taken)."""

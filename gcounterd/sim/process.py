@@ -23,6 +23,7 @@ from gcounterd.node.effects import (
     Drop,
     Effect,
     Exit,
+    Keep,
     Load,
     Notice,
     ReadDone,
@@ -348,6 +349,8 @@ class Process:
                     self._world.after(LOAD_S, self.call, self._load, column)
                 case Carry(turn):
                     self._commits.turning.carry(turn)
+                case Keep(batch):
+                    self._commits.turning.keep(batch)
                 case Exit(code, text):
                     self.end(code, text)
                 case _:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gcounterd.counters.batches import Batch, read_counts
 from gcounterd.counters.checkpoint import name_images
 from gcounterd.counters.images import Image
 from gcounterd.counters.turns import Turn
@@ -56,6 +57,13 @@ class Turning:
     def carry(self, turn: Turn) -> None:
         """Carry a turn out when its time has come."""
         self._waiting.append(turn)
+
+    def keep(self, batch: Batch) -> None:
+        """Keep a refused column, as in a file."""
+        self._tally["late refused"] += 1
+        self.refused += [(batch.column, name, n) for name, n in read_counts(batch).items() if n]
+        kept = self._node.settlement.late.kept(batch.column, batch.version)
+        self._process.carry_out(kept)
 
     def step(self, *, committing: bool) -> None:
         """Begin a turn, or go on with one; no checkpoint is under way."""

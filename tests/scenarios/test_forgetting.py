@@ -208,6 +208,51 @@ def test_a_dead_nodes_life_is_kept_until_it_is_released() -> None:
     assert cluster.value("n4", b"hits") == 5
 
 
+def test_what_a_released_node_counted_unseen_is_refused_and_kept_in_a_file() -> None:
+    cluster = form("n1", "n2", "n3")
+    cluster.add("n3", b"hits", 5)
+    cluster.run(1)
+    cluster.split(("n3",), ("n1", "n2"))
+    cluster.add("n3", b"hits", 100)
+    cluster.run(1)
+    column = cluster.process("n3").column
+    remove_dead(cluster, "n3", at="n1")
+    release(cluster, "n1", "n3")
+    cluster.run(LONG_S)
+    assert has_forgotten(cluster, "n1", column)
+    cluster.network.heal()
+    cluster.start("n3")
+    cluster.run(LONG_S)
+    assert cluster.hosts["n3"].exits[-1][0] == 5
+    assert (column, b"hits", 105) in [
+        *cluster.process("n1").refused,
+        *cluster.process("n2").refused,
+    ]
+    assert cluster.node("n1").settlement.late.refused[node_of(column)] >= 1
+    cluster.settle(60)
+    assert values(cluster, b"hits") == {"n1": 5, "n2": 5}
+
+
+def test_a_late_version_is_refused_from_the_moment_of_the_release() -> None:
+    cluster = form("n1", "n2", "n3")
+    cluster.add("n3", b"hits", 5)
+    cluster.run(1)
+    cluster.split(("n3",), ("n1", "n2"))
+    cluster.add("n3", b"hits", 100)
+    cluster.run(1)
+    column = cluster.process("n3").column
+    remove_dead(cluster, "n3", at="n1")
+    cluster.kill("n2")
+    release(cluster, "n1", "n3")
+    cluster.run(5)
+    assert not has_forgotten(cluster, "n1", column)
+    cluster.network.heal()
+    cluster.start("n3")
+    cluster.run(20)
+    assert cluster.value("n1", b"hits") == 5
+    assert (column, b"hits", 105) in cluster.process("n1").refused
+
+
 def test_only_a_removed_node_can_be_released() -> None:
     cluster = form("n1", "n2")
     with pytest.raises(ClientError) as refused:

@@ -30,6 +30,7 @@ from gcounterd.node.effects import (
     Drop,
     Effect,
     Exit,
+    Keep,
     Load,
     Notice,
     ReadDone,
@@ -352,6 +353,9 @@ class Host:
                     pass
                 case Carry(turn):
                     self.turns = (*self.turns, turn)
+                case Keep(batch):
+                    late = self.node.settlement.late
+                    self._carry_out(late.kept(batch.column, batch.version))
                 case _:
                     assert_never(effect)
 
