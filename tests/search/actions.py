@@ -184,7 +184,7 @@ def perform(cluster: Cluster, action: Action, *, fused: bool = False) -> None:
             cluster.do(host, (verb,))
         case "wake":
             cluster.wakes += 1
-            cluster.do(host, ("wake", other))
+            cluster.wake(host, other)
         case "rewind":
             cluster.do(host, ("rewind", other))
         case "hear" | "again":

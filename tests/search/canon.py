@@ -79,14 +79,19 @@ _SHARED = (
 _PLAIN = (int, str, bytes, float, bool, type(None))
 
 
-def fingerprint(*parts: object) -> bytes:
+# Times are written as from now; past ones are all the same, as are those further than this.
+_FAR_S = 40.0
+
+
+def fingerprint(*parts: object, now: float = 0.0) -> bytes:
     """Return 16 bytes that are equal where the canonical forms of all parts are."""
-    form = canonical(parts)
+    form = canonical(parts, now)
     return hashlib.blake2b(marshal.dumps(form, 2), digest_size=16).digest()
 
 
-def canonical(thing: object) -> Any:
+def canonical(thing: object, now: float = 0.0) -> Any:
     """Return the canonical form: plain values in tuples."""
+    _WRITERS[float] = lambda at, seen: min(max(at - now, 0.0), _FAR_S)
     return _walk(thing, {})
 
 
@@ -213,7 +218,7 @@ def _after(told: int, changes: dict[ColumnId, int]) -> tuple[ColumnId, ...]:
     return tuple([column for column, change in changes.items() if change > told])
 
 
-_PLAIN_KINDS = dict.fromkeys(_PLAIN)
+_PLAIN_KINDS = dict.fromkeys((int, str, bytes, bool, type(None)))
 _Writer = Callable[[Any, dict[int, None]], Any]
 _WRITERS: dict[type, _Writer] = {
     tuple: _items,

@@ -190,11 +190,18 @@ class Cluster:
             if peer != host and self.look(peer).alive:
                 self.connect(host, peer)
 
+    def wake(self, host: int, pick: int) -> None:
+        """Wake a process; one that returns dials everybody, and is told where nobody answers."""
+        self.do(host, ("wake", pick))
+        for peer in range(_N):
+            if self.look(host).returning and peer != host and not self.look(peer).alive:
+                self.do(host, ("unreached", peer))
+
     def connect(self, dialler: int, peer: int) -> None:
         """Make a link anew, whether or not there was one; a refusal is told to who dialled."""
         self.part(dialler, peer)
         if self.look(dialler).returning:
-            self.do(dialler, ("wake", 0))  # it dials by itself, and remembers whom
+            self.wake(dialler, 0)  # it dials by itself, and remembers whom
         hello, answer = self.look(dialler).hello, self.look(peer).hello
         step = self.locals.step(self.hosts[peer], ("open", dialler, hello, False))
         refusal = self.do(peer, ("open", dialler, hello, False))

@@ -175,7 +175,7 @@ class Kept:
 
 
 def config_of(index: int, life: int) -> Config:
-    """Return who a process is; every patience is 0."""
+    """Return who a process is; whatever it does now and then is due whenever it wakes."""
     name = HOSTS[index]
     return Config(
         "search",
@@ -187,5 +187,5 @@ def config_of(index: int, life: int) -> Config:
         wall_ms=_wall_ms,
         digest_every=0.0,
         hash_every=0.0,
-        want_patience=0.0,
+        want_patience=0.1,
     )

@@ -1,10 +1,9 @@
 """A host of the search whose process runs, and what can happen to it.
 
-Theory. The shell is what the daemon and the simulator are, without time: every input is a step,
-`now` is always 0 and every patience is 0, so whatever waits for time is done at `wake`, and what
-must not rest on time is seen not to. A commit is `cut` and `land`, with anything between them;
-`commit` is both. A crash leaves what had landed, and, as chance has it, the group that was under
-way.
+Theory. The shell is what the daemon and the simulator are, but for time, which passes only when
+the process wakes, and then so much that nearly every patience is over: a schedule says when. A
+commit is `cut` and `land`, with anything between them; `commit` is both. A crash leaves what had
+landed, and, as chance has it, the group that was under way.
 
 Host refuses to judge, and to know other hosts.
 """
@@ -61,6 +60,9 @@ from tests.search.ground import (
 
 Input = tuple[Any, ...]
 
+# How much time has passed when a process wakes: more than it waits for parts (`config_of`).
+WAKE_S = 1.0
+
 
 @attrs.define
 class Outcome:
@@ -87,6 +89,7 @@ class Host:
         self.index = index
         self.kept = attrs.evolve(kept, life=kept.life + 1)
         self.alive = True
+        self.now = 0.0
         self.flight: Group | None = None
         self.loads: tuple[ColumnId, ...] = ()
         self.above: Epoch | None = None
@@ -99,8 +102,8 @@ class Host:
         config = config_of(index, self.kept.life)
         restored = kept.disk.recover(config.column)
         self._names_on_disk = restored.names_on_disk
-        self.node = Node(config, restored.counters, restored.roster, CHOOSER, 0.0)
-        self._carry_out(self.node.wake(0.0))
+        self.node = Node(config, restored.counters, restored.roster, CHOOSER, self.now)
+        self._carry_out(self.node.wake(self.now))
 
     def do(self, what: Input) -> Outcome:
         """Let something happen."""
@@ -116,16 +119,17 @@ class Host:
                 self._cut()
                 self._land()
             case ("hear", peer, frame):
-                self._carry_out(self.node.received(peer + 1, decode(frame[4:]), 0.0))
+                self._carry_out(self.node.received(peer + 1, decode(frame[4:]), self.now))
                 self._serve()
             case ("wake", pick):
+                self.now += WAKE_S
                 CHOOSER.pick = pick
-                self._carry_out(self.node.wake(0.0))
+                self._carry_out(self.node.wake(self.now))
                 self._serve()
             case ("open", peer, hello, dialled):
                 self._open(peer, hello, dialled=dialled)
             case ("close", peer):
-                self._carry_out(self.node.closed(peer + 1, 0.0))
+                self._carry_out(self.node.closed(peer + 1, self.now))
             case ("checkpoint",):
                 while self._image():
                     pass
@@ -143,6 +147,8 @@ class Host:
                 self._reopen()
             case ("refused", peer, frame):
                 self._refused(peer, frame)
+            case ("unreached", peer):
+                self._unreached(peer, None)
             case ("remove", target, forced):
                 self._remove(target, forced=forced)
             case ("crash", survives):
@@ -196,10 +202,10 @@ class Host:
         self.kept = attrs.evolve(self.kept, disk=self.kept.disk.with_row(encode_group(group)))
         settlement = self.node.settlement
         for column in settlement.lacking(group):
-            settlement.warm(column, self._read_cold(column), 0.0)
+            settlement.warm(column, self._read_cold(column), self.now)
         for _ in self.node.applying(group):
             pass
-        self._carry_out(self.node.committed(group, 0.0))
+        self._carry_out(self.node.committed(group, self.now))
         self._serve()
 
     # -- columns ----------------------------------------------------------------------------
@@ -209,7 +215,7 @@ class Host:
         column, *others = self.loads
         self.loads = tuple(others)
         read = self._read_cold(column)
-        self._carry_out(self.node.settlement.loaded(column, read, 0.0))
+        self._carry_out(self.node.settlement.loaded(column, read, self.now))
         self._serve()
 
     def _read_cold(self, column: ColumnId) -> Column | None:
@@ -244,7 +250,7 @@ class Host:
             self.kept = attrs.evolve(self.kept, disk=disk)
             for _ in turn.applying():
                 pass
-        self._carry_out(self.node.turned(turn, 0.0, done=done))
+        self._carry_out(self.node.turned(turn, self.now, done=done))
         self._serve()
 
     def _reopen(self) -> None:
@@ -252,7 +258,7 @@ class Host:
         assert self.flight is None
         self.above = None
         self.kept = attrs.evolve(self.kept, life=self.kept.life + 1)
-        self._carry_out(self.node.reopen(epoch_id(self.kept.life), 0.0))
+        self._carry_out(self.node.reopen(epoch_id(self.kept.life), self.now))
 
     # -- checkpoints, crashes ---------------------------------------------------------------
 
@@ -311,20 +317,22 @@ class Host:
     def _open(self, peer: int, frame: bytes, *, dialled: bool) -> None:
         hello = decode_hello(frame[4:])
         assert isinstance(hello, Hello)
-        refusal, effects = self.node.judge(hello, 0.0)
+        refusal, effects = self.node.judge(hello, self.now)
         self._carry_out(effects)
         if refusal is not None:
             self._outcome.refusal = encode_refusal(refusal)
             return
         address = hello.address if dialled else None
-        self._carry_out(self.node.opened(peer + 1, hello, address, 0.0))
+        self._carry_out(self.node.opened(peer + 1, hello, address, self.now))
 
     def _refused(self, peer: int, frame: bytes) -> None:
         refusal = decode_hello(frame[4:])
         assert isinstance(refusal, Refusal)
-        address = f"{HOSTS[peer]}:7700"
-        effects = self.node.dial_failed(address, Channel.BULK, Grade.REFUSED, refusal, 0.0)
-        self._carry_out(effects)
+        self._unreached(peer, refusal)
+
+    def _unreached(self, peer: int, refusal: Refusal | None) -> None:
+        address, grade = f"{HOSTS[peer]}:7700", Grade.REFUSED
+        self._carry_out(self.node.dial_failed(address, Channel.BULK, grade, refusal, self.now))
 
     def _serve(self) -> None:
         """Send what was wanted: that it comes later makes no difference that order does not."""

@@ -272,7 +272,8 @@ class Locals:
 
 def _form(host: Host) -> bytes:
     kept = attrs.astuple(host.kept, recurse=False)
-    return fingerprint(host.index, kept, host.node, host.flight, host.round, host.loads, host.above)
+    under_way = (host.flight, host.round, host.loads, host.above, host.turns, host.staged)
+    return fingerprint(host.index, kept, host.node, under_way, now=host.now)
 
 
 def _look(host: Host) -> Look:

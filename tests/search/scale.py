@@ -5,7 +5,7 @@ needs a million counters, or another limit. Limits are constants at the top of t
 the search sets them to one entry, one part, one record: the code is the same, and two keys reach
 all of it.
 
-Who answers is found out over control links and takes time, which stands still here. So a member
+Who answers is found out over control links and takes time, which hardly passes here. So a member
 is believed to live where a bulk link leads to it, and to be dead where none does: schedules make
 and cut links, and so also make wrong beliefs. Nothing else of the code under test is changed.
 """

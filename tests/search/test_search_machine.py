@@ -14,6 +14,7 @@ def test_whatever_happens_to_three_hosts_the_numbers_are_right() -> None:
         max_examples=15,
         stateful_step_count=30,
         deadline=None,
+        derandomize=True,
         suppress_health_check=list(HealthCheck),
     )
     with small():
