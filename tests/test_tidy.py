@@ -24,6 +24,13 @@ PACKAGE = {
     if path.startswith("gcounterd/") and path.endswith(".py")
 }
 PURE = {module: text for module, text in PACKAGE.items() if tidy.is_pure(module)}
+# Formulas that results are held against decide nothing.
+FORMULAS = ("oracles", "statistics")
+SIMULATED = {
+    module: text
+    for module, text in PACKAGE.items()
+    if tidy.room_of(module) == "sim" and module.rpartition(".")[2] not in FORMULAS
+}
 TESTS = {
     module_of(path): text
     for path, text in TEXTS.items()
@@ -40,6 +47,7 @@ Rule = Callable[[str, str], list[str]]
         (tidy.check_layers, PACKAGE),
         (tidy.check_purity, PURE),
         (tidy.check_set_order, PURE),
+        (tidy.check_exactness, PURE | SIMULATED),
         (tidy.check_numpy, PACKAGE),
         (tidy.check_size, PACKAGE | TESTS),
         (tidy.check_docstring, PACKAGE),
@@ -176,6 +184,30 @@ def test_taking_a_set_in_its_order_is_found(source: str) -> None:
 )
 def test_sets_that_are_sorted_or_only_asked_pass(source: str) -> None:
     assert tidy.check_set_order(source, "m") == []
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "math.log10(n)",
+        "log(x + 1)",
+        "rng.expovariate(2)",
+        "self._rng.gauss(0, 1)",
+        "2 ** x",
+        "x ** y",
+    ],
+)
+def test_what_machines_do_not_agree_on_is_found_unless_it_is_rounded(expression: str) -> None:
+    complaint = f"m:1: {expression} differs between machines; round it"
+    assert tidy.check_exactness(f"y = 3 * {expression}", "m") == [complaint]
+    assert tidy.check_exactness(f"y = round(3 * {expression}, 6)", "m") == []
+
+
+@pytest.mark.parametrize(
+    "source", ["y = 2**53 - 1", "y = 2 ** (8 * SIZE)", "y = a * b / c", "math.ceil(math.sqrt(x))"]
+)
+def test_whole_numbers_and_what_is_rounded_by_the_standard_pass(source: str) -> None:
+    assert tidy.check_exactness(source, "m") == []
 
 
 def test_numpy_is_found_outside_counters_only() -> None:

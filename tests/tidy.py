@@ -56,6 +56,13 @@ IMPURE = (
 )
 PURE_MODULES = ("storage.records", "storage.recovery")
 
+# What C libraries and processors give another last bit for, and draws made of it: a simulated
+# history must be the same everywhere.
+INEXACT = re.compile(
+    r"(exp|expm1|exp2|log|log1p|log2|log10|pow|cbrt|hypot|a?(sin|cos|tan)h?|atan2|gamma|lgamma|erfc?"
+    r"|gauss|triangular|\w+variate)"
+)
+
 # gcounterctl starts fast and runs where no daemon does.
 CTL_MODULE = "gcounterd.cli.gcounterctl"
 CTL_FOREIGN = ("trio", "numpy", "msgpack")
@@ -116,6 +123,25 @@ def check_purity(source: str, module: str) -> list[str]:
         for name, line in imports(ast.parse(source), module)
         if name.split(".")[0] in IMPURE and name != "random.Random"
     ]
+
+
+def check_exactness(source: str, module: str) -> list[str]:
+    """Complain about inexact functions and powers in pure or simulated code, unless rounded."""
+    parts = list(ast.walk(ast.parse(source)))
+    rounds = [part for part in parts if isinstance(part, ast.Call) and _name(part.func) == "round"]
+    rounded = [part for call in rounds for part in ast.walk(call)]
+    return [
+        f"{module}:{part.lineno}: {ast.unparse(part)} differs between machines; round it"
+        for part in parts
+        if isinstance(part, ast.Call | ast.BinOp) and _is_inexact(part) and part not in rounded
+    ]
+
+
+def _is_inexact(part: ast.Call | ast.BinOp) -> bool:
+    if isinstance(part, ast.Call):
+        return INEXACT.fullmatch(ast.unparse(part.func).rpartition(".")[2]) is not None
+    names = [each.id for each in ast.walk(part) if isinstance(each, ast.Name)]
+    return isinstance(part.op, ast.Pow) and not all(name.isupper() for name in names)
 
 
 def check_set_order(source: str, module: str) -> list[str]:

@@ -15,6 +15,10 @@ import math
 
 import attrs
 
+# Logarithms differ between machines in their last bit; a simulated history must not. So they are
+# rounded.
+_DIGITS = 6
+
 
 @attrs.frozen
 class Timing:
@@ -63,7 +67,8 @@ class Timing:
 
     def shortest(self, members: int) -> float:
         """Return the shortest suspicion among so many live members."""
-        return self.alpha * max(1.0, math.log10(max(members, 1))) * self.interval
+        scale = round(math.log10(max(members, 1)), _DIGITS)
+        return self.alpha * max(1.0, scale) * self.interval
 
     def confirmations(self, members: int) -> int:
         """Return after how many confirmations a suspicion is as short as it gets.
@@ -80,12 +85,12 @@ class Timing:
         if most == 0:
             return shortest
         longest = self.beta * shortest
-        share = math.log(min(confirmed, most) + 1) / math.log(most + 1)
+        share = round(math.log(min(confirmed, most) + 1) / math.log(most + 1), _DIGITS)
         return max(shortest, longest - (longest - shortest) * share)
 
     def tellings(self, members: int) -> int:
         """Return how often a node tells one rumour among so many members."""
-        return self.retransmit * math.ceil(math.log10(members + 1))
+        return self.retransmit * len(str(members))  # log10(N + 1), rounded up
 
 
 # By the name that an operator gives: one host, one data centre, several.

@@ -20,6 +20,7 @@ import attrs
 from gcounterd.counters.images import Image, Kind
 from gcounterd.errors import StorageError
 from gcounterd.ids import ColumnId, Epoch
+from gcounterd.sim.chance import draw_exponential
 from gcounterd.sim.world import World
 from gcounterd.storage.recovery import Restored, restore
 
@@ -127,7 +128,7 @@ class Disk:
             self._start()
 
     def _start(self) -> None:
-        seconds = self._rng.expovariate(1 / self.pace.append_s)
+        seconds = draw_exponential(self._rng, self.pace.append_s)
         if self._rng.random() < self.pace.stall_chance:
             self._tally["disk stalled"] += 1
             seconds = self._rng.uniform(0.0, STALL_S_MAX)

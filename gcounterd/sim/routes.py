@@ -18,6 +18,7 @@ from random import Random
 import attrs
 
 from gcounterd.node.messages import Channel
+from gcounterd.sim.chance import draw_exponential
 from gcounterd.sim.world import World
 
 # Retransmission timeouts as Linux has them: the least one, and that of a first segment.
@@ -125,10 +126,10 @@ class Routes:
     def delay(self) -> float:
         """Return how long a segment that is not lost takes now."""
         conditions = self.conditions
-        seconds = self._rng.expovariate(1 / conditions.delay_s)
+        seconds = draw_exponential(self._rng, conditions.delay_s)
         if conditions.tail_chance and self._rng.random() < conditions.tail_chance:
             self._tally["late frame"] += 1
-            seconds += self._rng.expovariate(1 / conditions.tail_s)
+            seconds += draw_exponential(self._rng, conditions.tail_s)
         return seconds
 
     def loss(self, source: str, target: str) -> float:

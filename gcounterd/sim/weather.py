@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+from gcounterd.sim.chance import draw_exponential
 from gcounterd.sim.cluster import Cluster
 from gcounterd.sim.disk import APPEND_S, Content, Pace
 from gcounterd.sim.network import Limits
@@ -83,7 +84,7 @@ class Weather:
                 kind()
                 self._again(kind, mean_s)
 
-        self._world.after(self._rng.expovariate(1 / mean_s), strike)
+        self._world.after(draw_exponential(self._rng, mean_s), strike)
 
     def _later(self, lasting: tuple[float, float], act: Callable[[], None]) -> None:
         def end() -> None:

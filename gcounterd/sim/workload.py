@@ -14,6 +14,7 @@ from random import Random
 
 from gcounterd.ids import NodeId
 from gcounterd.node.reading import READS_MAX
+from gcounterd.sim.chance import draw_exponential, draw_rank
 from gcounterd.sim.cluster import Cluster
 from gcounterd.sim.process import Process
 
@@ -48,14 +49,14 @@ class Workload:
                 act()
                 self._again(act, mean_s)
 
-        self._cluster.world.after(self._rng.expovariate(1 / mean_s), come)
+        self._cluster.world.after(draw_exponential(self._rng, mean_s), come)
 
     def _process(self) -> Process | None:
         awake = [process for process in self._cluster.running if not process.paused]
         return self._rng.choice(awake) if awake else None
 
     def _key(self) -> bytes:
-        return b"page/%d" % min(KEYS, int(self._rng.paretovariate(0.9)))
+        return b"page/%d" % draw_rank(self._rng, KEYS)
 
     def _count(self) -> None:
         process = self._process()

@@ -63,21 +63,22 @@ def test_a_newcomer_counts_only_after_a_majority_holds_its_entry() -> None:
 
 
 def test_a_newcomer_is_ready_only_when_it_has_caught_up() -> None:
-    cluster = form("n1", "n2")
+    """Of one member it asks the counts; the two others, with nothing else to say, confirm it."""
+    cluster = form("n1", "n2", "n3")
     for number in range(500):
         cluster.add("n1", b"key%d" % number, number + 1)
     cluster.run(1)
-    for source in ("n1", "n2"):
-        cluster.network.thin(source, "n3", 2_000.0)
-    join(cluster, "n3", "n1", "n2")
+    for source in ("n1", "n2", "n3"):
+        cluster.network.thin(source, "n4", 2_000.0)
+    join(cluster, "n4", "n1", "n2", "n3")
     behind = 0
-    while cluster.node("n3").joining.reasons():
-        behind += cluster.node("n3").joining.counting
-        assert cluster.value("n3", b"key7") in (0, 8)
+    while cluster.node("n4").joining.reasons():
+        behind += cluster.node("n4").joining.counting
+        assert cluster.value("n4", b"key7") in (0, 8)
         cluster.run(0.1)
         assert cluster.world.now < 60
     assert behind > 0  # it counted before it could be read
-    assert cluster.value("n3", b"key499") == 500
+    assert cluster.value("n4", b"key499") == 500
     agree(cluster)
 
 

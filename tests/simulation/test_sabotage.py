@@ -22,10 +22,12 @@ from gcounterd.storage import recovery
 
 # Seeds that may be tried until a mutant shows; none of them fails without a mutant.
 SEEDS = range(60, 90)
+# Of a mutant that shows in one of 15 seeds: too many to miss it whatever the simulator learns.
+MANY_SEEDS = range(60, 160)
 
 
-def violations() -> Iterator[str]:
-    for seed in SEEDS:
+def violations(seeds: range = SEEDS) -> Iterator[str]:
+    for seed in seeds:
         outcome = run_seed(seed, nodes=3, minutes=1.0)
         if outcome.violation:
             print(seed, outcome.violation)  # shown with the failure, should one of these fail
@@ -120,11 +122,13 @@ def test_a_gap_that_is_applied_is_noticed(monkeypatch: pytest.MonkeyPatch) -> No
     take = Intake.take_batch
 
     def bridge(self: Intake, batch: Batch) -> bool:
-        head = self.expected(batch.column)[0]
-        return take(self, attrs.evolve(batch, since=min(batch.since, head)))
+        head, size = self.expected(batch.column)
+        if batch.blocks[0].first <= size:  # names that leave a hole are refused all the same
+            batch = attrs.evolve(batch, since=min(batch.since, head))
+        return take(self, batch)
 
     monkeypatch.setattr(Intake, "take_batch", bridge)
-    assert any(text.startswith("I4") for text in violations())
+    assert any(text.startswith("I4") for text in violations(MANY_SEEDS))
 
 
 def test_nodes_that_do_not_tell_each_other_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

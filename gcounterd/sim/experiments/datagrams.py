@@ -57,7 +57,7 @@ class Bus:
 
     def arrives(self, messages: int) -> bool:
         """Draw whether so many messages, one after the other, all arrive."""
-        return self._rng.random() < self._delivered**messages
+        return all(self._rng.random() < self._delivered for _ in range(messages))
 
     def perform(self, node: NodeId, actions: Sequence[Action], now: float) -> None:
         """Let probes take their ways, and let a suspect refute; nothing else is told."""

@@ -98,8 +98,8 @@ class _Blocker:
 
     def __init__(self, cluster: Watched, name: str) -> None:
         self._world = cluster.world
-        self._blocked = 2 ** cluster.rng.uniform(*BLOCKED_S)
-        self._free = 2 ** cluster.rng.uniform(*FREE_S)
+        self._blocked = round(2 ** cluster.rng.uniform(*BLOCKED_S), 6)
+        self._free = round(2 ** cluster.rng.uniform(*FREE_S), 6)
         self._until = 0.0
         cluster.process(name).starve(lambda: max(0.0, self._until - self._world.now))
 

@@ -1,10 +1,12 @@
 """The constants of the detector, and what follows from them."""
 
 import math
+from collections.abc import Callable
 
 import attrs
 import pytest
 
+from gcounterd.members.roster import MEMBERS_MAX
 from gcounterd.members.timing import LAN, PROFILES, Timing
 
 
@@ -25,6 +27,24 @@ def test_the_shortest_suspicion_grows_with_the_logarithm_of_the_cluster() -> Non
     assert LAN.shortest(1) == LAN.shortest(10) == 3.0
     assert LAN.shortest(100) == pytest.approx(6.0)
     assert LAN.shortest(1000) == pytest.approx(9.0)
+
+
+@pytest.mark.parametrize("towards", [-math.inf, math.inf])
+@pytest.mark.parametrize("timing", PROFILES.values(), ids=PROFILES)
+def test_a_suspicion_is_as_long_on_machines_whose_logarithms_end_in_other_bits(
+    timing: Timing, towards: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lengths() -> list[float]:
+        sizes, confirmed = range(1, MEMBERS_MAX + 1), range(3)
+        return [timing.suspected_for(size, number) for size in sizes for number in confirmed]
+
+    def nudged(function: Callable[[float], float]) -> Callable[[float], float]:
+        return lambda x: math.nextafter(function(x), towards)
+
+    before = lengths()
+    for name in ("log", "log10"):
+        monkeypatch.setattr(math, name, nudged(getattr(math, name)))
+    assert lengths() == before
 
 
 def test_confirmations_shorten_a_suspicion_logarithmically() -> None:
