@@ -56,3 +56,29 @@ def test_a_member_that_met_a_clone_for_a_moment_comes_to_believe_in_its_node_aga
     agree(cluster)
     assert detector.liveness(clone.node) is Liveness.ALIVE
     assert not cluster.hosts["n1"].exits
+
+
+@over_seeds
+def test_what_earlier_lives_of_a_process_that_gives_way_counted_is_handed_over_from_disk(
+    seed: int,
+) -> None:
+    """Found by seed 1015: their columns are closed, and nobody had them read."""
+    cluster = form("n1", "n2", "n3", seed=seed)
+    cluster.split(["n1"], ["n2", "n3", "copy"])
+    cluster.clone("n1", "copy")
+    cluster.hosts["n1"].rows_per_checkpoint = 1
+    for amount in (1, 10, 100):
+        cluster.add("n1", b"hits", amount)
+        cluster.run(0.5)
+        cluster.kill("n1")
+        cluster.start("n1")
+        cluster.run(5)  # until what was closed has left memory
+    counters = cluster.node("n1").counters
+    assert [column for column in counters.settled if counters.is_cold(column)]
+    cluster.start("copy")
+    cluster.run(5)
+    cluster.add("copy", b"hits", 1000)
+    cluster.network.heal()
+    agree(cluster)
+    assert cluster.tally["twin ended"] == 1
+    assert set(values(cluster, b"hits").values()) == {1111}

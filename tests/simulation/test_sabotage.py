@@ -82,7 +82,7 @@ def test_a_recovery_that_leaves_rows_out_is_noticed(monkeypatch: pytest.MonkeyPa
             replay(restored, seq, body)
 
     monkeypatch.setattr(recovery, "_replay", skip)
-    assert first_violation().startswith("I7")
+    assert first_violation().startswith(("I6", "I7"))
 
 
 def test_a_batch_that_counts_twice_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
