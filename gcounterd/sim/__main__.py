@@ -26,12 +26,16 @@ def main() -> int:
     first, last = asked.seeds
     started = time.monotonic()
     report = Report()
-    for outcome in _outcomes(range(first, last + 1), asked.nodes, asked.minutes, asked.jobs):
+    seeds = range(first, last + 1)
+    for outcome in _outcomes(
+        seeds, asked.nodes, asked.minutes, asked.jobs, removals=asked.removals
+    ):
         report.add(outcome)
         if outcome.violation:
             command = (
                 f"python -m gcounterd.sim --seeds {outcome.seed}-{outcome.seed} "
                 f"--nodes {asked.nodes} --minutes {asked.minutes:g}"
+                f"{' --removals' if asked.removals else ''}"
             )
             print(describe(outcome, command), flush=True)
         if asked.trace:
@@ -43,8 +47,10 @@ def main() -> int:
     return 1 if report.failures or report.missing else 0
 
 
-def _outcomes(seeds: range, nodes: int, minutes: float, jobs: int) -> Iterator[Outcome]:
-    run = partial(run_seed, nodes=nodes, minutes=minutes)
+def _outcomes(
+    seeds: range, nodes: int, minutes: float, jobs: int, *, removals: bool
+) -> Iterator[Outcome]:
+    run = partial(run_seed, nodes=nodes, minutes=minutes, removals=removals)
     if jobs == 1:
         yield from map(run, seeds)
         return
@@ -69,6 +75,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--nodes", type=int, default=5, choices=range(2, 16), metavar="N")
     parser.add_argument("--minutes", type=float, default=2.0, help="simulated, under faults")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--removals", action="store_true", help="remove members meanwhile")
     parser.add_argument("--trace", action="store_true", help="print each seed's trace hash")
     return parser.parse_args()
 

@@ -203,6 +203,15 @@ def find_disagreement(nodes: Iterable[Node]) -> str:
     return ""
 
 
+def check_removals(nodes: Iterable[Node]) -> None:
+    """Check that every removal has ended everywhere."""
+    for node in nodes:
+        for report in node.removing.reports():
+            ended = report.phase == "done"
+            text = f"{node.config.name}: {report.entry.name} is still {report.phase}"
+            check(ended, "removals end", text)
+
+
 def find_unrest(node: Node, others: list[NodeId], listening: Collection[str]) -> str:
     """Return what keeps a node from being at rest; "" where I9 holds for it.
 

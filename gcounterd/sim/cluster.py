@@ -23,9 +23,11 @@ from gcounterd.members.timing import LAN, Timing
 from gcounterd.node.config import Config
 from gcounterd.node.effects import Notice
 from gcounterd.node.giving_way import EXIT_TWIN
+from gcounterd.node.leaving import EXIT_REMOVED
 from gcounterd.node.messages import Channel
 from gcounterd.node.node import Node
 from gcounterd.node.records import Group, TakeBatch
+from gcounterd.node.returning import EXIT_RETURNED
 from gcounterd.sim.checkers import Checkers, ViolationError, check, find_disagreement, find_unrest
 from gcounterd.sim.chronicle import Chronicle
 from gcounterd.sim.disk import Content, Disk
@@ -74,7 +76,9 @@ class Host:
     @property
     def sent_away(self) -> bool:
         """Say whether its last life was refused for good, so that nobody starts it again."""
-        return self.process is None and bool(self.exits) and self.exits[-1][0] == EXIT_TWIN
+        code, text = self.exits[-1] if self.exits else (None, "")
+        gone = code in (EXIT_TWIN, EXIT_RETURNED) or (code == EXIT_REMOVED and text != "stopped")
+        return self.process is None and gone
 
 
 class Cluster:

@@ -15,8 +15,10 @@ from random import Random
 
 import attrs
 
-from gcounterd.sim.checkers import IDLE_WAKES_PER_S_MAX, ViolationError, check
-from gcounterd.sim.cluster import Cluster
+from gcounterd.members.roster import State
+from gcounterd.sim.checkers import IDLE_WAKES_PER_S_MAX, ViolationError, check, check_removals
+from gcounterd.sim.cluster import Cluster, Host
+from gcounterd.sim.departures import Departures
 from gcounterd.sim.lives import check_one_each
 from gcounterd.sim.network import STUCK_S
 from gcounterd.sim.squeeze import squeezed
@@ -49,15 +51,18 @@ class Outcome:
     agreement_s: int
 
 
-def run_seed(seed: int, nodes: int, minutes: float) -> Outcome:
-    """Run one seed; never raises for what the cluster did wrong."""
+def run_seed(seed: int, nodes: int, minutes: float, *, removals: bool = False) -> Outcome:
+    """Run one seed; never raises for what the cluster did wrong.
+
+    With `removals`, members are removed, come back and are added meanwhile.
+    """
     cluster = Cluster(seed)
     violation = where = ""
     agreement_s = 0
     rng = cluster.world.derive("run")
     with squeezed(rng) if rng.random() < 0.6 else contextlib.nullcontext():
         try:
-            agreement_s = _run(cluster, rng, nodes, 60 * minutes)
+            agreement_s = _run(cluster, rng, nodes, 60 * minutes, removals)
         except ViolationError as error:
             violation, where = str(error), traceback.format_exc()
         except Exception as error:  # whatever the code raises is a finding
@@ -74,11 +79,12 @@ def run_seed(seed: int, nodes: int, minutes: float) -> Outcome:
     )
 
 
-def _run(cluster: Cluster, rng: Random, nodes: int, seconds: float) -> int:
+def _run(cluster: Cluster, rng: Random, nodes: int, seconds: float, removals: bool) -> int:
     weather = Weather(cluster, cluster.world.derive("weather"))
     workload = Workload(cluster, cluster.world.derive("workload"))
     _form(cluster, rng, [f"n{number}" for number in range(1, nodes + 1)], seconds)
-    weather.rage()
+    departures = Departures(cluster, cluster.world.derive("departures")) if removals else None
+    weather.rage(departures)
     workload.begin()
     cluster.run(seconds)
     workload.ended = True
@@ -87,10 +93,17 @@ def _run(cluster: Cluster, rng: Random, nodes: int, seconds: float) -> int:
     for process in cluster.running:
         process.join([host.address for host in cluster.hosts.values()])
     agreement_s = cluster.settle(AGREEMENT_S_MAX)
-    check_one_each(cluster.running, [host.node for host in cluster.hosts.values()])
+    remaining = [host.node for host in cluster.hosts.values() if not _is_removed(cluster, host)]
+    check_one_each(cluster.running, remaining)
+    check_removals(process.node for process in cluster.running)
     cluster.check_everything()
     _rest(cluster)
     return int(agreement_s)
+
+
+def _is_removed(cluster: Cluster, host: Host) -> bool:
+    entry = cluster.running[0].node.roster.get(host.node)
+    return entry is not None and entry.state is State.REMOVED
 
 
 def _rest(cluster: Cluster) -> None:

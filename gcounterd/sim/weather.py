@@ -16,6 +16,7 @@ from random import Random
 
 from gcounterd.sim.chance import draw_exponential
 from gcounterd.sim.cluster import Cluster
+from gcounterd.sim.departures import Departures
 from gcounterd.sim.disk import APPEND_S, Content, Pace
 from gcounterd.sim.network import Limits
 from gcounterd.sim.process import STOP_S_MAX, Process
@@ -49,10 +50,11 @@ class Weather:
         self._network = cluster.network
         self._rng = rng
         self._backups: list[tuple[str, Content]] = []
+        self._departures: Departures | None = None
         self.calm = False
 
-    def rage(self) -> None:
-        """Draw the climate and let it begin."""
+    def rage(self, departures: Departures | None = None) -> None:
+        """Draw the climate and let it begin; with `departures` members are removed in it."""
         rng, conditions = self._rng, self._network.conditions
         if self._is_drawn():
             conditions.delay_s = rng.uniform(0.002, 0.05)
@@ -73,6 +75,10 @@ class Weather:
         for kind in kinds:
             if self._is_drawn():
                 self._again(kind, rng.uniform(*RARELY_S))
+        if departures is not None:
+            self._departures = departures
+            for kind in (departures.remove_live, departures.remove_dead, departures.add_node):
+                self._again(kind, rng.uniform(*RARELY_S))
 
     def _is_drawn(self) -> bool:
         return self._rng.random() < LIKELY
@@ -82,6 +88,8 @@ class Weather:
             if not self.calm:
                 self._cluster.world.note(kind.__name__.encode())
                 kind()
+                if self._departures is not None:
+                    self._departures.struck(kind.__name__.strip("_"))
                 self._again(kind, mean_s)
 
         self._world.after(draw_exponential(self._rng, mean_s), strike)

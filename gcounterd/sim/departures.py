@@ -1,0 +1,116 @@
+"""Departures: members that are removed, come back and are replaced, in any weather.
+
+Theory. A removal is a merge of facts that anything may interrupt, so it is asked for while faults
+go on, at any member, of living members and of dead ones, of several at once, and again. A dead
+member's disk is started again some time later, as if nobody had told it. New members are added
+meanwhile, so that the cluster never runs out of them. What struck while a removal was in which
+phase is counted: a pair that never comes is not tested.
+
+This module refuses to know what removing means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+from gcounterd.errors import ClientError
+from gcounterd.ids import show
+from gcounterd.sim.cluster import Cluster, Host
+
+# Members that are never removed, so that somebody is left to hold everything.
+LEFT_MIN = 3
+# Removals asked for, and hosts added, in one seed.
+REMOVALS_MAX = 6
+ADDED_MAX = 4
+# How long a dead member's disk lies about before it is started again.
+AWAY_S = (1.0, 60.0)
+
+
+class Departures:
+    """Removals of one seed."""
+
+    def __init__(self, cluster: Cluster, rng: Random) -> None:
+        self._cluster = cluster
+        self._rng = rng
+        self._asked = 0
+        self._added = 0
+
+    def struck(self, fault: str) -> None:
+        """Note that a fault struck, beside the phases in which removals are."""
+        phases = {
+            report.phase: None
+            for process in self._cluster.running
+            for report in process.node.removing.reports()
+            if report.phase != "done"
+        }
+        for phase in phases:
+            self._cluster.tally[f"removal: {phase} x {fault}"] += 1
+
+    def remove_live(self) -> None:
+        """Ask for the removal of a member that runs."""
+        self._remove(1, dead=False)
+
+    def remove_dead(self) -> None:
+        """Let one member or two die, and ask for their removal; their disks come back."""
+        self._remove(self._rng.choice([1, 1, 2]), dead=True)
+
+    def _remove(self, number: int, *, dead: bool) -> None:
+        names = list(self._members())
+        if len(names) - number < LEFT_MIN or self._asked >= REMOVALS_MAX:
+            return
+        self._asked += 1
+        at, *targets = self._rng.sample(names, number + 1)
+        if not dead:
+            self._ask(at, targets, dead=False)
+            return
+        for name in targets:
+            self._cluster.kill(name, power=True)
+            self._cluster.world.after(self._rng.uniform(*AWAY_S), self._bring_back, name)
+        self._cluster.world.after(self._rng.uniform(5.0, 12.0), self._ask_later, at, targets)
+
+    def _ask_later(self, at: str, targets: list[str]) -> None:
+        if self._cluster.hosts[at].process is not None:
+            self._ask(at, targets, dead=True)
+
+    def _ask(self, at: str, targets: list[str], *, dead: bool) -> None:
+        ids = [show(self._cluster.hosts[name].node) for name in targets]
+        forced = self._rng.random() < 0.3
+        try:
+            self._cluster.remove(at, *ids, dead=dead, forced=forced)
+        except ClientError as error:
+            self._cluster.tally[f"removal refused: {error.code}"] += 1
+
+    def _bring_back(self, name: str) -> None:
+        host = self._cluster.hosts[name]
+        if host.process is None and not host.sent_away:
+            self._cluster.tally["old disk brought back"] += 1
+            self._cluster.start(name)
+
+    def add_node(self) -> None:
+        """Put up a newcomer."""
+        if self._added >= ADDED_MAX:
+            return
+        self._added += 1
+        seeds = [host.address for host in self._cluster.hosts.values()]
+        name = f"x{self._added}"
+        self._cluster.add_host(name, seeds=seeds)
+        self._cluster.tally["newcomer"] += 1
+        self._cluster.start(name)
+
+    def _members(self) -> Iterator[str]:
+        """Yield the hosts whose processes run as members, and are their node's only one."""
+        hosts = self._cluster.hosts.values()
+        lives = [host.node for host in hosts if host.process is not None]
+        for name, host in self._cluster.hosts.items():
+            if host.process is not None and lives.count(host.node) == 1 and _is_member(host):
+                yield name
+
+
+def _is_member(host: Host) -> bool:
+    process = host.process
+    if process is None or process.paused or process.stopping:
+        return False
+    node = process.node
+    removing = node.removing
+    return node.joining.counting and not (removing.returning.active or removing.leaving.is_mute)
