@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from random import Random
 
 import pytest
-from nodes import commit, config, hello, node, sent
+from nodes import commit, config, entry, hello, node, sent
 
+from gcounterd.counters.counters import Counters
 from gcounterd.counters.settled import LAST_COLUMN, Closing, Line
 from gcounterd.errors import PeerError
 from gcounterd.ids import ColumnId, Epoch, column_id
+from gcounterd.members.roster import Roster
 from gcounterd.node import exchange, settling
 from gcounterd.node.effects import Effect
-from gcounterd.node.messages import Message, Settled, StateHash, Want
+from gcounterd.node.messages import Digest, Message, Settled, StateHash, Want
 from gcounterd.node.node import Node
 
 PAGE = 4
@@ -186,3 +189,18 @@ def test_a_change_is_told_once_to_each_link() -> None:
     told = settled(made.settlement.settling.tell_changes(link))
     assert told == [Settled(b"", b"", {column: Line(0, 2)}, asks=False)]
     assert made.settlement.settling.tell_changes(link) == []
+
+
+def test_whoever_catches_up_waits_for_a_column_also_where_its_peer_has_closed_it() -> None:
+    mine = config("a")
+    roster = Roster([entry("a"), entry("b")])
+    made = Node(mine, Counters(mine.column, 100), roster, Random(1), 0.0, damaged=True)
+    commit(made)
+    made.opened(1, hello("b"), None, 0.0)
+    (column,) = lives("c", 1)
+    made.received(1, Digest({column: 3}, whole=True), 0.0)
+    made.received(1, Digest({}, whole=True), 0.1)  # its line comes with other news
+    assert made.joining.behind() == [column]
+    made.closed(1, 1.0)
+    made.opened(2, hello("b", epoch=Epoch(b"\2" * 16)), None, 2.0)  # perhaps on an older disk
+    assert made.joining.behind() == []
