@@ -30,7 +30,7 @@ from tests.chaos.wires import Answered, Broken, Wire, request
 
 KEYS = 200
 # Requests under way at one node at most, and so what one kill makes indefinite.
-WIRES = 12
+WIRES = 24
 # A steady rate, but what fell due while nobody took anything is not all made up for.
 BACKLOG_S = 0.25
 # Between two looks at one node.
