@@ -31,7 +31,6 @@ RELAYED = (
                 self._settled.put(column, line)
             if mine is None""",
         (
-            by_tests(_SETTLING),
             by_tests(_CUT_OFF),
             by_seeds(60, 89),
         ),
@@ -43,12 +42,7 @@ RELAYED = (
         _COUNTERS,
         "line = Line(0, closing.final)",
         "line = Line(closing.final, closing.final)",
-        (
-            by_tests(_CLOSING),
-            by_tests(
-                f"{_STORIES}::test_a_newcomer_does_not_take_a_final_version_for_what_it_holds"
-            ),
-        ),
+        (by_tests(f"{_STORIES}::test_a_newcomer_does_not_take_a_final_version_for_what_it_holds"),),
     ),
 )
 
@@ -91,7 +85,7 @@ ADDED = (
         _COLUMNS,
         "segment.base.add(segment.rows[offsets], new - old)",
         "segment.base.add(segment.rows[offsets], new)",
-        (by_tests("unit/counters/test_base.py"),),
+        (by_tests(_CLOSING),),
     ),
 )
 

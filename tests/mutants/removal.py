@@ -24,8 +24,8 @@ LET_GO = (
         "let-go",
         "A member says that it holds the versions that a node which goes has only offered.",
         "gcounterd/node/guests.py",
-        "held = {column: self._counters.head(column) for column in message.heads}\n        answer",
-        "held = dict(message.heads)\n        answer",
+        "held = {column: self._counters.head(column) for column, _ in heads}",
+        "held = dict(heads)",
         (by_tests("unit/node/test_taking_over.py"),),
     ),
     Mutant(

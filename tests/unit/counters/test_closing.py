@@ -56,6 +56,17 @@ def test_closing_changes_no_value_and_says_whose_counts_they_are() -> None:
     assert replica.counters.all_heads() == {OLD: 3}
 
 
+def test_many_late_counts_at_once_are_whose_they_are_by_their_rise() -> None:
+    writer, replica = Replica(OLD), Replica(OWN)
+    keys = [b"key%d" % number for number in range(100)]
+    replica.take(*writer.count(dict.fromkeys(keys, 5)))
+    replica.close(OLD)
+    replica.take(*writer.count(dict.fromkeys(keys, 2)))
+    row = replica.counters.keys.find(keys[99])
+    assert row is not None
+    assert replica.counters.base.at(node_of(OLD), row) == 7
+
+
 def test_closing_twice_is_closing_once_and_the_final_version_is_kept() -> None:
     replica = Replica(OWN)
     replica.take(*written(2))
