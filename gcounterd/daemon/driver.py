@@ -157,6 +157,8 @@ class Driver:
         self._input(self.node.settlement.loaded(column, read, now), now)
 
     def _note(self, notice: Notice) -> None:
+        for heed in self.heeds:
+            heed(notice)
         self.events[notice.name] += 1
         write = log.warning if notice.name in WARNINGS else log.info
         write(notice.name, **notice.fields)
