@@ -80,6 +80,8 @@ class Workload:
         process = self._process()
         if process is None or not process.node.joining.counting:
             return
+        if process.node.removing.returning.active:
+            return  # it was removed, and is not read any more
         cluster, key = self._cluster, self._key()
         least = cluster.ledger.answered(key, find_reachable(cluster, process))
         restored = len(cluster.rolled_back)
