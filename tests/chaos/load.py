@@ -102,6 +102,9 @@ class Load:
         self._draws = Random(f"load {seed}")
         self._tell = tell
         self._sights: dict[str, Sight] = {}
+        # Newcomers that meet each other first are a cluster of their own for a moment, and what
+        # they answer is exact there: they are not asked until all have been one.
+        self.young: dict[str, None] = {}
         self._again: deque[Changes] = deque()
         self._due = self._asks_at = 0.0
         self._turn = 0
@@ -112,6 +115,8 @@ class Load:
     def join(self, name: str, port: int) -> None:
         """Count at a node from now on, and look at it."""
         self.leave(name)
+        if name not in self._sights and self.counts["answered"]:
+            self.young[name] = None
         sight = self._sights.setdefault(name, Sight(KEYS))
         place = Place(name, sight, *self._wire(name, port))
         self.places[name] = place
@@ -210,7 +215,7 @@ class Load:
             return
         self._asks_at = now + ASK_EVERY_S
         place = self._draws.choice(list(self.places.values()))
-        if place.asker.task is None:
+        if place.asker.task is None and place.name not in self.young:
             key = self._draws.randrange(KEYS)
             target = f"/v1/counters/{name_of(key)}?consistency=consistent&timeout={ASK_WAIT_S}"
             task = Ask(key, self.ledger.floor(key))

@@ -70,6 +70,7 @@ def obey(load: Load, command: dict[str, Any]) -> bool:
             load.ledger.doubt(command["place"])
         case "audit":
             tell({"audit": audit(load, command["away"], command["wait_s"])})
+            load.young.clear()
         case "end":
             load.offering = False
             tell({"end": dict(load.counts)})
