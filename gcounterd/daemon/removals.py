@@ -120,8 +120,9 @@ class Removals:
     # -- showing them -----------------------------------------------------------------------
 
     def all(self) -> list[dict[str, object]]:
-        """Return unfinished removals and past ones."""
-        return [self._show(report) for report in self._node.removing.reports()]
+        """Return unfinished removals and past ones, by name."""
+        shown = [self._show(report) for report in self._node.removing.reports()]
+        return sorted(shown, key=lambda each: (str(each["node"]), str(each["id"])))
 
     def unfinished(self) -> list[dict[str, object]]:
         """Return those that are not done."""

@@ -116,7 +116,9 @@ class Forgetting:
         if mine is None or mine.state is not State.ACTIVE:
             return False
         others = [shown for _, shown in self._others()]
-        return all_agree(self._own(), others)
+        # Whoever knows nobody may be an older copy of a member's disk: then its sum would be held
+        # by no one else, and a process that gives way hands over columns only.
+        return bool(others) and all_agree(self._own(), others)
 
     def _own(self) -> Shown:
         return Shown(self._roster.hash(), self._counters.settled.hash())

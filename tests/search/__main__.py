@@ -66,6 +66,8 @@ def main(seconds: float, depth: int, jobs: int, only: tuple[str, ...]) -> None:
         for found in pool.imap(each, chosen):
             click.echo(line(found))
             violated |= bool(found.complaint)
+            if found.doubtful:
+                click.echo(f"{found.scope.name}: {found.doubtful} doubtful", err=True)
             if found.complaint:
                 click.echo(_tell(found), err=True)
     sys.exit(1 if violated else 0)

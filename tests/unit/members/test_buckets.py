@@ -74,6 +74,7 @@ def test_every_field_of_an_entry_is_in_the_hash() -> None:
         "state": State.REMOVING,
         "heir": NODES[1],
         "forced": True,
+        "released": b"\2" * 16,
     }
     assert {"node", *others} == {field.name for field in attrs.fields(Entry)}
     for name, value in others.items():
