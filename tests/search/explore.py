@@ -13,10 +13,10 @@ replacing ends after finitely many times, at a way that is tried. (These are sle
 step; they save steps, not states, and need nothing from the states in between, so they agree with
 looking at states once.)
 
-*A violation is played again before it is believed.* A host's step is done once and remembered by
-the host's canonical form; where that leaves out too much, hosts of two histories are put together
-that never were. So the schedule is played from the beginning with nothing remembered. What does not
-happen then is told of as `doubtful`, as a fault of the search, and the search goes on.
+*One kind of violation is played again before it is believed.* A host's step is done once and
+remembered by the host's canonical form; where that leaves out too much, hosts of two histories are
+put together that never were. So the schedule is played from the beginning with nothing remembered.
+What does not happen then is told of as `doubtful`: a fault of the search, which goes on.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ from tests.search.scopes import Scope
 
 # The clock is asked after so many states.
 _STATES_PER_LOOK = 64
+# What has been reported and did not happen; everything else is believed without playing it again.
+_DOUBTED = "final:"
 
 
 @attrs.define
@@ -164,7 +166,7 @@ class Exploration:
         if not complaint:
             return True
         schedule = self._schedule(new)
-        if not self._happens(schedule):
+        if complaint.startswith(_DOUBTED) and not self._happens(schedule):
             deeper.pop()  # what follows from it would be no more true
             self.found.doubtful += 1
             return True
