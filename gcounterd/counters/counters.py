@@ -26,12 +26,11 @@ from gcounterd.counters.base import Base
 from gcounterd.counters.batches import Batch
 from gcounterd.counters.columns import Column, Totals
 from gcounterd.counters.deltas import Gathering
-from gcounterd.counters.images import Image, Kind
+from gcounterd.counters.images import Image
 from gcounterd.counters.keys import KeyIndex
 from gcounterd.counters.reserves import reserve
-from gcounterd.counters.residues import VERSION, Residues, read_residue, read_sum
+from gcounterd.counters.residues import VERSION, Residues, read_sum
 from gcounterd.counters.settled import Closing, Line, Settled
-from gcounterd.counters.states import read_state
 from gcounterd.counters.writer import AMOUNT_MAX, Writer
 from gcounterd.errors import ClientError, PeerError, StorageError
 from gcounterd.ids import ColumnId, NodeId, node_of
@@ -310,64 +309,11 @@ class Counters:
             digest.update(head.to_bytes(8, "big"))
         return digest.digest()
 
-    # -- disk -------------------------------------------------------------------------------
-
-    def load(self, images: Iterable[Image]) -> None:
-        """Take in images, in the order names, columns, segments by number; into empty counters.
-
-        Raises `StorageError` where they do not fit together.
-        """
-        sizes: dict[ColumnId, int] = {}
-        for image in images:
-            column = ColumnId(image.column)
-            match image.kind:
-                case Kind.NAMES:
-                    self.keys.load(image)
-                    self.reserve()
-                case Kind.COLUMN:
-                    sizes[column] = self._load_state(column, image)
-                case Kind.RESIDUE:
-                    self._load_residue(image)
-                case Kind.SEGMENT:
-                    self._load_segment(image, column, sizes.get(column, 0))
-                case Kind.ROSTER:
-                    raise AssertionError("the roster is not the counters' business")
-        for column, size in sizes.items():
-            if self.columns[column].size != size:
-                raise StorageError("a segment of a column is missing")
-        self.residues.loaded()
-
-    def _load_state(self, column: ColumnId, image: Image) -> int:
-        state = read_state(image)
-        held = self.columns[column] = Column(column)
-        held.head = state.head
-        if state.closed:
-            held.base = self.base.of(node_of(column))
-            self.settled.put(column, Line(state.head, state.final, state.size))
-            del self.settled.dirty[column]
-        return state.size
-
-    def _load_residue(self, image: Image) -> None:
-        part, lines = read_residue(image)
-        node = node_of(part.id)
-        self.residues.load(part, self.base.of(node))
-        for column, line in lines.items():
-            self.settled.put(column, line)
-            del self.settled.dirty[column]
-
     def reserve(self) -> None:
         """Make room where merged counters took the index beyond its limit."""
         if len(self.keys) > len(self._totals):
             more = max(len(self.keys) - len(self._totals), len(self._totals))
             self._totals = np.concatenate([self._totals, np.zeros(more, np.int64)])
-
-    def _load_segment(self, image: Image, column: ColumnId, size: int) -> None:
-        part = self.residues.find(column)
-        held = self.residues.warm[column] if part else self.columns.get(column)
-        size = part.size if part else size
-        if held is None or held.size >= size:
-            return  # written after the last whole checkpoint; all of it is in the journal
-        held.load(image, self._totals, upto=size, rows_max=len(self.keys))
 
     # -- checks -----------------------------------------------------------------------------
 

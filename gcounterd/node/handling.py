@@ -49,7 +49,7 @@ def handle(node: Node, link: Link, message: Message, now: float) -> list[Effect]
         effects = node.removing.guests.handle(link, message, now)
         return [*effects, *node.settlement.warming.need(now)]
     if isinstance(message, PROBE_MESSAGES):
-        effects = node.tidied(node.probing.handle(link, message, now), now)
+        effects = node.linking.tidied(node.probing.handle(link, message, now), now)
         return [*effects, *node.twins.look(node.detector.later, now)]
     if isinstance(message, StateHash):
         node.settlement.forgetting.hear(link, message)

@@ -30,21 +30,22 @@ from gcounterd.node.asking import Verdict
 from gcounterd.node.config import Config
 from gcounterd.node.dialbacks import DialBacks
 from gcounterd.node.dialling import Dialler
-from gcounterd.node.effects import Dial, Drop, Effect, Notice, Send
+from gcounterd.node.effects import Drop, Effect, Notice
 from gcounterd.node.exchange import Exchange
 from gcounterd.node.grades import Grade
 from gcounterd.node.handling import handle
 from gcounterd.node.intake import Intake
 from gcounterd.node.joining import Joining
+from gcounterd.node.linking import Linking
 from gcounterd.node.membership import Membership
-from gcounterd.node.messages import Bye, Channel, Hello, Message, Refusal, Refused
+from gcounterd.node.messages import Channel, Hello, Message, Refusal
 from gcounterd.node.newcomers import Newcomers
-from gcounterd.node.peers import Link, Peers
+from gcounterd.node.peers import Peers
 from gcounterd.node.probing import Probing
 from gcounterd.node.pushes import Pushes
 from gcounterd.node.reading import READS_MAX, Reading
 from gcounterd.node.records import Group, TakeApprovals, TakeBatch, TakeClosings, TakeEntries
-from gcounterd.node.removing import Removing, hands_over
+from gcounterd.node.removing import Removing
 from gcounterd.node.settlement import Settlement
 from gcounterd.node.twins import Twins
 
@@ -93,6 +94,7 @@ class Node:
             config, roster, intake, peers, joining, exchange, self.approving, settling, rng
         )
         self.removing = Removing(self, now)
+        self.linking = Linking(self)
         self.newcomers = Newcomers(config, roster, counters, intake, peers, self.removing, now)
         self.refusals = admission.Refusals(config)
         self.pushes = Pushes(counters, roster, self.peers, rng, now)
@@ -164,7 +166,7 @@ class Node:
                     effects += self.approving.merge(approvals)
         self.membership.activate()
         effects += self.twins.look(self.detector.later, now)
-        effects += self._dial(now) if group.facts else []
+        effects += self.linking.dial(now) if group.facts else []
         effects += [*self.exchange.ask(now), *self.reading.finish(now)]
         return [*effects, *self.removing.look(now)]
 
@@ -172,16 +174,9 @@ class Node:
         """Take note of roster entries that are durable."""
         effects = self.membership.merge(entries, now)
         self.settlement.merged(entries, now)
-        effects += self.tidied(self.probing.roster_changed(entries, now), now)
-        effects += self.tidied(self.removing.merged(entries, now), now)
-        return [*effects, *self.reading.merged(entries), *self._depart(now)]
-
-    def _depart(self, now: float) -> list[Effect]:
-        """Let go of everyone where this node is removed: from now on it is a guest."""
-        links = [link for link in self.peers.all() if not link.guest]
-        if not self.removing.returning.active or not links:
-            return []
-        return [*self._part(links, "removed", now), *self.reading.give_up()]
+        effects += self.linking.tidied(self.probing.roster_changed(entries, now), now)
+        effects += self.linking.tidied(self.removing.merged(entries, now), now)
+        return [*effects, *self.reading.merged(entries), *self.linking.depart(now)]
 
     def abandoned(self, group: Group) -> None:
         """Forget a group that is certainly not durable."""
@@ -197,7 +192,7 @@ class Node:
         self.membership.reopen(self.config)
         self.settlement.reopened(self.config)
         self.twins.reopened(self.config)
-        return self._part(self.peers.all(), "new_epoch", now)  # a hello names the epoch
+        return self.linking.part(self.peers.all(), "new_epoch", now)  # a hello names the epoch
 
     def turned(self, turn: Turn, now: float, *, done: bool) -> list[Effect]:
         """Take note that a turn was carried out, or could not be."""
@@ -214,120 +209,29 @@ class Node:
 
     def judge(self, hello: Hello, now: float) -> Verdict:
         """Return why a peer's hello is refused, or None if it is accepted; and what to do."""
-        refusal = admission.judge_cluster(hello, self.config) or self.removing.judge(hello)
-        if refusal is not None or hands_over(hello):
-            return refusal, []
-        refusal, effects = admission.judge(hello, self.twins, self.newcomers, now)
-        return refusal or self.dialbacks.judge(hello), self.tidied(effects, now)
+        return self.linking.judge(hello, now)
 
     def opened(self, link: int, hello: Hello, dialled: str | None, now: float) -> list[Effect]:
         """Take note of a link whose peer's hello we accepted, and ours the peer if we dialled."""
-        new = Link(link, hello, dialled, now)
-        new.guest = self.removing.guests.is_guest(new)
-        if dialled is not None:
-            self.dialler.ended(dialled, hello.channel, now)
-            self._met(new)
-        losers = self.peers.put(new)
-        effects: list[Effect] = [Drop(old.id, "replaced") for old in losers]
-        for old in losers:
-            self._forget(old)
-        if new in losers:
-            return effects
-        if new.guest:
-            return effects + self.tidied(self.removing.guests.opened(new, now), now)
-        effects += self.twins.opened(new)
-        if self.removing.returning.active:
-            return effects + self._depart(now)
-        if self.joining.is_joining and admission.yields_name(self.config, hello):
-            return [*effects, admission.leave_name(hello)]
-        if hello.channel is Channel.BULK:
-            effects += [*self.membership.greet(new, now), *self.reading.ask_missing()]
-        else:
-            effects += self.tidied(self.probing.opened(new, now), now)
-        return [*effects, *self._dial(now)]
-
-    def _met(self, link: Link) -> None:
-        """Dial the seeds no more that the peer of a link answers at: it has accepted us."""
-        if not link.guest:
-            self.dialler.met(link.hello.address)
-            if link.dialled is not None:
-                self.dialler.met(link.dialled)
-
-    def _forget(self, link: Link) -> None:
-        """Let go of what was under way on a link that is gone."""
-        self.exchange.closed(link.id)
-        self.settlement.link_closed(link.id)
-        self.membership.closed(link.id)
-        self.twins.closed(link.id)
-        self.removing.link_closed(link)
+        return self.linking.opened(link, hello, dialled, now)
 
     def closed(self, link: int, now: float) -> list[Effect]:
         """Take note that a link is gone."""
-        gone = self.peers.remove(link)
-        if gone is None:
-            return []
-        self._forget(gone)
-        effects: list[Effect] = []
-        if gone.channel is Channel.CONTROL:
-            effects = self.tidied(self.probing.closed(gone, now), now)
-        return effects + self._dial(now)
+        return self.linking.closed(link, now)
 
     def dial_failed(
         self, address: str, channel: Channel, grade: Grade, refusal: Refusal | None, now: float
     ) -> list[Effect]:
         """Take note that a dial ended without a link, with the refusal if there was one."""
-        lasted = self.dialler.ended(address, channel, now, refusal)
-        effects: list[Effect] = []
-        if channel is Channel.CONTROL:
-            effects = self.tidied(self.probing.dial_failed(address, grade, now), now)
-            effects += self.twins.dial_failed(address, refusal, lasted, now)
-        else:
-            effects = self.tidied(self.dialbacks.failed(address, grade), now)
-            self.removing.returning.dial_failed(address)
-        return effects + self._refused(address, refusal, now)
-
-    def _refused(self, address: str, refusal: Refusal | None, now: float) -> list[Effect]:
-        if refusal is None:
-            return []
-        if refusal.reason is Refused.SELF:
-            self.dialler.met(address)
-            self.membership.is_self(address)
-            return []
-        if refusal.reason is Refused.REMOVED:
-            return [*self.removing.returning.told(address, now), *self._depart(now)]
-        joining = self.joining.is_joining
-        self.joining.last_refusal = f"{address} refuses: {refusal.text}"
-        return [self.refusals.take(address, refusal, joining, self.twins.established, now)]
-
-    def _dial(self, now: float) -> list[Effect]:
-        if self.removing.returning.active:
-            return []  # it dials by itself
-        joining = self.joining.is_joining
-        targets = self.dialler.dials(self.roster, self.peers, self.detector, now, joining=joining)
-        return [Dial(address, channel) for address, channel in targets]
-
-    def tidied(self, effects: list[Effect], now: float) -> list[Effect]:
-        """Forget the links that `effects` drop, so that nothing else is sent on them."""
-        dropped = [effect for effect in effects if isinstance(effect, Drop)]
-        for effect in dropped:
-            gone = self.peers.remove(effect.link)
-            if gone is not None:
-                self._forget(gone)
-        return [*effects, *(self._dial(now) if dropped else [])]
+        return self.linking.dial_failed(address, channel, grade, refusal, now)
 
     def join(self, addresses: Iterable[str], now: float) -> list[Effect]:
         """Try more addresses until each has been a member's once."""
-        known = {entry.address for entry in self.roster.belonging()} | {self.config.address}
-        self.dialler.add_seeds(address for address in addresses if address not in known)
-        return self._dial(now)
+        return self.linking.join(addresses, now)
 
     def refused(self, link: int, refusal: Refusal, now: float) -> list[Effect]:
         """Take note that the peer of an open link wants no more of us; the link ends."""
-        source = self.peers.get(link)
-        if source is None or refusal.reason is not Refused.REMOVED:
-            return []
-        address = source.dialled or source.hello.address
-        return [*self.removing.returning.told(address, now), *self._depart(now)]
+        return self.linking.refused(link, refusal, now)
 
     # -- messages ---------------------------------------------------------------------------
 
@@ -336,7 +240,7 @@ class Node:
         source = self.peers.get(link)
         if source is None:
             return []
-        self._met(source)
+        self.linking.met(source)
         try:
             return [*self.twins.heard(source), *handle(self, source, message, now)]
         except PeerError as error:
@@ -357,12 +261,12 @@ class Node:
 
     def wake(self, now: float) -> list[Effect]:
         """Do what is due; waking late or early is always legal."""
-        effects = self.tidied(self.removing.wake(now), now)
+        effects = self.linking.tidied(self.removing.wake(now), now)
         if not self.removing.returning.active:
-            effects += self.tidied(self.probing.wake(now), now)
+            effects += self.linking.tidied(self.probing.wake(now), now)
             effects += self.twins.wake(now)
             effects += self._exchange_peer(now)
-        effects += [*self.pushes.send(now), *self.membership.wake(now), *self._dial(now)]
+        effects += [*self.pushes.send(now), *self.membership.wake(now), *self.linking.dial(now)]
         effects += [*self.exchange.serving.step(), *self.exchange.retry(now)]
         stays = not (self.twins.yielding or self.removing.returning.active)
         effects += [*self.settlement.wake(now, stays=stays), *self.reading.ask_missing()]
@@ -371,15 +275,7 @@ class Node:
     def _exchange_peer(self, now: float) -> list[Effect]:
         """Let one of many peers go, now and then, so that another takes its place."""
         peer = self.dialler.surplus(self.roster, self.peers, now, joining=self.joining.is_joining)
-        return self._part(self.peers.of(peer), "exchanged", now) if peer is not None else []
-
-    def _part(self, links: list[Link], reason: str, now: float) -> list[Effect]:
-        """Close links that nothing is wrong with, with a word on those that are probed."""
-        effects: list[Effect] = []
-        for link in links:
-            last = [Send((link.id,), Bye())] if link.channel is Channel.CONTROL else []
-            effects += [*last, Drop(link.id, reason, gently=True)]
-        return self.tidied(effects, now)
+        return self.linking.part(self.peers.of(peer), "exchanged", now) if peer is not None else []
 
     def leave(self) -> list[Effect]:
         """Say goodbye: this process stops, and will come back or not; the roster stays."""

@@ -14,71 +14,24 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-import attrs
-
 from gcounterd.errors import ClientError
 from gcounterd.ids import COLUMN_ID_BYTES, ColumnId, Epoch, NodeId, column_id, draw_epoch
 from gcounterd.members.removals import Plan, Wish, may_start_anew
 from gcounterd.members.timing import LAN, Timing
 from gcounterd.node.config import Config
 from gcounterd.node.effects import Notice
-from gcounterd.node.giving_way import EXIT_TWIN
-from gcounterd.node.leaving import EXIT_REMOVED
 from gcounterd.node.messages import Channel
 from gcounterd.node.node import Node
 from gcounterd.node.records import Group, TakeBatch
-from gcounterd.node.returning import EXIT_RETURNED
 from gcounterd.sim.checkers import Checkers, ViolationError, check, find_disagreement, find_unrest
 from gcounterd.sim.chronicle import Chronicle
 from gcounterd.sim.disk import Content, Disk
+from gcounterd.sim.host import Host
 from gcounterd.sim.ledger import Ledger
 from gcounterd.sim.lives import Lives
 from gcounterd.sim.network import End, Network
 from gcounterd.sim.process import STEP_S, Process
 from gcounterd.sim.world import WALL_START_MS, World
-
-# Memory of a node is reserved by this; merged counters may pass it.
-MAX_COUNTERS = 4096
-
-
-@attrs.define(eq=False)
-class Host:
-    """A machine: its name, where it is reached, its node id and its disk.
-
-    seeds     what `--join` names; skew_ms  how far its clock is ahead
-    approved_only, token  what `--admission` says, and what is in its `--join-token-file`
-    take_over, new_identity  what it is started with
-    process   the life that runs now; exits  how earlier ones ended by themselves
-    answered  the last own column and the version up to which it was answered
-    drawn     the epoch of the next life, where it is known beforehand
-    """
-
-    name: str
-    address: str
-    node: NodeId
-    disk: Disk
-    seeds: tuple[str, ...] = ()
-    cluster: str = "local"
-    skew_ms: int = 0
-    approved_only: bool = False
-    token: bytes = b""
-    take_over: bool = False
-    new_identity: bool = False
-    archive_budget: int | None = None
-    max_counters: int = MAX_COUNTERS
-    rows_per_checkpoint: int = 40
-    process: Process | None = None
-    exits: list[tuple[int, str]] = attrs.Factory(list)
-    answered: tuple[ColumnId, int] | None = None
-    drawn: Epoch | None = None
-    rolled_back: bool = False
-
-    @property
-    def sent_away(self) -> bool:
-        """Say whether its last life was refused for good, so that nobody starts it again."""
-        code, text = self.exits[-1] if self.exits else (None, "")
-        gone = code in (EXIT_TWIN, EXIT_RETURNED) or (code == EXIT_REMOVED and text != "stopped")
-        return self.process is None and gone
 
 
 class Cluster:

@@ -16,7 +16,8 @@ from random import Random
 
 from gcounterd.errors import ClientError
 from gcounterd.ids import show
-from gcounterd.sim.cluster import Cluster, Host
+from gcounterd.sim.cluster import Cluster
+from gcounterd.sim.host import Host
 
 # Members that are never removed, so that somebody is left to hold everything.
 LEFT_MIN = 3

@@ -17,8 +17,9 @@ import attrs
 
 from gcounterd.members.roster import State
 from gcounterd.sim.checkers import IDLE_WAKES_PER_S_MAX, ViolationError, check, check_removals
-from gcounterd.sim.cluster import Cluster, Host
+from gcounterd.sim.cluster import Cluster
 from gcounterd.sim.departures import Departures
+from gcounterd.sim.host import Host
 from gcounterd.sim.lives import check_one_each
 from gcounterd.sim.network import STUCK_S
 from gcounterd.sim.squeeze import squeezed

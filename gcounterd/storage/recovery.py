@@ -18,6 +18,7 @@ import attrs
 
 from gcounterd.counters.counters import Counters, check_batch
 from gcounterd.counters.images import Image, Kind
+from gcounterd.counters.loading import load
 from gcounterd.errors import PeerError, StorageError
 from gcounterd.ids import ColumnId
 from gcounterd.members.roster import Roster
@@ -60,7 +61,7 @@ def restore(
     `StorageError` where what was read contradicts itself.
     """
     restored = Restored(Counters(own, max_counters), Roster())
-    restored.counters.load(_without_roster(images, restored))
+    load(restored.counters, _without_roster(images, restored))
     restored.names_on_disk = len(restored.counters.keys)
     for seq, body in groups:
         _replay(restored, seq, body)

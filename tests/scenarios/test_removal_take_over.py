@@ -8,7 +8,8 @@ from stories import SETTLED_S_MAX, address, agree, form, values
 from test_removal_dead import formed, kill
 
 from gcounterd.members.roster import State
-from gcounterd.sim.cluster import Cluster, Host
+from gcounterd.sim.cluster import Cluster
+from gcounterd.sim.host import Host
 
 SEEDS = range(5)
 over_seeds = pytest.mark.parametrize("seed", SEEDS)

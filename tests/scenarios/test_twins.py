@@ -8,7 +8,8 @@ import pytest
 from stories import address, agree, form, values
 
 from gcounterd.ids import Epoch, epoch_of
-from gcounterd.sim.cluster import Cluster, Host
+from gcounterd.sim.cluster import Cluster
+from gcounterd.sim.host import Host
 
 HOUR_MS = 3_600_000
 SEEDS = range(5)

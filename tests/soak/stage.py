@@ -19,7 +19,8 @@ from gcounterd.node.dialling import GONE_EVERY_S
 from gcounterd.node.messages import Channel, Message
 from gcounterd.sim.checkers import check, find_disagreement
 from gcounterd.sim.chronicle import Seen
-from gcounterd.sim.cluster import Cluster, Host
+from gcounterd.sim.cluster import Cluster
+from gcounterd.sim.host import Host
 from gcounterd.sim.network import DIAL_S_MAX
 from gcounterd.sim.standing import stand
 from gcounterd.wire.codec import encode

@@ -7,6 +7,7 @@ from counting import column, contents, count, counters
 from gcounterd.counters.batches import Batch, make_block
 from gcounterd.counters.checkpoint import Checkpoint
 from gcounterd.counters.counters import Counters, check_batch
+from gcounterd.counters.loading import load
 from gcounterd.errors import PeerError, StorageError
 
 
@@ -114,7 +115,7 @@ def test_merged_counters_may_pass_the_limit_that_stops_new_keys() -> None:
 
 def reloaded(held: Counters, images, letter: str = "z") -> Counters:
     fresh = counters(letter)
-    fresh.load(sorted(images, key=lambda image: (image.kind, image.column, image.number)))
+    load(fresh, sorted(images, key=lambda image: (image.kind, image.column, image.number)))
     return fresh
 
 
