@@ -2,6 +2,7 @@
 
 scripts/experiment E1                          its own settings and numbers of runs
 scripts/experiment E1 --nodes 10,50 --seeds 1-20 --jobs 2
+scripts/experiment E2 --keep e2.kept           may be stopped, and gone on with
 scripts/experiment E2 --write                  into docs/membership-experiments.md
 """
 
@@ -30,6 +31,7 @@ from gcounterd.sim.experiments import (
     starved,
     sweep,
 )
+from gcounterd.sim.experiments.keeping import Keeper
 from gcounterd.sim.experiments.plan import Plan, carry_out, gather, jobs
 from gcounterd.sim.experiments.tables import write_between
 
@@ -46,8 +48,9 @@ def main() -> int:
     plan = PLANS[asked.experiment]
     todo = jobs(plan, asked.nodes, asked.seeds)
     started = time.monotonic()
-    done = []
-    for each in carry_out(plan, todo, asked.jobs):
+    keeper = Keeper(asked.keep, plan, asked.commit)
+    done, lacking = keeper.sort(todo)
+    for each in keeper.keep(carry_out(plan, lacking, asked.jobs)):
         done.append(each)
         if sys.stderr.isatty():
             print(f"\r{len(done)} of {len(todo)} runs", end="", file=sys.stderr, flush=True)
@@ -97,6 +100,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=_seeds, metavar="A-B", help="for every setting")
     parser.add_argument("--nodes", type=_numbers, default=[], metavar="N,N,…")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FILE", help="what runs found, to go on with after a stop"
+    )
     parser.add_argument("--json", action="store_true", help="print every finding")
     parser.add_argument("--write", action="store_true", help=f"put the table into {DOCUMENT}")
     parser.add_argument("--commit", default="unknown", help=argparse.SUPPRESS)

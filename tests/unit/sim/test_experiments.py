@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gcounterd.sim.experiments.__main__ import PLANS
+from gcounterd.sim.experiments.keeping import Keeper
 from gcounterd.sim.experiments.plan import Plan, carry_out, gather, jobs
 from gcounterd.sim.experiments.tables import Table, ratio, write_between
 from gcounterd.sim.experiments.watching import Change, Watched, count_lives
@@ -83,3 +84,19 @@ def test_a_watched_cluster_tells_false_deaths_from_true_ones() -> None:
     cluster.run(60.0)
     assert {each.member for each in cluster.changes if each.event == "dead"} == set(names)
     assert {each.member for each in cluster.false_deaths} == set(names[1:])
+
+
+def test_runs_that_were_kept_are_not_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    todo = jobs(plan(), [2], range(1, 4))
+    keeper = Keeper(path, plan(), "c1")
+    assert keeper.sort(todo) == ([], todo)
+    made = list(keeper.keep((job, job.seed * 10) for job in todo[:2]))
+    with path.open("ab") as file:
+        file.write(b"\x80\x05torn")
+    done, lacking = Keeper(path, plan(), "c1").sort(todo)
+    assert done == made
+    assert lacking == todo[2:]
+    list(Keeper(path, plan(), "c1").keep([(todo[2], 7)]))
+    assert len(Keeper(path, plan(), "c1").sort(todo)[0]) == 3, "nothing behind the torn one is lost"
+    assert Keeper(path, plan(), "c2").sort(todo)[1] == todo, "another commit is another experiment"
