@@ -25,6 +25,7 @@ from gcounterd.node.node import Node
 from gcounterd.node.records import Group, TakeBatch
 from gcounterd.sim.checkers import Checkers, ViolationError, check, find_disagreement, find_unrest
 from gcounterd.sim.chronicle import Chronicle
+from gcounterd.sim.clients import Add
 from gcounterd.sim.disk import Content, Disk
 from gcounterd.sim.host import Host
 from gcounterd.sim.ledger import Ledger
@@ -296,11 +297,11 @@ class Cluster:
             if isinstance(record, TakeBatch) and record.batch.column == process.column:
                 self.ledger.cut(record.batch)
 
-    def refused(self, process: Process, adds: list[tuple[bytes, int]], group: Group) -> None:
+    def refused(self, process: Process, adds: Sequence[Add], group: Group) -> None:
         """See increments refused for certain."""
         self.tally["commit refused"] += 1
-        for key, amount in adds:
-            self.ledger.refuse(key, amount)
+        for add in adds:
+            self.ledger.refuse(add.key, add.amount)
         for record in reversed(group.records):
             if isinstance(record, TakeBatch) and record.batch.column == process.column:
                 self.ledger.columns[process.column].take_back(record.batch.version)

@@ -14,12 +14,15 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
+import attrs
+
 from gcounterd.counters.checkpoint import Checkpoint
 from gcounterd.counters.columns import Column
 from gcounterd.counters.images import Image
 from gcounterd.errors import StorageError
 from gcounterd.ids import ColumnId, Epoch
 from gcounterd.node.records import Group, TakeBatch
+from gcounterd.sim.clients import Add, answer_all
 from gcounterd.sim.disk import Disk
 from gcounterd.sim.turning import Turning
 from gcounterd.sim.witness import Witness
@@ -36,12 +39,17 @@ SLICE_S = 0.001
 FULL_PAUSE_S = 0.5
 
 
-class Commits:
-    """Group commits and checkpoints of one process.
+@attrs.frozen(eq=False)
+class _Commit:
+    """A group on its way: the increments it counts, and what waits for its end."""
 
-    adds      increments accepted since the last commit was cut
-    applying  a group is being taken in
-    """
+    group: Group
+    adds: list[Add]
+    noting: list[Callable[[], None]]
+
+
+class Commits:
+    """Group commits and checkpoints of one process; `applying`: a group is being taken in."""
 
     def __init__(
         self,
@@ -69,7 +77,6 @@ class Commits:
         self._imaging = False
         self.turning = Turning(process, world, disk, tally)
         self._noting: list[Callable[[], None]] = []
-        self.adds: list[tuple[bytes, int]] = []
         self.applying = False
 
     def note(self, act: Callable[[], None]) -> None:
@@ -99,27 +106,23 @@ class Commits:
             return
         self._committing = True
         self._witness.cut(self._process, group)
-        adds: list[tuple[bytes, int]] = []
-        if not self._node.settlement.holds_back:  # else they wait for a new column
-            adds, self.adds = self.adds, []
-        done = partial(self._process.call, self._appended, group, adds, noting)
+        # Where a new column is waited for, they wait with it.
+        adds = [] if self._node.settlement.holds_back else self._process.clients.take()
+        commit = _Commit(group, adds, noting)
+        done = partial(self._process.call, self._appended, commit)
         self._disk.append(self._disk.last_row + 1, encode_group(group), done)
 
     def _refuse(self) -> None:
         """Refuse what waits for a column that does not come."""
-        if self._node.settlement.refuses and self.adds:
-            self._tally["no column"] += len(self.adds)
-            adds, self.adds = self.adds, []
+        if self._node.settlement.refuses and self._process.clients.adds:
+            adds = self._process.clients.take()
+            self._tally["no column"] += len(adds)
             self._node.counters.writer.drop()
             self._witness.refused(self._process, adds, Group((), facts=False, own=False))
+            answer_all(adds, counted=False)
 
-    def _appended(
-        self,
-        group: Group,
-        adds: list[tuple[bytes, int]],
-        noting: list[Callable[[], None]],
-        error: StorageError | None,
-    ) -> None:
+    def _appended(self, commit: _Commit, error: StorageError | None) -> None:
+        group = commit.group
         if error is None:
             head = self._node.counters.head
             batches = [r.batch for r in group.records if isinstance(r, TakeBatch)]
@@ -128,41 +131,37 @@ class Commits:
                 self._tally["cold column raised"] += 1
                 read = self.read_cold(column)
                 self._node.settlement.warm(column, read, self._process.now)
-            self._apply(group, before, self._node.applying(group), noting)
+            self._apply(commit, before, self._node.applying(group))
         elif error.definite:
             self._node.abandoned(group)
             self._committing = False
-            self._witness.refused(self._process, adds, group)
+            self._witness.refused(self._process, commit.adds, group)
+            answer_all(commit.adds, counted=False)
             self._retry_at = self._world.now + FULL_PAUSE_S
-            _do(noting)
+            _do(commit.noting)
             self._world.at(self._retry_at, self._process.turn)
         else:
             self._process.end(3, str(error))
 
-    def _apply(
-        self,
-        group: Group,
-        before: dict[ColumnId, int],
-        slices: Iterator[None],
-        noting: list[Callable[[], None]],
-    ) -> None:
+    def _apply(self, commit: _Commit, before: dict[ColumnId, int], slices: Iterator[None]) -> None:
         process = self._process
         was_deaf = process.deaf
         self.applying = True
         for _ in slices:
             self._tally["apply in slices"] += 1
-            self._world.after(SLICE_S, process.call, self._apply, group, before, slices, noting)
+            self._world.after(SLICE_S, process.call, self._apply, commit, before, slices)
             return
         self.applying = False
         self._applied_row = self._disk.last_row
-        self._witness.applied(process, before, group)
-        effects = self._node.committed(group, process.now)
+        self._witness.applied(process, before, commit.group)
+        effects = self._node.committed(commit.group, process.now)
         self._committing = False
         self._witness.acknowledged(process)
+        answer_all(commit.adds, counted=True)
         process.carry_out(effects)
         if was_deaf:
             process.listen_again()
-        _do(noting)
+        _do(commit.noting)
 
     def read_cold(self, column: ColumnId) -> Column | None:
         """Read a closed column from disk; None if it is in memory, or forgotten by now."""

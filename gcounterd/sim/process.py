@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, assert_never
 
-from gcounterd.errors import ClientError, PeerError
+from gcounterd.errors import PeerError
 from gcounterd.ids import ColumnId
 from gcounterd.node.effects import (
     Carry,
@@ -32,6 +32,7 @@ from gcounterd.node.effects import (
 )
 from gcounterd.node.messages import Channel, Refusal
 from gcounterd.node.node import Node
+from gcounterd.sim.clients import Clients
 from gcounterd.sim.commits import Commits
 from gcounterd.sim.disk import Disk
 from gcounterd.sim.network import BACKLOG_CONNECTIONS, End, Network
@@ -83,7 +84,7 @@ class Process:
         self.began = self._slept_s = self._paused_at = self._heard_until = 0.0
         self._lag: Callable[[], float] | None = None
         self._wake_at = float("inf")
-        self._reads: dict[int, Callable[[tuple[str, ...]], None]] = {}
+        self.clients = Clients(self, witness, tally)
         self._commits = Commits(
             self, world, disk, witness, tally, rows_per_checkpoint, names_on_disk
         )
@@ -237,17 +238,7 @@ class Process:
 
     def add(self, key: bytes, amount: int) -> bool:
         """Count; return False where it was refused, which must be definite."""
-        try:
-            if self.stopping:
-                raise ClientError(503, "draining", "this node is stopping")
-            self.node.add(key, amount)
-        except ClientError as error:
-            self._witness.turned_away(self, error)
-            self._tally["increment refused"] += 1
-            return False
-        self._commits.adds.append((key, amount))
-        self._witness.attempted(self, key, amount)
-        return True
+        return self.clients.add(key, amount)
 
     def turn(self) -> None:
         """See to commits and the next wake-up, after `add`."""
@@ -255,9 +246,7 @@ class Process:
 
     def read(self, seconds: float, done: Callable[[tuple[str, ...]], None]) -> None:
         """Read consistently; `done` gets the names of members missed."""
-        number, effects = self.node.read(self.now, seconds)
-        self._reads[number] = done
-        self.carry_out(effects)
+        self.clients.read(seconds, done)
 
     def join(self, addresses: list[str]) -> None:
         """Try more addresses."""
@@ -342,7 +331,7 @@ class Process:
                 case Notice():
                     self._witness.noticed(self, effect)
                 case ReadDone(number, missing):
-                    self._reads.pop(number)(missing)
+                    self.clients.read_done(number, missing)
                 case Redraw(above):
                     self._commits.redraw(above)
                 case Load(column):

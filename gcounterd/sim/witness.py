@@ -6,6 +6,7 @@ checkers. An experiment may watch some of it too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from gcounterd.errors import ClientError
@@ -14,6 +15,7 @@ from gcounterd.node.effects import Notice
 from gcounterd.node.records import Group
 
 if TYPE_CHECKING:
+    from gcounterd.sim.clients import Add
     from gcounterd.sim.process import Process
 
 
@@ -29,7 +31,7 @@ class Witness(Protocol):
     def cut(self, process: Process, group: Group) -> None:
         """See a group before it goes to the disk."""
 
-    def refused(self, process: Process, adds: list[tuple[bytes, int]], group: Group) -> None:
+    def refused(self, process: Process, adds: Sequence[Add], group: Group) -> None:
         """See increments refused for certain."""
 
     def applied(self, process: Process, before: dict[ColumnId, int], group: Group) -> None:

@@ -1,0 +1,88 @@
+"""Clients: what is asked of a simulated process from outside, and what it answers.
+
+Theory. A request reaches a process, waits for what it waits for, and is answered, unless the
+process ends first: then whoever asked is told nothing, and cannot know what became of it. An
+increment is answered after the commit that holds it, or refused for certain; a consistent read
+when it has heard everybody, or at its deadline.
+
+This module refuses to know who asks, and how long a request is on its way.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import attrs
+
+from gcounterd.errors import ClientError
+from gcounterd.sim.witness import Witness
+
+if TYPE_CHECKING:
+    from gcounterd.sim.process import Process
+
+
+def _tell_nobody(_: bool) -> None:
+    """Answer a client that does not listen."""
+
+
+@attrs.frozen(eq=False)
+class Add:
+    """An increment that a node accepted for its next commit.
+
+    answered  called once: with True when it counts durably, with False when it certainly does not
+    """
+
+    key: bytes
+    amount: int
+    answered: Callable[[bool], None] = _tell_nobody
+
+
+class Clients:
+    """What clients asked of one process and were not answered yet.
+
+    adds  increments accepted since the last commit was cut
+    """
+
+    def __init__(self, process: Process, witness: Witness, tally: Counter[str]) -> None:
+        self.adds: list[Add] = []
+        self._process = process
+        self._witness, self._tally = witness, tally
+        self._reads: dict[int, Callable[[tuple[str, ...]], None]] = {}
+
+    def add(self, key: bytes, amount: int, answered: Callable[[bool], None] | None = None) -> bool:
+        """Count; return False where it was refused at once, which must be definite."""
+        try:
+            if self._process.stopping:
+                raise ClientError(503, "draining", "this node is stopping")
+            self._process.node.add(key, amount)
+        except ClientError as error:
+            self._witness.turned_away(self._process, error)
+            self._tally["increment refused"] += 1
+            return False
+        self.adds.append(Add(key, amount, answered or _tell_nobody))
+        self._witness.attempted(self._process, key, amount)
+        return True
+
+    def take(self) -> list[Add]:
+        """Return the increments of the next commit."""
+        adds, self.adds = self.adds, []
+        return adds
+
+    def read(self, seconds: float, done: Callable[[tuple[str, ...]], None]) -> None:
+        """Read consistently; `done` gets the names of members missed."""
+        process = self._process
+        number, effects = process.node.read(process.now, seconds)
+        self._reads[number] = done
+        process.carry_out(effects)
+
+    def read_done(self, number: int, missing: tuple[str, ...]) -> None:
+        """Take note that a consistent read has ended."""
+        self._reads.pop(number)(missing)
+
+
+def answer_all(adds: list[Add], *, counted: bool) -> None:
+    """Tell clients what became of their increments."""
+    for add in adds:
+        add.answered(counted)
