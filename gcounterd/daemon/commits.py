@@ -8,7 +8,7 @@ A full disk is definite: the transaction is rolled back, the waiting clients are
 was counted, and the next group tries again. Any other disk error ends acknowledging for good,
 with an indefinite answer, since a commit that reported failure may reappear after a restart.
 
-Checkpoints run beside it, one image at a time; an image is made only between applies.
+Checkpoints run beside it (`daemon.checkpoints`); an image is made only between applies.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import attrs
 import trio
 
 from gcounterd.counters.batches import Block
-from gcounterd.counters.checkpoint import Checkpoint
 from gcounterd.counters.columns import Column
+from gcounterd.daemon.checkpoints import Checkpoints
 from gcounterd.daemon.logs import get_logger
 from gcounterd.daemon.longest import Longest
 from gcounterd.errors import ClientError, StorageError
@@ -31,15 +31,11 @@ from gcounterd.node.node import Node
 from gcounterd.node.records import Group, TakeBatch
 from gcounterd.node.settlement import no_column
 from gcounterd.storage.records import encode_group
-from gcounterd.storage.recovery import roster_images
 from gcounterd.storage.schema import Durability
 from gcounterd.storage.store import Store
 
 log = get_logger("gcounterd.commits")
 
-# A checkpoint begins when the journal passes both: replaying this much takes well under a second.
-JOURNAL_BYTES_MIN = 8 * 1024 * 1024
-JOURNAL_SHARE_OF_IMAGES = 4
 # Writing a group of this size takes about half a millisecond.
 ENCODED_IN_LOOP_BYTES = 1024 * 1024
 ENCODED_IN_LOOP = 512  # records; about a millisecond
@@ -48,8 +44,6 @@ ENCODED_IN_LOOP = 512  # records; about a millisecond
 SLICES_PER_COLLECTION = 64
 # Freeing so many blocks of 4,096 names takes a millisecond.
 BLOCKS_FREED = 16
-# After a full disk, a checkpoint is tried again at this pace.
-FULL_DISK_PAUSE_S = 1.0
 
 
 @attrs.define(eq=False)
@@ -67,7 +61,11 @@ class _Outcome:
 
 
 class Commits:
-    """The flusher and the checkpoints of one node."""
+    """The flusher of one node, and what its checkpoints need of it.
+
+    applied      the newest journal row whose records are applied
+    checkpoints  who writes images beside it
+    """
 
     def __init__(
         self,
@@ -87,11 +85,8 @@ class Commits:
         self._store = store
         self._durability = durability
         self._perform = perform
-        # Whoever writes images of columns: a checkpoint, or a turn (`daemon.turning`).
-        self.images = trio.Lock()
-        self.names_on_disk = names_on_disk
         self._seq = store.last_seq
-        self._applied = self._seq  # the newest journal row whose records are applied
+        self.applied = self._seq
         self._work = trio.Event()
         self._between: dict[str, Callable[[], Awaitable[None]]] = {}
         self._gathering = _Outcome()
@@ -103,7 +98,7 @@ class Commits:
         self._waits = Longest(trio.current_time())
         self.number = 0
         self.refused = 0
-        self.checkpoints = 0
+        self.checkpoints = Checkpoints(node, store, self, names_on_disk)
 
     def request(self) -> None:
         """See to it that what waits is committed soon."""
@@ -148,7 +143,17 @@ class Commits:
         """Wait until what peers sent may grow again."""
         while self._node.intake.full:
             self._work.set()
-            await self._committed.wait()
+            await self.next()
+
+    async def next(self) -> None:
+        """Wait until a group has been committed or refused."""
+        await self._committed.wait()
+
+    async def between_applies(self) -> None:
+        """Wait until no group is being taken in; it is so until the caller lets others run."""
+        # Waiting on an event that is set lets others run, so it has to be looked at again.
+        while not self._idle.is_set():
+            await self._idle.wait()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Commit until cancelled; raise `StorageError` when the disk cannot be trusted."""
@@ -256,7 +261,7 @@ class Commits:
                     gc.collect(0)
                 await trio.lowlevel.checkpoint()
         self._idle.set()
-        self._applied = self._seq
+        self.applied = self._seq
         self._perform(self._node.committed(group, trio.current_time()))
         self.number += 1
 
@@ -281,58 +286,6 @@ class Commits:
         self._ended = ClientError(503, "stopped", "this node has stopped; nothing was counted")
         self._gathering.fail(self._ended)
         self._noting.fail(self._ended)
-
-    # -- checkpoints ------------------------------------------------------------------------
-
-    async def run_checkpoints(self) -> None:
-        """Write images whenever the journal has grown enough, until cancelled."""
-        while True:
-            while not self._is_checkpoint_due():
-                await self._committed.wait()
-            try:
-                await self.checkpoint()
-            except StorageError as error:
-                if not error.full:
-                    raise
-                log.warning("checkpoint_refused", reason=str(error))
-                await trio.sleep(FULL_DISK_PAUSE_S)
-
-    def _is_checkpoint_due(self) -> bool:
-        images = self._store.image_bytes
-        if self._node.settlement.warming.crowded:
-            return True
-        return self._store.journal_bytes > max(JOURNAL_BYTES_MIN, images // JOURNAL_SHARE_OF_IMAGES)
-
-    async def checkpoint(self) -> None:
-        """Write one round of images and trim the journal. Raises `StorageError`."""
-        async with self.images:
-            await self._checkpoint()
-
-    async def _checkpoint(self) -> None:
-        await self._between_applies()
-        upto = self._applied
-        round_ = Checkpoint(self._node.counters, self.names_on_disk)
-        roster = roster_images(self._node.roster)
-        try:
-            images = round_.images()
-            while True:
-                await self._between_applies()
-                image = next(images, None)
-                if image is None:
-                    break
-                await self._store.put_images([image])
-            await self._store.finish_checkpoint([*round_.columns(), *roster], upto)
-        except BaseException:
-            round_.undo()
-            raise
-        self.names_on_disk = round_.names
-        round_.done()
-        self.checkpoints += 1
-
-    async def _between_applies(self) -> None:
-        # Waiting on an event that is set lets others run, so it has to be looked at again.
-        while not self._idle.is_set():
-            await self._idle.wait()
 
 
 def _explain(error: StorageError) -> ClientError:

@@ -112,7 +112,7 @@ class Metrics(Collector):
         commits = self._driver.commits
         yield _count("commits", "Group commits.", commits.number)
         yield _count("commits_refused", "Commits refused by a full disk.", commits.refused)
-        yield _count("checkpoints", "Checkpoints completed.", commits.checkpoints)
+        yield _count("checkpoints", "Checkpoints completed.", commits.checkpoints.number)
         yield _gauge("longest_step_seconds", "Longest step of the node.", self._driver.longest)
         held = "Longest CPU time between two looks at I/O, of the last minute at most."
         yield _gauge("longest_turn_seconds", held, self._turns.read())

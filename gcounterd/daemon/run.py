@@ -132,8 +132,8 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
         await nursery.start(driver.transport.serve, peers)
         await nursery.start(driver.commits.run)
         if booted.mended:
-            await driver.commits.checkpoint()
-        nursery.start_soon(driver.commits.run_checkpoints)
+            await driver.commits.checkpoints.write()
+        nursery.start_soon(driver.commits.checkpoints.run)
         nursery.start_soon(driver.cold.run, driver.loaded)
         nursery.start_soon(driver.turning.run)
         nursery.start_soon(removals.run)

@@ -68,7 +68,7 @@ class Turning:
             if isinstance(turn, Keep):
                 await self._keep(turn)
                 continue
-            async with self._commits.images:
+            async with self._commits.checkpoints.images:
                 done = await self._carry_out(turn)
             self._perform(self._node.turned(turn, trio.current_time(), done=done))
 
@@ -113,11 +113,11 @@ class Turning:
         await trio.to_thread.run_sync(turn.build, images)
         for image in turn.staged():
             await self._store.put_images([image])
-        counters, commits = self._node.counters, self._commits
+        counters, checkpoints = self._node.counters, self._commits.checkpoints
         names = len(counters.keys)
-        for image in name_images(counters, commits.names_on_disk, names):
+        for image in name_images(counters, checkpoints.names_on_disk, names):
             await self._store.put_images([image])
-        commits.names_on_disk = max(commits.names_on_disk, names)
+        checkpoints.names_on_disk = max(checkpoints.names_on_disk, names)
         if turn.aside:
             await trio.to_thread.run_sync(self._set_aside, turn)
 

@@ -137,7 +137,7 @@ class Views:
             "health": node.detector.health,
             "durability": str(self._durability),
             "commits": self._driver.commits.number,
-            "checkpoints": self._driver.commits.checkpoints,
+            "checkpoints": self._driver.commits.checkpoints.number,
             "journal_bytes": store.journal_bytes,
             "image_bytes": store.image_bytes,
             "sqlite": store.sqlite_version,

@@ -17,7 +17,7 @@ import trio
 from gcounterd.counters.batches import Batch, split_blocks
 from gcounterd.counters.checkpoint import Checkpoint
 from gcounterd.counters.counters import Counters
-from gcounterd.daemon.commits import JOURNAL_BYTES_MIN, JOURNAL_SHARE_OF_IMAGES
+from gcounterd.daemon.checkpoints import JOURNAL_BYTES_MIN, JOURNAL_SHARE_OF_IMAGES
 from gcounterd.ids import NodeId, draw_epoch
 from gcounterd.node.records import Group, TakeBatch
 from gcounterd.storage.records import encode_group

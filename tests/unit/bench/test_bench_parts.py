@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gcounterd.daemon.boot import Wishes, boot
-from gcounterd.daemon.commits import JOURNAL_BYTES_MIN
+from gcounterd.daemon.checkpoints import JOURNAL_BYTES_MIN
 from gcounterd.storage.schema import Durability
 from tests.bench import pacer, sample
 from tests.bench.large_store import CLUSTER, JOURNAL_ROOM_BYTES, make_stores

@@ -31,7 +31,7 @@ async def fill(directory: Path, *, checkpoint: bool) -> None:
         bench.node.intake.take_entries((entry("b"),))
         await bench.commits.wait()
         if checkpoint:
-            await bench.commits.checkpoint()
+            await bench.commits.checkpoints.write()
 
 
 def damage(directory: Path, sql: str) -> None:
@@ -78,7 +78,7 @@ async def test_after_salvage_and_a_checkpoint_a_start_needs_no_salvage(tmp_path:
     await fill(tmp_path / "d", checkpoint=False)
     damage(tmp_path / "d", FLIP.format("journal", "max(id) FROM journal"))
     async with running(tmp_path / "d", salvage=True) as bench:
-        await bench.commits.checkpoint()
+        await bench.commits.checkpoints.write()
 
     booted = boot(wishes(tmp_path / "d"))
 
@@ -183,12 +183,12 @@ async def test_after_salvage_of_one_segment_of_many_the_next_start_needs_no_salv
         for number in range(140_000):
             bench.node.add(b"%d" % number, 1)
         await bench.commits.wait()
-        await bench.commits.checkpoint()
+        await bench.commits.checkpoints.write()
     damage(tmp_path / "d", FLIP.format("images", "max(id) FROM images WHERE kind = 'segment'"))
 
     async with running(tmp_path / "d", salvage=True, max_counters=200_000) as bench:
         assert list((tmp_path / "d" / "damaged").iterdir())
-        await bench.commits.checkpoint()
+        await bench.commits.checkpoints.write()
         await bench.count(b"x", 3)
     booted = boot(wishes(tmp_path / "d", max_counters=200_000))
 

@@ -41,7 +41,7 @@ async def take(bench: Bench, *sent: Batch, closings: tuple[Closing, ...] = ()) -
 
 async def cool(bench: Bench) -> None:
     """Write what is closed to disk and let go of it."""
-    await bench.commits.checkpoint()
+    await bench.commits.checkpoints.write()
     for column in bench.node.counters.warm_columns():
         bench.node.counters.chill(column)
 

@@ -166,12 +166,12 @@ async def test_a_checkpoint_trims_the_journal_and_loses_nothing(tmp_path: Path) 
         await bench.count(b"x", 3)
         before = bench.store.journal_bytes
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(bench.commits.checkpoint)
+            nursery.start_soon(bench.commits.checkpoints.write)
             for _ in range(50):
                 await bench.count(b"x")
         assert bench.store.journal_bytes < before
-        assert bench.commits.checkpoints == 1
-        await bench.commits.checkpoint()
+        assert bench.commits.checkpoints.number == 1
+        await bench.commits.checkpoints.write()
 
     async with running(tmp_path / "d") as bench:
         assert bench.node.counters.value(b"x") == 53
@@ -187,9 +187,9 @@ async def test_a_checkpoint_that_finds_the_disk_full_is_made_again(tmp_path: Pat
         await bench.commits.wait()
         await limit_pages(bench, 3)
         with pytest.raises(StorageError):
-            await bench.commits.checkpoint()
+            await bench.commits.checkpoints.write()
         await limit_pages(bench, 10_000)
-        await bench.commits.checkpoint()
+        await bench.commits.checkpoints.write()
 
     async with running(tmp_path / "d") as bench:
         assert int(bench.node.counters.totals.sum()) == 3000
@@ -293,12 +293,12 @@ async def test_a_checkpoint_never_looks_into_the_middle_of_an_apply(tmp_path: Pa
             bench.node.add(b"%d" % number, 1)
         await bench.commits.wait()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(bench.commits.checkpoint)
+            nursery.start_soon(bench.commits.checkpoints.write)
             for lot in range(20):
                 for number in range(lot * 5000, lot * 5000 + 5000):
                     bench.node.add(b"%d" % (number % 9000), 1)
                 await bench.commits.wait()
-        assert bench.commits.checkpoints == 1
+        assert bench.commits.checkpoints.number == 1
 
 
 async def test_a_share_raised_twice_at_once_is_raised_once(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ async def give(bench: Bench, *, cold: bool = False) -> Replica:
     bench.node.intake.take_closings((Closing(OTHER, 2),))
     await bench.commits.wait()
     if cold:
-        await bench.commits.checkpoint()
+        await bench.commits.checkpoints.write()
         bench.node.counters.chill(OTHER)
     return writer
 
@@ -82,7 +82,7 @@ async def test_what_is_forgotten_is_so_after_a_restart(tmp_path: Path, cold: boo
     async with running(tmp_path / "d") as bench:
         assert bench.node.counters.value(b"x") == 107
         assert bench.node.counters.is_forgotten(OTHER)
-        await bench.commits.checkpoint()
+        await bench.commits.checkpoints.write()
     async with running(tmp_path / "d") as bench:
         assert bench.node.counters.value(b"x") == 107
     assert verify_offline(tmp_path / "d")["ok"]
