@@ -11,6 +11,8 @@ from typing import Protocol
 
 import attrs
 
+from gcounterd.node.levels import Level, Mark
+
 
 @attrs.frozen
 class Readiness:
@@ -36,6 +38,14 @@ class ConsistentRead:
 
 
 @attrs.frozen
+class Held:
+    """How many members hold what was counted, and by which names, this node's included."""
+
+    reached: Level
+    by: tuple[str, ...]
+
+
+@attrs.frozen
 class Listing:
     """Some counters in key order, and the key to continue after (None: that was all)."""
 
@@ -56,11 +66,18 @@ class Backend(Protocol):
     def add_all(self, counts: dict[bytes, int]) -> None:
         """Gather many increments for one commit, all or none; raise `ClientError`."""
 
-    async def commit(self) -> None:
-        """Wait until all that was added before is durable as configured.
+    async def commit(self, level: Level = Level.LOCAL) -> Mark:
+        """Wait until all that was added before is durable as configured; return where it lies.
 
-        Raises `ClientError` 507 or 503, with `definite` telling the truth, where it failed.
+        Above LOCAL it is told to peers at once, because `held` will be asked for. Raises
+        `ClientError` 507 or 503, with `definite` telling the truth, where it failed.
         """
+
+    async def held(self, mark: Mark, level: Level, seconds: float) -> Held:
+        """Wait until members hold what is committed as `level` says, or so many seconds."""
+
+    def counted(self) -> Mark:
+        """Return where all lies that this node ever counted."""
 
     def value(self, key: bytes) -> int:
         """Return this node's value, 0 for an unknown key."""

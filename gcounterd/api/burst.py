@@ -7,6 +7,10 @@ the order of the requests. A read behind an increment therefore sees it.
 
 What is refused is refused in its place and does not touch its neighbours. If the commit fails,
 every increment of the burst gets that error; reads are answered as usual.
+
+Where some are to be held by other members before they are answered, the burst waits once, for the
+most that any of them asks for and as long as the most patient of them would; each is then judged by
+what it asked for itself.
 """
 
 from __future__ import annotations
@@ -14,13 +18,20 @@ from __future__ import annotations
 import enum
 import re
 
-from gcounterd.api.backend import Backend
-from gcounterd.api.counters import number, refuse_unready
-from gcounterd.api.requests import Request
+import trio
+
+from gcounterd.api.backend import Backend, Held
+from gcounterd.api.counters import answer_counted, number, refuse_unready
+from gcounterd.api.requests import LEVELS, Request
 from gcounterd.api.responses import Heads, Response, answer, blame, refuse
+from gcounterd.node.levels import Level
 
 # Targets that need no decoding, and whose key needs no escape in JSON.
-HOT_TARGET = re.compile(rb"/v1/counters/([A-Za-z0-9._~!$&'()*+,;=:@-]{1,1024})")
+HOT_TARGET = re.compile(
+    rb"/v1/counters/([A-Za-z0-9._~!$&'()*+,;=:@-]{1,1024})(?:\?ack=(local|majority|all))?"
+)
+HOT_LEVELS = {name.encode(): level for name, level in LEVELS.items()}
+_ALONE = Held(Level.LOCAL, ())
 
 
 class Style(enum.Enum):
@@ -34,31 +45,47 @@ class Style(enum.Enum):
 class Burst:
     """Answers in the making."""
 
-    __slots__ = ("_backend", "_counting", "_heads", "_items", "_reading")
+    __slots__ = ("_backend", "_counting", "_heads", "_items", "_level", "_reading", "_seconds")
 
     def __init__(self, backend: Backend, heads: Heads) -> None:
         self._backend = backend
         self._heads = heads
         self._counting = False
         self._reading = False
-        self._items: list[tuple[Request, bytes, int, Style, Response | None]] = []
+        self._level = Level.LOCAL
+        self._seconds = 0.0
+        self._items: list[tuple[Request, bytes, int, Style, Level, Response | None]] = []
 
-    def take(self, request: Request, key: bytes, amount: int, style: Style) -> None:
-        """Gather an increment, or a local read if `amount` is 0."""
+    def take(
+        self,
+        request: Request,
+        key: bytes,
+        amount: int,
+        style: Style,
+        level: Level = Level.LOCAL,
+        seconds: float = 0.0,
+    ) -> None:
+        """Gather an increment, or a local read if `amount` is 0.
+
+        `level` says who has to hold it within how many `seconds`.
+        """
         refusal = None
         if amount:
             try:
                 self._backend.add(key, amount)
                 self._counting = True
+                if level:
+                    self._level = max(self._level, level)
+                    self._seconds = max(self._seconds, seconds)
             except Exception as error:
                 refusal = refuse(blame(error))
         else:
             self._reading = True
-        self._items.append((request, key, amount, style, refusal))
+        self._items.append((request, key, amount, style, level, refusal))
 
     def place(self, request: Request, response: Response) -> None:
         """Put a finished answer into its place."""
-        self._items.append((request, b"", 0, Style.NUMBER, response))
+        self._items.append((request, b"", 0, Style.NUMBER, Level.LOCAL, response))
 
     async def settle(self) -> list[bytes]:
         """Commit, and return the answers in order. The burst is empty afterwards."""
@@ -66,14 +93,17 @@ class Burst:
         if not items:
             return []
         self._items = []
-        failure = await self._commit() if self._counting else None
+        held, failure = await self._commit() if self._counting else (_ALONE, None)
         unready = refuse_unready(self._backend, {}) if self._reading else None
         self._counting = self._reading = False
+        self._level, self._seconds = Level.LOCAL, 0.0
         head, value = self._heads.value, self._backend.value
         answers = []
-        for request, key, amount, style, refusal in items:
+        for request, key, amount, style, level, refusal in items:
             if refusal is None:
                 refusal = failure if amount else unready
+            if refusal is None and level > held.reached:
+                refusal = self._show(key, style, held)
             if refusal is None and style is Style.HOT:
                 body = b'{"key":"%b","value":%d}' % (key, value(key))
                 answers.append(b"%b%d\r\n\r\n%b" % (head, len(body), body))
@@ -81,16 +111,21 @@ class Burst:
                 answers.append(self._write(request, refusal or self._show(key, style)))
         return answers
 
-    async def _commit(self) -> Response | None:
+    async def _commit(self) -> tuple[Held, Response | None]:
+        level, began = self._level, trio.current_time()
         try:
-            await self._backend.commit()
+            mark = await self._backend.commit(level)
         except Exception as error:
-            return refuse(blame(error))
-        return None
+            return _ALONE, refuse(blame(error))
+        if not level:
+            return _ALONE, None
+        left = self._seconds - (trio.current_time() - began)
+        return await self._backend.held(mark, level, left), None
 
-    def _show(self, key: bytes, style: Style) -> Response:
+    def _show(self, key: bytes, style: Style, short: Held | None = None) -> Response:
         value = number(self._backend.value(key), style is Style.TEXT)
-        return answer({"key": key.decode(), "value": value})
+        shape: dict[str, object] = {"key": key.decode(), "value": value}
+        return answer(shape) if short is None else answer_counted(shape, short)
 
     def _write(self, request: Request, response: Response) -> bytes:
         return self._heads.render(

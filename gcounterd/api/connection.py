@@ -23,7 +23,7 @@ import attrs
 import trio
 
 from gcounterd.api.backend import Backend
-from gcounterd.api.burst import HOT_TARGET, Burst, Style
+from gcounterd.api.burst import HOT_LEVELS, HOT_TARGET, Burst, Style
 from gcounterd.api.intake import Intake, Stage
 from gcounterd.api.limits import (
     CHUNK_WORK,
@@ -31,6 +31,7 @@ from gcounterd.api.limits import (
     LINGER_BYTES_MAX,
     LINGER_S,
     RECEIVE_BYTES,
+    TIMEOUT_DEFAULT_S,
     WORK_BEFORE_YIELD,
     Limits,
 )
@@ -206,9 +207,14 @@ class Connection:
                 and (guard is None or headers.get(b"host") in guard.hosts)
                 and b"host" in headers
                 and (match := HOT_TARGET.fullmatch(request.target))
-                and (request.method == b"POST" or request.method == b"GET")
+                and (request.method == b"POST" or (request.method == b"GET" and not match[2]))
             ):
-                burst.take(request, match[1], 1 if request.method == b"POST" else 0, Style.HOT)
+                if match[2]:
+                    level = HOT_LEVELS[match[2]]
+                    burst.take(request, match[1], 1, Style.HOT, level, TIMEOUT_DEFAULT_S)
+                else:
+                    amount = 1 if request.method == b"POST" else 0
+                    burst.take(request, match[1], amount, Style.HOT)
                 continue
             call = self._open(request, burst)
             cold += 1
@@ -242,7 +248,7 @@ class Connection:
             if plan is None:
                 return call
             style = Style.TEXT if plan.as_text else Style.NUMBER
-            burst.take(request, plan.key, plan.amount, style)
+            burst.take(request, plan.key, plan.amount, style, plan.level, plan.seconds)
         except Exception as error:
             burst.place(request, self._refuse(request, blame(error)))
         return None

@@ -10,11 +10,11 @@ This module refuses to know sockets, and where counters are kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import trio
 
-from gcounterd.api.backend import Backend
+from gcounterd.api.backend import Backend, Held
 from gcounterd.api.bodies import check_amount, read_counts, read_object
 from gcounterd.api.limits import KEYS_MAX, LISTING_DEFAULT, LISTING_MAX, SLICE_ENTRIES, SLICE_KEYS
 from gcounterd.api.requests import (
@@ -22,6 +22,7 @@ from gcounterd.api.requests import (
     check_key,
     read_choice,
     read_count,
+    read_level,
     read_text,
     read_timeout,
     wants_text,
@@ -30,15 +31,15 @@ from gcounterd.api.responses import Response, answer, dump, refuse
 from gcounterd.api.routing import Call, Plan
 from gcounterd.counters.batches import COUNT_MAX
 from gcounterd.errors import ClientError
+from gcounterd.node.levels import Level, Mark
 
 
 def plan_increment(call: Call) -> Plan:
     """Read `POST /v1/counters/{key}`: body empty or `{"by": n}`."""
-    read_choice(call.query, "ack", ("local",))
-    read_timeout(call.query)
+    level, seconds = read_level(call.query), read_timeout(call.query)
     body = call.request.body
     amount = check_amount(read_object(body, ["by"])["by"]) if body else 1
-    return Plan(call.keys["key"], amount, wants_text(call.query))
+    return Plan(call.keys["key"], amount, wants_text(call.query), level, seconds)
 
 
 def plan_read(call: Call) -> Plan | None:
@@ -113,13 +114,30 @@ def refuse_inexact(best: int, missing: tuple[str, ...], as_text: bool = False) -
 async def count_many(call: Call, backend: Backend) -> Response:
     """`POST /v1/counters`: all or nothing, one commit."""
     as_text = wants_text(call.query)
-    read_choice(call.query, "ack", ("local",))
-    read_timeout(call.query)
+    level, seconds = read_level(call.query), read_timeout(call.query)
+    began, short = trio.current_time(), None
     counts = await read_counts(call.request.body)
     if counts:
         backend.add_all(counts)
-        await backend.commit()
-    return Response(200, b'{"values":%b}' % await _dump_values(list(counts), backend, as_text))
+        mark = await backend.commit(level)
+        short = await find_short(backend, mark, level, began + seconds)
+    values = await _dump_values(list(counts), backend, as_text)
+    if short is not None:
+        return Response(202, b'{"values":%b,"held_by":%b}' % (values, dump(list(short.by))))
+    return Response(200, b'{"values":%b}' % values)
+
+
+async def find_short(backend: Backend, mark: Mark, level: Level, deadline: float) -> Held | None:
+    """Wait until what is committed is held as `level` says; return who holds it if it is not."""
+    if not level:
+        return None
+    held = await backend.held(mark, level, deadline - trio.current_time())
+    return held if held.reached < level else None
+
+
+def answer_counted(shape: Mapping[str, object], short: Held) -> Response:
+    """Return the 202 of what is counted, but not held by as many as was asked for in time."""
+    return answer({**shape, "held_by": list(short.by)}, 202)
 
 
 async def _dump_values(keys: list[bytes], backend: Backend, as_text: bool) -> bytes:
@@ -194,8 +212,14 @@ async def raise_share(call: Call, backend: Backend) -> Response:
     as_text = wants_text(call.query)
     wanted = read_object(call.request.body, ["at_least"])["at_least"]
     at_least = check_amount(wanted, lowest=0, highest=COUNT_MAX)
-    return _shared(call.keys["key"], await backend.raise_share(call.keys["key"], at_least), as_text)
+    key, level, began = call.keys["key"], read_level(call.query), trio.current_time()
+    deadline = began + read_timeout(call.query)
+    share = await backend.raise_share(key, at_least)
+    # It may have been as large before, so all that this node counted is asked about.
+    short = await find_short(backend, backend.counted() if level else (), level, deadline)
+    return _shared(key, share, as_text, short)
 
 
-def _shared(key: bytes, share: int, as_text: bool) -> Response:
-    return answer({"key": key.decode(), "share": number(share, as_text)})
+def _shared(key: bytes, share: int, as_text: bool, short: Held | None = None) -> Response:
+    shape: dict[str, object] = {"key": key.decode(), "share": number(share, as_text)}
+    return answer(shape) if short is None else answer_counted(shape, short)

@@ -18,10 +18,13 @@ import attrs
 from gcounterd.api.limits import TIMEOUT_DEFAULT_S, TIMEOUT_MAX_S
 from gcounterd.counters.batches import KEY_BYTES_MAX
 from gcounterd.errors import ClientError
+from gcounterd.node.levels import Level
 
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
 _DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+# The values of `?ack=`, the default first.
+LEVELS = {level.name.lower(): level for level in Level}
 _NATURAL = re.compile(r"[0-9]{1,16}")
 
 Query = dict[str, list[bytes]]
@@ -145,6 +148,11 @@ def read_timeout(query: Query, default_s: float = TIMEOUT_DEFAULT_S) -> float:
             400, "bad_parameter", f"timeout is seconds, decimal, at most {TIMEOUT_MAX_S:.0f}"
         )
     return float(text)
+
+
+def read_level(query: Query) -> Level:
+    """Return who has to hold an increment before it is answered (`?ack=`)."""
+    return LEVELS[read_choice(query, "ack", tuple(LEVELS))]
 
 
 def wants_text(query: Query) -> bool:

@@ -20,6 +20,7 @@ from gcounterd.api.limits import (
     TIMEOUT_DEFAULT_S,
     TIMEOUT_MAX_S,
 )
+from gcounterd.api.requests import LEVELS
 from gcounterd.api.responses import Response, dump
 from gcounterd.api.routing import Call, Parameter, Route, Schema
 from gcounterd.api.schemas import JSON, OBJECT, PLAIN, STRING, choice, exactly, shape
@@ -35,7 +36,9 @@ _IN_PATH = Parameter("key", "percent-encoded, `/` as `%2F`; a plus is a plus", _
 _NAME = Parameter("name", "the counter", _KEY, "path")
 _AS = choice("as", "write numbers as strings", "number", "string")
 _STALE = choice("stale", "read a node that is not ready", "ok")
-_ACK = choice("ack", "where it must be durable before the answer", "local")
+_ACK = choice("ack", "who must hold it durably before the answer", *LEVELS)
+_HELD_BY: Schema = {"type": "array", "items": STRING}
+_COUNTED = "counted, but not yet held as `ack` says; do not repeat it; who is known to hold it"
 _TIMEOUT = Parameter(
     "timeout",
     f"seconds, decimal; {TIMEOUT_DEFAULT_S} by default",
@@ -63,7 +66,10 @@ _COUNTERS = (
         parameters=(_IN_PATH, _ACK, _TIMEOUT, _AS),
         body={JSON: exactly(by=_AMOUNT)},
         body_required=False,
-        answers={200: ("counted, durably; the value here", JSON, _COUNTER)},
+        answers={
+            200: ("counted, durably; the value here", JSON, _COUNTER),
+            202: (_COUNTED, JSON, shape(key=_KEY, value=_NUMBER, held_by=_HELD_BY)),
+        },
     ),
     Route(
         "GET",
@@ -94,9 +100,12 @@ _COUNTERS = (
         "/v1/counters/{key}/share",
         "Raise this node's share to at least n; idempotent, never lowers",
         handler=counters.raise_share,
-        parameters=(_IN_PATH, _AS),
+        parameters=(_IN_PATH, _ACK, _TIMEOUT, _AS),
         body={JSON: exactly(at_least={"type": "integer", "minimum": 0, "maximum": COUNT_MAX})},
-        answers={200: ("this node's share", JSON, shape(key=_KEY, share=_NUMBER))},
+        answers={
+            200: ("this node's share", JSON, shape(key=_KEY, share=_NUMBER)),
+            202: (_COUNTED, JSON, shape(key=_KEY, share=_NUMBER, held_by=_HELD_BY)),
+        },
     ),
     Route(
         "POST",
@@ -119,7 +128,12 @@ _COUNTERS = (
                 "counted, durably; the values here",
                 JSON,
                 shape(values={"type": "object", "additionalProperties": _NUMBER}),
-            )
+            ),
+            202: (
+                _COUNTED,
+                JSON,
+                shape(values={"type": "object", "additionalProperties": _NUMBER}, held_by=_HELD_BY),
+            ),
         },
     ),
     Route(

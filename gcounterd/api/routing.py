@@ -19,6 +19,7 @@ from gcounterd.api.backend import Backend
 from gcounterd.api.requests import Query, Request, Target, decode_key
 from gcounterd.api.responses import Response
 from gcounterd.errors import ClientError
+from gcounterd.node.levels import Level
 
 Schema = Mapping[str, object]
 _READING = (b"GET", b"HEAD", b"OPTIONS")
@@ -38,11 +39,16 @@ class Parameter:
 
 @attrs.frozen
 class Plan:
-    """An increment (`amount` > 0) or local read (0) that may share a commit with others."""
+    """An increment (`amount` > 0) or local read (0) that may share a commit with others.
+
+    level, seconds  who has to hold an increment before it is answered, and how long that may take
+    """
 
     key: bytes
     amount: int
     as_text: bool
+    level: Level = Level.LOCAL
+    seconds: float = 0.0
 
 
 @attrs.frozen

@@ -27,6 +27,7 @@ from gcounterd.daemon.longest import Longest
 from gcounterd.errors import ClientError, StorageError
 from gcounterd.ids import ColumnId
 from gcounterd.node.effects import Effect
+from gcounterd.node.levels import Mark
 from gcounterd.node.node import Node
 from gcounterd.node.records import Group, TakeBatch
 from gcounterd.node.settlement import no_column
@@ -48,10 +49,15 @@ BLOCKS_FREED = 16
 
 @attrs.define(eq=False)
 class _Outcome:
-    """What becomes of the group that is gathering; `error` is set before `done` if it failed."""
+    """What becomes of the group that is gathering.
+
+    error  set before `done` if it failed
+    mark   where its increments lie, set before `done` if they are committed
+    """
 
     done: trio.Event = attrs.Factory(trio.Event)
     error: ClientError | None = None
+    mark: Mark = ()
 
     def fail(self, error: ClientError) -> None:
         """Tell those who wait that it failed, unless they have been told what became of it."""
@@ -112,12 +118,15 @@ class Commits:
         self._between[what] = act
         self._work.set()
 
-    async def wait(self) -> None:
+    async def wait(self) -> Mark:
         """Wait until what the caller has just added is committed; raise `ClientError` if it is not.
 
+        Returns where it lies.
         Between adding and calling nobody else may have run: else the flusher may have cut it.
         """
-        await self._await(self._gathering)
+        outcome = self._gathering
+        await self._await(outcome)
+        return outcome.mark
 
     async def noted(self) -> None:
         """Wait until the facts that wait now are committed; raise `ClientError` if they are not.
@@ -171,12 +180,18 @@ class Commits:
             except BaseException as error:
                 self._end(error, outcomes)
                 raise
+            mark = self._mark()
             for outcome in outcomes:
+                outcome.mark = mark
                 outcome.done.set()
             if group is not None:
                 blocks = _blocks_of(group)
                 group = None
                 await _free(blocks)
+
+    def _mark(self) -> Mark:
+        counters = self._node.counters
+        return ((counters.writer.own, counters.head(counters.writer.own)),)
 
     def _close_gathering(self) -> list[_Outcome]:
         """Return who waits for the group that is about to be cut; those who come wait for others.

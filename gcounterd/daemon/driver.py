@@ -18,6 +18,7 @@ import attrs
 import trio
 
 from gcounterd.counters.columns import Column
+from gcounterd.daemon.acknowledgements import Acknowledgements
 from gcounterd.daemon.cold import ColdColumns
 from gcounterd.daemon.commits import Commits
 from gcounterd.daemon.events import WARNINGS, History
@@ -29,6 +30,7 @@ from gcounterd.ids import ColumnId, Epoch, show
 from gcounterd.links.limits import Limits
 from gcounterd.links.transport import Transport
 from gcounterd.node.effects import (
+    AckDone,
     Carry,
     Dial,
     Drop,
@@ -91,6 +93,7 @@ class Driver:
         self.commits = Commits(
             node, store, durability, self.carry_out, names_on_disk, self.cold.read
         )
+        self.acknowledgements = Acknowledgements(node, self.carry_out)
         self.turning = Turning(node, store, self.commits, self.carry_out)
         self.events: collections.Counter[str] = collections.Counter()
         # A life is a process, also where that process draws a second epoch.
@@ -123,6 +126,8 @@ class Driver:
                     if waiting is not None:
                         waiting.missing = missing
                         waiting.done.set()
+                case AckDone():
+                    self.acknowledgements.done(effect)
                 case Redraw(above):
                     self.commits.between("redraw", partial(self._redraw, above))
                 case Load(column):
@@ -133,6 +138,7 @@ class Driver:
                     self.turning.keep(effect)
                 case Exit():
                     self._ended = effect
+                    self.perform(self.node.acknowledging.give_up())  # nobody wakes it any more
                     self._nudge.set()
                 case _:
                     assert_never(effect)

@@ -13,11 +13,12 @@ from typing import TypeVar
 
 import trio
 
-from gcounterd.api.backend import ConsistentRead, Listing, Readiness
+from gcounterd.api.backend import ConsistentRead, Held, Listing, Readiness
 from gcounterd.counters.batches import COUNT_MAX
 from gcounterd.counters.counters import OPEN_COLUMNS_MAX
 from gcounterd.counters.listing import Listing as KeyListing
 from gcounterd.counters.writer import PENDING_AMOUNT_MAX
+from gcounterd.daemon.acknowledgements import written_by
 from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.draining import Draining
 from gcounterd.daemon.driver import Driver
@@ -27,6 +28,7 @@ from gcounterd.errors import ClientError, StorageError
 from gcounterd.ids import ColumnId, node_of
 from gcounterd.members.approvals import TOKEN_BYTES, hash_token
 from gcounterd.members.removals import Wish
+from gcounterd.node.levels import Level, Mark
 
 T = TypeVar("T")
 
@@ -83,9 +85,20 @@ class Service:
         if self._condition.draining:
             self._draining.check()
 
-    async def commit(self) -> None:
-        """Wait until what was added is durable as configured."""
-        await self._commit()
+    async def commit(self, level: Level = Level.LOCAL) -> Mark:
+        """Wait until what was added is durable as configured; return where it lies."""
+        if level:
+            self._node.pushes.hurry()
+        return await self._commit()
+
+    async def held(self, mark: Mark, level: Level, seconds: float) -> Held:
+        """Wait until members hold what is committed, or so many seconds."""
+        outcome = await self._driver.acknowledgements.wait(mark, level, seconds)
+        return Held(outcome.reached, outcome.held_by)
+
+    def counted(self) -> Mark:
+        """Return where all lies that this node ever counted."""
+        return written_by(self._node.config.node, self._counters)
 
     async def share(self, key: bytes) -> int:
         """Return what this node counted itself, over all its columns ever."""

@@ -13,6 +13,7 @@ import attrs
 from gcounterd.counters.batches import Batch
 from gcounterd.counters.turns import Turn
 from gcounterd.ids import ColumnId, Epoch
+from gcounterd.node.levels import Level
 from gcounterd.node.messages import Channel, Message, Refusal
 
 
@@ -98,4 +99,13 @@ class ReadDone:
     missing: tuple[str, ...]
 
 
-Effect = Dial | Send | Drop | Exit | Redraw | Load | Carry | Keep | Notice | ReadDone
+@attrs.frozen
+class AckDone:
+    """A wait for members to hold something has ended: how many do, and by which names."""
+
+    number: int
+    reached: Level
+    held_by: tuple[str, ...]
+
+
+Effect = Dial | Send | Drop | Exit | Redraw | Load | Carry | Keep | Notice | ReadDone | AckDone

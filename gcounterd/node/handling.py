@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, assert_never
 
 from gcounterd.errors import PeerError
 from gcounterd.node.effects import Effect
+from gcounterd.node.kept_messages import AskKept, Kept
 from gcounterd.node.messages import (
     CONTROL_MESSAGES,
+    KEPT_MESSAGES,
     MEMBERSHIP_MESSAGES,
     PROBE_MESSAGES,
     REMOVAL_MESSAGES,
@@ -25,6 +27,7 @@ from gcounterd.node.messages import (
     Channel,
     Digest,
     Here,
+    KeptMessage,
     Lines,
     Message,
     Part,
@@ -57,6 +60,8 @@ def handle(node: Node, link: Link, message: Message, now: float) -> list[Effect]
         return node.membership.handle(link, message, now)
     if isinstance(message, REMOVAL_MESSAGES):
         return node.removing.handle(link, message, now)
+    if isinstance(message, KEPT_MESSAGES):
+        return _handle_kept(node, link, message, now)
     if node.removing.leaving.is_mute and isinstance(message, Push | Digest):
         return []  # what it brought would have to be handed over, for ever
     match message:
@@ -85,6 +90,17 @@ def handle(node: Node, link: Link, message: Message, now: float) -> list[Effect]
             return node.reading.answer(link, message)
         case Answer():
             return _take_answer(node, link, message, now)
+        case _:
+            assert_never(message)
+
+
+def _handle_kept(node: Node, link: Link, message: KeptMessage, now: float) -> list[Effect]:
+    match message:
+        case AskKept():
+            mute = node.removing.leaving.is_mute
+            return node.keeping.take(link, message, now, mute=mute)
+        case Kept():
+            return node.acknowledging.take(link, message)
         case _:
             assert_never(message)
 

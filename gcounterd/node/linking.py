@@ -64,6 +64,7 @@ class Linking:
             return [*effects, admission.leave_name(hello)]
         if hello.channel is Channel.BULK:
             effects += [*node.membership.greet(new, now), *node.reading.ask_missing()]
+            effects += node.acknowledging.opened(new)
         else:
             effects += self.tidied(node.probing.opened(new, now), now)
         return [*effects, *self.dial(now)]
@@ -80,6 +81,8 @@ class Linking:
         """Let go of what was under way on a link that is gone."""
         node = self._node
         node.exchange.closed(link.id)
+        node.keeping.closed(link.id)
+        node.acknowledging.closed(link.id)
         node.settlement.link_closed(link.id)
         node.membership.closed(link.id)
         node.twins.closed(link.id)
@@ -166,7 +169,8 @@ class Linking:
         links = [link for link in node.peers.all() if not link.guest]
         if not node.removing.returning.active or not links:
             return []
-        return [*self.part(links, "removed", now), *node.reading.give_up()]
+        given_up = [*node.reading.give_up(), *node.acknowledging.give_up()]
+        return [*self.part(links, "removed", now), *given_up]
 
     def part(self, links: list[Link], reason: str, now: float) -> list[Effect]:
         """Close links that nothing is wrong with, with a word on those that are probed."""

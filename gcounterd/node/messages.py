@@ -18,9 +18,10 @@ from gcounterd.ids import ColumnId, Epoch, NodeId
 from gcounterd.members.approvals import Approval
 from gcounterd.members.claims import Claim
 from gcounterd.members.roster import Entry
+from gcounterd.node.kept_messages import AskKept, Kept
 from gcounterd.node.removal_messages import HandOver, Held, Saved
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 # Settled columns in one message (DESIGN 1: maps are compared in pages of 256).
 LINES_MAX = 256
 # The same where all of one node are told, some 45 bytes each.
@@ -353,11 +354,14 @@ ControlMessage = ProbeMessage | Who | Here
 MembershipMessage = Roster | StateHash | RosterDigest | RosterList | Holders
 ResidueMessage = AskLines | Lines
 RemovalMessage = HandOver | Held | Saved
+KeptMessage = AskKept | Kept
 StateMessage = Digest | Settled | Push | Want | Part | Ask | Answer
-BulkMessage = MembershipMessage | ResidueMessage | RemovalMessage | Approvals | StateMessage
+_FactMessage = MembershipMessage | ResidueMessage | RemovalMessage
+BulkMessage = _FactMessage | KeptMessage | Approvals | StateMessage
 Message = ControlMessage | BulkMessage
 PROBE_MESSAGES = (Ping, Ack, PingFor, Nack, Gossip, Survey, Bye)
 CONTROL_MESSAGES = (*PROBE_MESSAGES, Who, Here)
 RESIDUE_MESSAGES = (AskLines, Lines)
 MEMBERSHIP_MESSAGES = (Roster, StateHash, RosterDigest, RosterList, Holders)
 REMOVAL_MESSAGES = (HandOver, Held, Saved)
+KEPT_MESSAGES = (AskKept, Kept)

@@ -25,6 +25,7 @@ from gcounterd.errors import ClientError, PeerError
 from gcounterd.ids import Epoch
 from gcounterd.members.roster import Entry, Roster, State
 from gcounterd.node import admission
+from gcounterd.node.acknowledging import Acknowledging
 from gcounterd.node.approving import Approving
 from gcounterd.node.asking import Verdict
 from gcounterd.node.config import Config
@@ -36,6 +37,7 @@ from gcounterd.node.grades import Grade
 from gcounterd.node.handling import handle
 from gcounterd.node.intake import Intake
 from gcounterd.node.joining import Joining
+from gcounterd.node.keeping import Keeping
 from gcounterd.node.linking import Linking
 from gcounterd.node.membership import Membership
 from gcounterd.node.messages import Channel, Hello, Message, Refusal
@@ -82,6 +84,8 @@ class Node:
             config, counters, roster, intake, peers, self.exchange, self.joining, now
         )
         self.reading = Reading(config.node, counters, roster, self.peers)
+        self.acknowledging = Acknowledging(config.node, counters, roster, peers)
+        self.keeping = Keeping(counters, self.exchange)
         self.dialler = Dialler(config, rng, now)
         self._rng = rng
         self.probing = Probing(config, roster, self.peers, self.dialler, rng, now)
@@ -131,6 +135,8 @@ class Node:
     def cut(self) -> Group | None:
         """Return what waits for durability, or None; to be applied or abandoned before the next."""
         own = self.counters.cut()
+        if own:
+            self.pushes.cut()
         return self.intake.cut(own) if own or self.intake else None
 
     def applying(self, group: Group) -> Iterator[None]:
@@ -154,7 +160,10 @@ class Node:
         self.removing.grown(columns, now)
         self.twins.established |= group.own
         self.pushes.queue(batches)
-        effects = self.pushes.send(now)
+        awaited = self.pushes.urgent
+        effects = [*self.pushes.send(now), *self.keeping.grown(columns)]
+        if awaited:
+            effects += self.acknowledging.committed(self.config.column)
         for record in group.records:
             match record:
                 case TakeClosings(closings):
@@ -176,7 +185,8 @@ class Node:
         self.settlement.merged(entries, now)
         effects += self.linking.tidied(self.probing.roster_changed(entries, now), now)
         effects += self.linking.tidied(self.removing.merged(entries, now), now)
-        return [*effects, *self.reading.merged(entries), *self.linking.depart(now)]
+        effects += [*self.reading.merged(entries), *self.acknowledging.merged()]
+        return [*effects, *self.linking.depart(now)]
 
     def abandoned(self, group: Group) -> None:
         """Forget a group that is certainly not durable."""
@@ -270,7 +280,7 @@ class Node:
         effects += [*self.exchange.serving.step(), *self.exchange.retry(now)]
         stays = not (self.twins.yielding or self.removing.returning.active)
         effects += [*self.settlement.wake(now, stays=stays), *self.reading.ask_missing()]
-        return [*effects, *self.reading.finish(now)]
+        return [*effects, *self.reading.finish(now), *self.acknowledging.wake(now)]
 
     def _exchange_peer(self, now: float) -> list[Effect]:
         """Let one of many peers go, now and then, so that another takes its place."""
@@ -293,4 +303,4 @@ class Node:
             return now
         due = min(due, self.pushes.next_wake(), self.settlement.next_wake())
         due = min(due, self.exchange.next_wake(), self.reading.next_wake())
-        return min(due, self.membership.next_wake())
+        return min(due, self.membership.next_wake(), self.acknowledging.next_wake())

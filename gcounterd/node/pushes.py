@@ -4,7 +4,7 @@ Theory. A push is the fast path; anti-entropy repairs what it misses, so a push 
 one keeps account of who got it. The writer pushes to every peer that it is connected to, and what
 it sent to everyone is not relayed. In a cluster too large for that, whoever takes in something new
 passes it on to a few. Commits of a hundredth of a second go out together: a peer then pays one
-wake-up and one commit for all of them.
+wake-up and one commit for all of them. What somebody waits for to be held by others goes at once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ FAN_OUT = 3
 
 
 class Pushes:
-    """Batches that wait to be pushed; one per node."""
+    """Batches that wait to be pushed; one per node.
+
+    urgent  what is being committed is pushed at once, since somebody waits for others to hold it
+    """
 
     def __init__(
         self, counters: Counters, roster: Roster, peers: Peers, rng: Random, now: float
@@ -38,6 +41,16 @@ class Pushes:
         self._rng = rng
         self._waiting: list[Batch] = []
         self._sent_at = now - PUSH_EVERY_S
+        self._next_urgent = False
+        self.urgent = False
+
+    def hurry(self) -> None:
+        """Let what waits for the next cut be pushed as soon as it is committed."""
+        self._next_urgent = True
+
+    def cut(self) -> None:
+        """Take note that our own increments that waited are in the commit under way."""
+        self.urgent, self._next_urgent = self._next_urgent, False
 
     def queue(self, batches: Iterable[Batch]) -> None:
         """Queue what was committed, as far as it is ours to spread."""
@@ -50,9 +63,10 @@ class Pushes:
         ]
 
     def send(self, now: float) -> list[Effect]:
-        """Send what waits, if the last time is long enough ago."""
-        if not self._waiting or now < self._sent_at + PUSH_EVERY_S:
+        """Send what waits, if the last time is long enough ago or somebody waits for it."""
+        if not self._waiting or (now < self._sent_at + PUSH_EVERY_S and not self.urgent):
             return []
+        self.urgent = False
         self._sent_at = now
         batches, self._waiting = self._waiting, []
         links = self._peers.on(Channel.BULK)

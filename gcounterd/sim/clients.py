@@ -3,7 +3,8 @@
 Theory. A request reaches a process, waits for what it waits for, and is answered, unless the
 process ends first: then whoever asked is told nothing, and cannot know what became of it. An
 increment is answered after the commit that holds it, or refused for certain; a consistent read
-when it has heard everybody, or at its deadline.
+when it has heard everybody, or at its deadline. One that other members are to hold is answered when
+they do, or at its deadline with those that do.
 
 This module refuses to know who asks, and how long a request is on its way.
 """
@@ -12,11 +13,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
 
 from gcounterd.errors import ClientError
+from gcounterd.node.effects import AckDone
+from gcounterd.node.levels import Level, Mark
 from gcounterd.sim.witness import Witness
 
 if TYPE_CHECKING:
@@ -50,6 +54,7 @@ class Clients:
         self._process = process
         self._witness, self._tally = witness, tally
         self._reads: dict[int, Callable[[tuple[str, ...]], None]] = {}
+        self._waits: dict[int, list[tuple[Mark, float, Callable[[AckDone], None]]]] = {}
 
     def add(self, key: bytes, amount: int, answered: Callable[[bool], None] | None = None) -> bool:
         """Count; return False where it was refused at once, which must be definite."""
@@ -64,6 +69,41 @@ class Clients:
         self.adds.append(Add(key, amount, answered or _tell_nobody))
         self._witness.attempted(self._process, key, amount)
         return True
+
+    def keep(
+        self,
+        key: bytes,
+        amount: int,
+        level: Level,
+        seconds: float,
+        answered: Callable[[AckDone], None],
+    ) -> bool:
+        """Count, and be answered when members hold it as `level` says; False where it is refused.
+
+        It is answered once it counts, and not at all where it is refused later.
+        """
+        if not self.add(key, amount, partial(self._counted, level, seconds, answered)):
+            return False
+        self._process.node.pushes.hurry()
+        return True
+
+    def _counted(
+        self, level: Level, seconds: float, answered: Callable[[AckDone], None], counts: bool
+    ) -> None:
+        if not counts:
+            return
+        process = self._process
+        mark = ((process.column, process.node.counters.head(process.column)),)
+        number, effects = process.node.acknowledging.wait(mark, level, process.now, seconds)
+        self._waits.setdefault(number, []).append((mark, process.now, answered))
+        process.carry_out(effects)
+
+    def held(self, outcome: AckDone) -> None:
+        """Answer those who waited for members to hold what they counted."""
+        self._tally[f"held by: {outcome.reached.name.lower()}"] += 1
+        for mark, since, answered in self._waits.pop(outcome.number):
+            self._witness.held(self._process, mark, since, outcome)
+            answered(outcome)
 
     def take(self) -> list[Add]:
         """Return the increments of the next commit."""

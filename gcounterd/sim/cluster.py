@@ -15,11 +15,12 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from gcounterd.errors import ClientError
-from gcounterd.ids import COLUMN_ID_BYTES, ColumnId, Epoch, NodeId, column_id, draw_epoch
+from gcounterd.ids import ColumnId, Epoch, NodeId, column_id, draw_epoch
 from gcounterd.members.removals import Plan, Wish, may_start_anew
 from gcounterd.members.timing import LAN, Timing
 from gcounterd.node.config import Config
-from gcounterd.node.effects import Notice
+from gcounterd.node.effects import AckDone, Notice
+from gcounterd.node.levels import Mark
 from gcounterd.node.messages import Channel
 from gcounterd.node.node import Node
 from gcounterd.node.records import Group, TakeBatch
@@ -32,6 +33,7 @@ from gcounterd.sim.ledger import Ledger
 from gcounterd.sim.lives import Lives
 from gcounterd.sim.network import End, Network
 from gcounterd.sim.process import STEP_S, Process
+from gcounterd.sim.promises import Promises
 from gcounterd.sim.world import WALL_START_MS, World
 
 
@@ -45,6 +47,7 @@ class Cluster:
         self.network = Network(self.world, self.tally)
         self.ledger = Ledger()
         self.checkers = Checkers(self.ledger)
+        self.promises = Promises()
         self.hosts: dict[str, Host] = {}
         self.rolled_back: dict[NodeId, None] = {}
         self.notices: Counter[str] = Counter()
@@ -71,6 +74,7 @@ class Cluster:
         host.disk.replace(original.disk.content.copy())
         # Of two processes of one node only one is asked by a consistent read.
         self.rolled_back[host.node] = None
+        self.promises.doubt(host.node)
         self.tally["disk cloned"] += 1
         return host
 
@@ -183,18 +187,15 @@ class Cluster:
         host.answered = None  # what it answered since the copy is not its disk's business now
         self.tally["stale disk"] += 1
         self.rolled_back[host.node] = None
-        held = [self._held(each) for each in self.hosts.values() if not each.sent_away]
+        self.promises.lose(host.node, self.world.now)
+        left = [each for each in self.hosts.values() if not each.sent_away]
+        self.promises.check(left)
+        held = [each.heads() for each in left]
         for column, written in self.ledger.columns.items():
             surviving = max(heads.get(column, 0) for heads in held)
             if surviving < written.acknowledged:
                 self.tally["answered and lost with a disk"] += 1
                 self.ledger.lose(column, surviving)
-
-    def _held(self, host: Host) -> dict[ColumnId, int]:
-        if host.process is not None:
-            return host.process.node.counters.all_heads()
-        nobody = ColumnId(bytes(COLUMN_ID_BYTES))
-        return host.disk.recover(nobody, host.max_counters).counters.all_heads()
 
     # -- what scripts ask -------------------------------------------------------------------
 
@@ -317,6 +318,10 @@ class Cluster:
             self.ledger.acknowledge(process.column, head)
             self.hosts[process.host].answered = process.column, head
 
+    def held(self, process: Process, mark: Mark, since: float, outcome: AckDone) -> None:
+        """See a client told by whom its increments are held."""
+        self.promises.make(process, mark, since, outcome, self.hosts.values())
+
     def draw(self, process: Process, above: Epoch) -> Epoch:
         """Draw an epoch for a process, by its host's clock."""
         return self._draw(self.hosts[process.host], above)
@@ -336,6 +341,8 @@ class Cluster:
         self._lives.ended(process, self.world.now)
         host.process = None
         host.exits.append((code, text))
+        if host.sent_away:
+            self.promises.lose(host.node, self.world.now)
         self.tally[f"exit {code}"] += 1
 
     # -- the end ----------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from gcounterd.ids import ColumnId, Epoch, NodeId
+from gcounterd.ids import COLUMN_ID_BYTES, ColumnId, Epoch, NodeId
 from gcounterd.node.giving_way import EXIT_TWIN
 from gcounterd.node.leaving import EXIT_REMOVED
 from gcounterd.node.returning import EXIT_RETURNED
@@ -50,6 +50,13 @@ class Host:
     answered: tuple[ColumnId, int] | None = None
     drawn: Epoch | None = None
     rolled_back: bool = False
+
+    def heads(self) -> dict[ColumnId, int]:
+        """Return how far each column lies on the disk, whether somebody runs on it or not."""
+        if self.process is not None:
+            return self.process.node.counters.all_heads()
+        nobody = ColumnId(bytes(COLUMN_ID_BYTES))
+        return self.disk.recover(nobody, self.max_counters).counters.all_heads()
 
     @property
     def sent_away(self) -> bool:

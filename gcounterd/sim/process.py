@@ -18,6 +18,7 @@ from typing import Any, assert_never
 from gcounterd.errors import PeerError
 from gcounterd.ids import ColumnId
 from gcounterd.node.effects import (
+    AckDone,
     Carry,
     Dial,
     Drop,
@@ -332,6 +333,8 @@ class Process:
                     self._witness.noticed(self, effect)
                 case ReadDone(number, missing):
                     self.clients.read_done(number, missing)
+                case AckDone():
+                    self.clients.held(effect)
                 case Redraw(above):
                     self._commits.redraw(above)
                 case Load(column):
@@ -341,6 +344,7 @@ class Process:
                 case Keep(batch):
                     self._commits.turning.keep(batch)
                 case Exit(code, text):
+                    self.carry_out(self.node.acknowledging.give_up())
                     self.end(code, text)
                 case _:
                     assert_never(effect)

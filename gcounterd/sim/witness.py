@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from gcounterd.errors import ClientError
 from gcounterd.ids import ColumnId, Epoch
-from gcounterd.node.effects import Notice
+from gcounterd.node.effects import AckDone, Notice
+from gcounterd.node.levels import Mark
 from gcounterd.node.records import Group
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ class Witness(Protocol):
 
     def acknowledged(self, process: Process) -> None:
         """See that all of the own column's versions up to its head are answered."""
+
+    def held(self, process: Process, mark: Mark, since: float, outcome: AckDone) -> None:
+        """See a client told by whom its increments are held, who asked at `since`."""
 
     def draw(self, process: Process, above: Epoch) -> Epoch:
         """Draw an epoch above this one for a process, by its host's clock."""

@@ -21,6 +21,7 @@ from gcounterd.members.buckets import BUCKETS
 from gcounterd.members.claims import Claim
 from gcounterd.members.table import SUM_BYTES
 from gcounterd.node.messages import (
+    KEPT_MESSAGES,
     MEMBERSHIP_MESSAGES,
     REMOVAL_MESSAGES,
     Ack,
@@ -51,6 +52,7 @@ from gcounterd.wire.claims import read_claims, write_claims
 from gcounterd.wire.entries import read_entries
 from gcounterd.wire.heads import HEADS_MAX, read_heads, write_heads
 from gcounterd.wire.hellos import HELLO, HELLO_FIELDS, REFUSAL, REFUSAL_FIELDS
+from gcounterd.wire.kept import KEPT_READERS, write_kept
 from gcounterd.wire.removals import REMOVAL_READERS, write_removal
 from gcounterd.wire.rosters import ENTRIES_MAX, MEMBERSHIP_READERS, write_membership, write_some
 from gcounterd.wire.settled import (
@@ -95,6 +97,8 @@ def _fields_of(message: Message) -> _Fields:
         return write_membership(message)
     if isinstance(message, REMOVAL_MESSAGES):
         return write_removal(message)
+    if isinstance(message, KEPT_MESSAGES):
+        return write_kept(message)
     match message:
         case Ping(number, digest, claims):
             return (_PING, number, digest, write_claims(claims))
@@ -286,5 +290,6 @@ _READERS: dict[int, tuple[Callable[[_Fields], Message], int]] = {
     _BYE: (_read_bye, 1),
     **MEMBERSHIP_READERS,
     **REMOVAL_READERS,
+    **KEPT_READERS,
     _APPROVALS: (_read_approvals, 2),
 }

@@ -18,7 +18,7 @@ from gcounterd.ids import ColumnId
 from gcounterd.members.approvals import Approval
 from gcounterd.members.claims import INCARNATION_MAX, Claim, Evidence, Liveness
 from gcounterd.members.roster import NAME_PATTERN, Entry, State
-from gcounterd.node import messages, removal_messages
+from gcounterd.node import kept_messages, messages, removal_messages
 from gcounterd.wire import codec, hellos
 from gcounterd.wire.approvals import decode_approvals, encode_approvals
 from gcounterd.wire.batches import decode_batch, encode_batch
@@ -130,6 +130,8 @@ any_message = st.one_of(
         numbers,
         rosters,
     ),
+    st.builds(kept_messages.AskKept, heads),
+    st.builds(kept_messages.Kept, heads),
     st.builds(removal_messages.HandOver, numbers, heads),
     st.builds(
         lambda number, held, roster: removal_messages.Held(
@@ -175,7 +177,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=3), inner),
     max_leaves=20,
 )
-shaped = st.tuples(st.integers(0, 28), st.lists(values, max_size=14)).map(
+shaped = st.tuples(st.integers(0, 40), st.lists(values, max_size=14)).map(
     lambda pair: msgpack.packb([pair[0], *pair[1]])
 )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gcounterd.sim.cluster import MAX_COUNTERS, Cluster
+from gcounterd.sim.cluster import Cluster
+from gcounterd.sim.host import MAX_COUNTERS
 
 SETTLED_S_MAX = 60.0
 

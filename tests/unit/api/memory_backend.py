@@ -12,8 +12,10 @@ from collections.abc import Sequence
 
 import trio
 
-from gcounterd.api.backend import ConsistentRead, Listing, Readiness
+from gcounterd.api.backend import ConsistentRead, Held, Listing, Readiness
 from gcounterd.errors import ClientError
+from gcounterd.ids import ColumnId
+from gcounterd.node.levels import Level, Mark
 
 COUNT_MAX = 2**53
 
@@ -31,6 +33,9 @@ class MemoryBackend:
     asked_for  the last arguments of `history`
     removed    the arguments of each `remove`
     draining   whether it drains
+    others     how far other members hold what is counted here, and who does
+    told       the levels that commits were told of, and waits were asked for
+    patience   how many seconds each wait was given
     """
 
     name = "n1"
@@ -51,6 +56,9 @@ class MemoryBackend:
         self.asked_for: tuple[int, str, int, float] | None = None
         self.removed: list[tuple[list[str], str, dict[str, bool]]] = []
         self.draining = False
+        self.others = Held(Level.LOCAL, (self.name,))
+        self.told: list[Level] = []
+        self.patience: list[float] = []
 
     def add(self, key: bytes, amount: int) -> None:
         self._check(key, amount)
@@ -65,8 +73,9 @@ class MemoryBackend:
         if self.value(key) + self.pending[key] + amount > COUNT_MAX:
             raise ClientError(409, "too_large", "a counter ends at 2^53")
 
-    async def commit(self) -> None:
+    async def commit(self, level: Level = Level.LOCAL) -> Mark:
         self.commits += 1
+        self.told.append(level)
         if self.gate is not None:
             self.waiting.set()
             await self.gate.wait()
@@ -76,6 +85,16 @@ class MemoryBackend:
             raise error
         for key, amount in pending.items():
             self.values[key] = self.value(key) + amount
+        return self.counted()
+
+    async def held(self, mark: Mark, level: Level, seconds: float) -> Held:
+        assert mark == self.counted()
+        self.told.append(level)
+        self.patience.append(seconds)
+        return self.others
+
+    def counted(self) -> Mark:
+        return ((ColumnId(bytes(32)), self.commits),)
 
     def value(self, key: bytes) -> int:
         return self.values.get(key, 0)

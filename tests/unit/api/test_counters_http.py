@@ -262,9 +262,10 @@ async def test_a_node_that_is_not_ready_is_read_only_as_stale(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("method", "target", "code"),
     [
-        ("POST", "/v1/counters/a?ack=majority", "unsupported"),
-        ("POST", "/v1/counters/a?ack=all", "unsupported"),
+        ("POST", "/v1/counters/a?ack=most", "unsupported"),
+        ("POST", "/v1/counters/a?ack=", "unsupported"),
         ("POST", "/v1/counters/a?min=3", "unsupported"),
+        ("GET", "/v1/counters/a?ack=all", "unsupported"),
         ("GET", "/v1/counters/a?min=3", "unsupported"),
         ("GET", "/v1/counters/a?consistency=strong", "unsupported"),
         ("GET", "/v1/counters/a?consistancy=consistent", "unsupported"),

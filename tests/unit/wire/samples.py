@@ -14,6 +14,7 @@ from gcounterd.ids import ColumnId, Epoch, NodeId
 from gcounterd.members.approvals import Approval
 from gcounterd.members.claims import Claim, Evidence, Liveness
 from gcounterd.members.roster import Entry, State
+from gcounterd.node.kept_messages import AskKept, Kept
 from gcounterd.node.messages import (
     PROTOCOL_VERSION,
     Ack,
@@ -112,6 +113,8 @@ MESSAGES: dict[str, Message] = {
     "hand_over_of_nothing": HandOver(12, {}),
     "held": Held(11, {COLUMN: 4, OTHER_COLUMN: 0}, b"0123456789abcdef", (COLUMN,)),
     "saved": Saved(OTHER, b"fedcba9876543210", removed=True, asks=False),
+    "ask_kept": AskKept({COLUMN: 7}),
+    "kept": Kept({COLUMN: 8, OTHER_COLUMN: 2**40}),
     "ask": Ask(9, {COLUMN: 5}, b"settledsettled16"),
     "settled": Settled(
         COLUMN,

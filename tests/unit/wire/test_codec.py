@@ -21,6 +21,7 @@ from gcounterd.errors import PeerError
 from gcounterd.ids import ColumnId, NodeId
 from gcounterd.members.roster import Entry, State
 from gcounterd.node.messages import (
+    PROTOCOL_VERSION,
     Answer,
     Digest,
     Hello,
@@ -90,10 +91,10 @@ def test_a_refusal_with_too_many_words_is_cut_to_fit() -> None:
 
 def test_a_hello_of_a_later_version_with_more_fields_is_read_so_that_it_can_be_refused() -> None:
     fields = msgpack.unpackb(golden("hello")[LENGTH_BYTES:])
-    fields[1] = 4
+    fields[1] = PROTOCOL_VERSION + 1
     read = decode_hello(msgpack.packb([*fields, "something new"]))
     assert isinstance(read, Hello)
-    assert (read.version, read.cluster) == (4, "local")
+    assert (read.version, read.cluster) == (PROTOCOL_VERSION + 1, "local")
 
 
 def test_a_hello_of_the_version_before_is_read_so_that_it_can_be_refused() -> None:
