@@ -1,0 +1,51 @@
+"""Real nodes that wait for each other before they answer, one of them paused and one killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.cluster.client import Answer, Client
+from tests.cluster.processes import Cluster, Plan, open_cluster
+
+pytestmark = pytest.mark.slow
+
+
+async def ask(cluster: Cluster, name: str, method: str, target: str, body: bytes = b"") -> Answer:
+    client = Client.at(cluster.find(name).url)
+    try:
+        return await client.request(method, target, body)
+    finally:
+        client.drop()
+
+
+async def count(cluster: Cluster, name: str, query: str) -> tuple[int, object]:
+    answer = await ask(cluster, name, "POST", f"/v1/counters/hits?{query}")
+    return answer.status, answer.json().get("held_by")
+
+
+async def test_a_majority_is_waited_for_and_survives_what_all_cannot(tmp_path: Path) -> None:
+    async with open_cluster(Plan(tmp_path, 3, 0, 0)) as cluster:
+        await cluster.start_all()
+        await cluster.ready()
+        assert await count(cluster, "n1", "ack=all") == (200, None)
+        cluster.pause("n3")
+        assert await count(cluster, "n1", "ack=majority") == (200, None)
+        assert await count(cluster, "n1", "ack=all&timeout=0.3") == (202, ["n1", "n2"])
+        share = await ask(
+            cluster, "n1", "PUT", "/v1/counters/hits/share?ack=majority", b'{"at_least": 5}'
+        )
+        assert (share.status, share.json()) == (200, {"key": "hits", "share": 5})
+
+        # The node that answered is gone for good; one that held it tells the one that slept.
+        await cluster.kill("n1")
+        cluster.resume("n3")
+        with trio.fail_after(30):
+            while (await ask(cluster, "n3", "GET", "/v1/counters/hits")).json()["value"] != 5:
+                await trio.sleep(0.05)
+        assert await count(cluster, "n3", "ack=majority") == (200, None)
+
+        await cluster.kill("n2")
+        assert await count(cluster, "n3", "ack=majority&timeout=0.3") == (202, ["n3"])
