@@ -56,9 +56,11 @@ class Client:
         """Read; raise `CallError` unless the status is one of `accept`."""
         return self._call("GET", path, query, None, accept)
 
-    def post(self, path: str, body: object, accept: Sequence[int] = (200,)) -> Answer:
+    def post(
+        self, path: str, body: object, accept: Sequence[int] = (200,), query: Query = ()
+    ) -> Answer:
         """Ask for a change, with a JSON body; raise `CallError`, which says if it may be done."""
-        return self._call("POST", path, (), json.dumps(body).encode(), accept)
+        return self._call("POST", path, query, json.dumps(body).encode(), accept)
 
     def delete(self, path: str, query: Query = (), accept: Sequence[int] = (200,)) -> Answer:
         """Ask for something to be taken away; raise `CallError` as `post` does."""

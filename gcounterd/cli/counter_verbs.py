@@ -10,16 +10,17 @@ from __future__ import annotations
 import click
 
 from gcounterd.cli.client import Answer, Client, key_path
-from gcounterd.cli.failures import EXIT_FAILED, CallError
+from gcounterd.cli.failures import EXIT_FAILED, EXIT_UNFINISHED, CallError
 from gcounterd.cli.manners import Call, read_key, read_prefix, verb
 
 AMOUNT_MAX = 2**31
+ACKS = ("local", "majority", "all")
 # What one answer of the daemon holds at most.
 LIMIT_MAX = 1000
 LIMIT_DEFAULT = 10
 # The daemon waits at most this long for the others, and less than we wait for it.
-CONSISTENT_S_DEFAULT = 5.0
-CONSISTENT_S_MAX = 60.0
+WAIT_S_DEFAULT = 5.0
+WAIT_S_MAX = 60.0
 _ANSWER_MARGIN_S = 2.0
 
 
@@ -27,13 +28,26 @@ _ANSWER_MARGIN_S = 2.0
 @verb
 @click.argument("key", metavar="KEY", callback=read_key)
 @click.argument("amount", metavar="[N]", type=click.IntRange(1, AMOUNT_MAX), default=1)
-def incr(call: Call, key: str, amount: int) -> None:
+@click.option(
+    "--ack",
+    type=click.Choice(ACKS),
+    default=ACKS[0],
+    help="How many members must hold it durably before it is answered: the node asked, a majority "
+    f"or all. [default: {ACKS[0]}]",
+)
+@click.pass_context
+def incr(context: click.Context, call: Call, key: str, amount: int, ack: str) -> None:
     """Add N (1 if not given) to a counter and print its value.
 
-    If the answer is lost the increment may have been counted; it is never sent twice.
+    If the answer is lost the increment may have been counted; it is never sent twice. Status 3 with
+    a value means that it is counted, but is not held in time by as many members as --ack asks for.
     """
+    client, query = call.client, []
+    if ack != ACKS[0]:
+        client, wait_s = _patient(call)
+        query = [("ack", ack), ("timeout", f"{wait_s:g}")]
     try:
-        answer = call.client.post(key_path(key), {"by": amount}, accept=(200, 202))
+        answer = client.post(key_path(key), {"by": amount}, accept=(200, 202), query=query)
         value = answer.field("value", int)
     except CallError as failure:
         if failure.definite is not True:
@@ -46,6 +60,16 @@ def incr(call: Call, key: str, amount: int) -> None:
         call.output.record(answer.body)
     else:
         call.output.line(str(value))
+    if answer.status == 202:
+        names = ", ".join(str(name) for name in answer.field("held_by", list))
+        call.output.say(f"it is counted, do not repeat it; known to hold it in time: {names}")
+        context.exit(EXIT_UNFINISHED)
+
+
+def _patient(call: Call) -> tuple[Client, float]:
+    """Return for how long the daemon may wait for other members, and a client that waits longer."""
+    wait_s = min(call.wait_s or WAIT_S_DEFAULT, WAIT_S_MAX)
+    return Client(call.client.target, wait_s + _ANSWER_MARGIN_S), wait_s
 
 
 def _advise(call: Call, key: str) -> None:
@@ -65,9 +89,8 @@ def get(call: Call, key: str, consistent: bool, by_node: bool) -> None:
     query: list[tuple[str, str]] = []
     client = call.client
     if consistent:
-        wait_s = min(call.wait_s or CONSISTENT_S_DEFAULT, CONSISTENT_S_MAX)
+        client, wait_s = _patient(call)
         query += [("consistency", "consistent"), ("timeout", f"{wait_s:g}")]
-        client = Client(client.target, wait_s + _ANSWER_MARGIN_S)
     if by_node:
         query.append(("by_node", "true"))
     try:

@@ -3,8 +3,10 @@
 Theory. It probes, gossips, serves reads and hands over as before; only nothing new begins here, so
 clients move on before it is stopped or removed. Who is refused is told where to go: to members that
 are alive, in an order drawn anew, since refused clients that all went to the same one would be a
-crowd. What an operator began an operator ends; stopping ends only with the process, and nothing of
-it is written down, so a process that was started anew counts.
+crowd. Balancers look at readiness only now and then, so a node is not ready first and goes on
+counting for a delay, by the end of which nobody should be sent here any more. What an operator
+began an operator ends; stopping ends only with the process, and nothing of it is written down, so a
+process that was started anew counts.
 
 This module refuses to know who asks for it: HTTP, a signal, the end of the process.
 """
@@ -36,8 +38,11 @@ _OPERATOR, _STOPPING = "operator", "stopping"
 class Draining:
     """Whether this node drains, and what a client is told then."""
 
-    def __init__(self, node: Node, condition: Condition) -> None:
+    def __init__(self, node: Node, condition: Condition, delay_s: float = 0.0) -> None:
+        """`delay_s` is how long increments are taken after readiness has ended."""
         self._node = node
+        self._delay_s = delay_s
+        self._refuses_at = 0.0
         self._draining = condition.draining
         self._others: list[dict[str, object]] = []
         self._looked = -float("inf")
@@ -51,6 +56,7 @@ class Draining:
         """Drain until `end`, because of an operator; `by` says how it was asked for."""
         if _OPERATOR not in self._draining:
             log.info("drained", by=by)
+            self._note()
             self._draining[_OPERATOR] = "draining: an operator asked for it; undrain ends it"
 
     def end(self) -> bool:
@@ -61,11 +67,21 @@ class Draining:
 
     def stop(self) -> None:
         """Drain to the end of the process."""
+        self._note()
         self._draining[_STOPPING] = "stopping"
 
+    def _note(self) -> None:
+        """Take note that readiness ends, if it has not ended already."""
+        if not self._draining:
+            self._refuses_at = trio.current_time() + self._delay_s
+
+    def left(self) -> float:
+        """Return for how many seconds increments are still taken, where this node drains."""
+        return max(0.0, self._refuses_at - trio.current_time())
+
     def check(self) -> None:
-        """Raise `ClientError` 503 `draining`, with other members, if this node drains."""
-        if self._draining:
+        """Raise `ClientError` 503 `draining`, with other members, if this node drains for good."""
+        if self._draining and not self.left():
             others = self._look()
             names = ", ".join(f"{other['node']} ({other['address']})" for other in others)
             where = f"count at another node: {names}" if others else "no other member is alive"

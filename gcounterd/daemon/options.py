@@ -31,6 +31,8 @@ MAX_COUNTERS_DEFAULT = 16_000_000
 MAX_COUNTERS_MAX = 2**32 - 1
 # An exbibyte: no disk is larger.
 ARCHIVE_BUDGET_MAX = 2**60
+# An hour: longer than any balancer takes, and a bound on what a typing error can ask for.
+DRAIN_DELAY_MAX = 3600
 # Fewer would not leave room for the operator beside the clients.
 CONNECTIONS_MIN = 16
 # Far above what one process can serve; a bound on what a typing error can ask for.
@@ -272,6 +274,15 @@ OPTIONS: tuple[Option, ...] = (
         "What copies of lives that ended in a crash may take on disk. Beyond it the oldest are "
         "released: what has not been seen of them by then is refused, not counted.",
         number_between(0, ARCHIVE_BUDGET_MAX),
+        Shape.NUMBER,
+    ),
+    Option(
+        "drain-delay",
+        "SECONDS",
+        "0",
+        "How long a node that drains or stops goes on taking increments after it is not ready any "
+        "more, so that balancers see it in time.",
+        number_between(0, DRAIN_DELAY_MAX),
         Shape.NUMBER,
     ),
     Option(

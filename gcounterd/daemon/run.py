@@ -2,9 +2,10 @@
 
 Theory. Up: the directory is locked and read, peers' port bound (the node must know its address),
 then the API, and only then is the node announced as listening. Down, on TERM or INT: it turns not
-ready, takes no more increments, finishes the answers in flight, commits what waits, lets the peer
-links say what is queued, and closes the store last. A second signal stops at once; what was
-acknowledged is on disk all the same. USR2 only drains: the node takes no more increments and stays.
+ready, goes on for as long as it was told to, takes no more increments, finishes the answers in
+flight, commits what waits, lets the peer links say what is queued, and closes the store last. A
+second signal stops at once; what was acknowledged is on disk all the same. USR2 only drains: the
+node takes no more increments and stays.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
     turns = Turns()
     trio.lowlevel.add_instrument(turns)
     exposition = Metrics(driver, views, turns).exposition
-    draining = Draining(node, condition)
+    draining = Draining(node, condition, settings.drain_delay)
     seen = (views.cluster, views.status, views.warnings)
     service = Service(driver, condition, draining, removals, *seen, exposition)
     if booted.mended:
@@ -225,7 +226,7 @@ async def _watch_signals(
                 return
             log.info("stopping", signal=name)
             draining.stop()
-            nursery.start_soon(_stop, nursery.cancel_scope, driver, api)
+            nursery.start_soon(_stop_later, nursery.cancel_scope, draining, driver, api)
 
 
 async def _drive(
@@ -235,6 +236,14 @@ async def _drive(
     await driver.run()
     draining.stop()
     await trio.sleep(_SEEN_S)
+    await _stop(everything, driver, api)
+
+
+async def _stop_later(
+    everything: trio.CancelScope, draining: Draining, driver: Driver, api: _Api
+) -> None:
+    """Stop when whoever sends clients here has had the time to see that it should not."""
+    await trio.sleep(draining.left())
     await _stop(everything, driver, api)
 
 

@@ -57,6 +57,7 @@ class Settings:
     advertise        its port 0 stands for the peer port that was bound
     join             without repeats, in the order given
     archive_budget   bytes; None: any number
+    drain_delay      seconds
     max_connections  None: as many as the raised limit of open files allows
     """
 
@@ -75,6 +76,7 @@ class Settings:
     durability: str
     max_counters: int
     archive_budget: int | None
+    drain_delay: int
     max_connections: int | None
     salvage: bool
     log_format: str
@@ -235,6 +237,7 @@ def _fill_defaults(
         "durability": ("commit", "default"),
         "max-counters": (MAX_COUNTERS_DEFAULT, "default"),
         "archive-budget": (None, "default"),
+        "drain-delay": (0, "default"),
         "max-connections": (None, "default"),
         "salvage": (False, "default"),
         "log-format": ("console" if terminal else "json", "default"),

@@ -77,3 +77,25 @@ async def drain_by_signal(cluster: Cluster, name: str) -> None:
     with trio.fail_after(PATIENCE_S):
         while (await ask(cluster, name, "GET", "/readyz")).status != 503:
             await trio.sleep(POLL_S)
+
+
+async def test_a_node_with_a_delay_is_not_ready_and_goes_on_counting(tmp_path: Path) -> None:
+    plan = Plan(tmp_path, 1, 0, 0, options=("--drain-delay", "3600"))
+    async with open_cluster(plan) as cluster:
+        await cluster.start_all()
+        await cluster.ready()
+        await drain_by_signal(cluster, "n1")
+        assert await tool(cluster, "n1", "incr", "visits") == (0, "1\n")
+        process = cluster.find("n1").process
+        assert process is not None
+        process.send_signal(signal.SIGTERM)
+        with trio.fail_after(PATIENCE_S):
+            while "stopping" not in str((await ask(cluster, "n1", "GET", "/readyz")).json()):
+                await trio.sleep(POLL_S)
+        assert await tool(cluster, "n1", "incr", "visits") == (0, "2\n")
+        # Told a second time it goes at once.
+        assert await cluster.stop("n1") == {"n1": 0}
+        cluster.find("n1").options = ("--drain-delay", "0")
+        await cluster.start("n1")
+        await cluster.ready(["n1"])
+        assert await tool(cluster, "n1", "get", "visits") == (0, "2\n")

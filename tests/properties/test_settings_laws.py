@@ -43,6 +43,7 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "durability": st.sampled_from(DURABILITIES),
     "max-counters": st.integers(1, 10**9),
     "archive-budget": st.integers(0, 2**60),
+    "drain-delay": st.integers(0, 3600),
     "max-connections": st.integers(16, 10**6),
     "salvage": st.booleans(),
     "log-format": st.sampled_from(LOG_FORMATS),

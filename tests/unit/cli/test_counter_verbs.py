@@ -26,6 +26,29 @@ def test_incr_adds_as_much_as_it_is_told() -> None:
         assert daemon.bodies == [{"by": 5}]
 
 
+@pytest.mark.parametrize("ack", ["majority", "all"])
+def test_incr_waits_for_members_to_hold_it_and_says_when_they_do_not(ack: str) -> None:
+    target = f"POST {KEY}?ack={ack}&timeout=5"
+    with StandIn({target: (200, {"key": "k", "value": 7})}) as daemon:
+        result = daemon.run("incr", "k", "--ack", ack)
+        assert (result.exit_code, result.stdout, result.stderr) == (0, "7\n", "")
+    short = {"key": "k", "value": 7, "held_by": ["n1", "n2"]}
+    with StandIn({target.replace("=5", "=0.5"): (202, short)}) as daemon:
+        result = daemon.run("incr", "k", "--ack", ack, "--timeout", "0.5")
+        assert (result.exit_code, result.stdout) == (3, "7\n")
+        assert "do not repeat it" in result.stderr
+        assert "n1, n2" in result.stderr
+        assert "indefinite" not in result.stderr
+        result = daemon.run("incr", "k", "--ack", ack, "--timeout", "0.5", "--json")
+        assert (result.exit_code, json.loads(result.stdout)) == (3, short)
+
+
+def test_an_increment_for_which_nobody_waits_is_asked_for_as_ever() -> None:
+    with StandIn({f"POST {KEY}": (200, {"key": "k", "value": 7})}) as daemon:
+        assert daemon.run("incr", "k", "--ack", "local").exit_code == 0
+        assert daemon.run("incr", "k", "--ack", "most").exit_code == 2
+
+
 @pytest.mark.parametrize("amount", ["0", "2147483649", "1.5", "x"])
 def test_amounts_out_of_bounds_are_never_sent(amount: str) -> None:
     with StandIn({}) as daemon:

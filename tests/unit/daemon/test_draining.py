@@ -110,6 +110,33 @@ async def test_undraining_ends_what_an_operator_began_and_no_stop(tmp_path: Path
         assert len(condition.draining) == 1
 
 
+async def test_with_a_delay_it_is_not_ready_first_and_refuses_later(
+    tmp_path: Path, autojump_clock: trio.abc.Clock
+) -> None:
+    async with draining(tmp_path / "d") as (node, condition, _):
+        drains = Draining(node, condition, 30.0)
+        drains.begin("api")
+        assert any("draining" in reason for reason in condition.reasons(node))
+        drains.check()
+        await trio.sleep(29.9)
+        drains.begin("api")  # repeating it begins nothing anew
+        drains.check()
+        await trio.sleep(0.2)
+        refusal(drains)
+        drains.stop()  # whoever sends clients here has known for long
+        assert drains.left() == 0.0
+
+        drains = Draining(node, Condition(), 30.0)
+        drains.begin("api")
+        await trio.sleep(20)
+        drains.end()
+        await trio.sleep(20)
+        drains.check()
+        drains.stop()
+        assert drains.left() == 30.0
+        drains.check()
+
+
 async def test_what_only_drains_can_be_read(tmp_path: Path) -> None:
     async with draining(tmp_path / "d") as (node, condition, drains):
         before = condition.unreadable(node)

@@ -60,6 +60,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         durability="commit",
         max_counters=16_000_000,
         archive_budget=None,
+        drain_delay=0,
         max_connections=None,
         salvage=False,
         log_format="json",
