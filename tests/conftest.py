@@ -3,5 +3,5 @@
 import sys
 from pathlib import Path
 
-for room in ("chaos", "counters", "members", "node"):
+for room in ("chaos", "client", "counters", "members", "node"):
     sys.path.insert(0, str(Path(__file__).parent / "unit" / room))

@@ -34,6 +34,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "daemon": (*_PURE, "storage", "links", "api"),
     "cli": (*_PURE, "storage", "links", "api", "daemon"),
     "sim": (*_PURE, "storage.records", "storage.recovery"),
+    "client": (),
 }
 SHARED = ("ids", "errors")
 
