@@ -5,6 +5,10 @@ whose counts they are where their columns are no longer in memory: one sum for e
 It is never stored nor sent, but built anew at each start from the columns themselves, so replaying
 a journal cannot add to it twice.
 
+What was imported is there under a node of its own for each source. Of those there may be many with
+a few counters each, and one with millions, and none of them ever changes, so theirs are *sparse*:
+runs of rows with their counts, and not an array as long as the key index.
+
 This module refuses to know which columns are closed.
 """
 
@@ -61,19 +65,71 @@ class Sums:
         """Return the sum of a row."""
         return self._array.item(row) if row < len(self._array) else 0
 
+    def total(self) -> int:
+        """Return the sum over all rows."""
+        return int(self._array.sum())
+
+
+class SparseSums:
+    """Sums by row of columns that are hardly ever added to, as runs of ascending rows.
+
+    segments  how many segments of columns have become part of them in this process
+    """
+
+    def __init__(self) -> None:
+        self._runs: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
+        self.segments = 0
+
+    def add(self, rows: npt.NDArray[np.uint32], rises: npt.NDArray[np.int64]) -> None:
+        """Add `rises` at `rows`; a row may stand twice."""
+        if len(rows):
+            order = np.argsort(rows, kind="stable")
+            self._runs.append((rows[order].astype(np.int64), rises[order].astype(np.int64)))
+
+    def add_one(self, row: int, rise: int) -> None:
+        """Add a rise at a row."""
+        self._runs.append((np.array([row], np.int64), np.array([rise], np.int64)))
+
+    def add_run(self, first: int, rises: npt.NDArray[np.int64]) -> None:
+        """Add rises to all rows from `first` on."""
+        where = np.flatnonzero(rises)
+        if len(where):
+            self._runs.append((where + first, rises[where]))
+
+    def add_to(self, total: npt.NDArray[np.int64]) -> None:
+        """Add these sums to others, which are as long at least."""
+        for rows, rises in self._runs:
+            np.add.at(total, rows, rises)
+
+    def at(self, row: int) -> int:
+        """Return the sum of a row."""
+        found = 0
+        for rows, rises in self._runs:
+            first, end = np.searchsorted(rows, [row, row + 1]).tolist()
+            found += int(rises[first:end].sum())
+        return found
+
+    def total(self) -> int:
+        """Return the sum over all rows."""
+        return sum(int(rises.sum()) for _, rises in self._runs)
+
+
+AnySums = Sums | SparseSums
+
 
 class Base:
     """The sums of all nodes that have closed columns here."""
 
     def __init__(self, max_counters: int) -> None:
         self._max_counters = max_counters
-        self._sums: dict[NodeId, Sums] = {}
+        self._sums: dict[NodeId, AnySums] = {}
 
-    def of(self, node: NodeId) -> Sums:
-        """Return the sums of a node, made if it has none yet."""
+    def of(self, node: NodeId, *, sparse: bool = False) -> AnySums:
+        """Return the sums of a node, made if it has none yet: `sparse` of a source of imports."""
         sums = self._sums.get(node)
         if sums is None:
-            sums = self._sums[node] = Sums(self._max_counters)
+            sums = SparseSums() if sparse else Sums(self._max_counters)
+            self._sums[node] = sums
         return sums
 
     def at(self, node: NodeId, row: int) -> int:

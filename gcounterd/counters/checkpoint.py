@@ -43,7 +43,9 @@ class Checkpoint:
     def _state(self, column: ColumnId) -> ColumnState:
         line = self._counters.settled.get(column)
         head, size = self._counters.head(column), self._counters.size(column)
-        return ColumnState(head, size, line is not None, line.final if line else 0)
+        if line is None:
+            return ColumnState(head, size)
+        return ColumnState(head, size, closed=True, final=line.final, source=line.source)
 
     def images(self) -> Iterator[Image]:
         """Yield an image at a time; each is made when asked for, and between commits."""

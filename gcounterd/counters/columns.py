@@ -20,7 +20,7 @@ import msgpack
 import numpy as np
 import numpy.typing as npt
 
-from gcounterd.counters.base import Sums
+from gcounterd.counters.base import AnySums
 from gcounterd.counters.batches import Counts, Positions
 from gcounterd.counters.images import Image, Kind
 from gcounterd.errors import StorageError
@@ -48,7 +48,7 @@ class Segment:
 
     __slots__ = ("base", "counts", "dirty", "highest", "rows", "size", "stamps")
 
-    def __init__(self, capacity: int = _FIRST_CAPACITY, base: Sums | None = None) -> None:
+    def __init__(self, capacity: int = _FIRST_CAPACITY, base: AnySums | None = None) -> None:
         self.size = 0
         self.highest = 0
         self.dirty = True
@@ -102,7 +102,7 @@ class Column:
         self.head = 0
         self.size = 0
         self.busy = False
-        self.base: Sums | None = None
+        self.base: AnySums | None = None
         self.segments: list[Segment] = []
 
     @property
@@ -110,7 +110,7 @@ class Column:
         """Say whether its segments are on disk as they are."""
         return not any(segment.dirty for segment in self.segments)
 
-    def closing(self, base: Sums) -> Iterator[None]:
+    def closing(self, base: AnySums) -> Iterator[None]:
         """Add its counts to `base`, now and from now on, yielding between segments."""
         self.base = base
         for segment in self.segments:

@@ -167,19 +167,22 @@ class Counters:
     def closing(self, closings: Iterable[Closing]) -> Iterator[None]:
         """Close columns at the version held of each, yielding between slices.
 
-        Of one that is closed already, or forgotten, only the final version is noted.
+        Of one that is closed already, or forgotten, only the final version is noted, and the name
+        of its source.
         """
         for number, closing in enumerate(closings, 1):
             if number % _CLOSINGS_PER_SLICE == 0:
                 yield
             line, column = self.settled.get(closing.column), self.columns.get(closing.column)
             if line is not None:
-                line = attrs.evolve(line, final=max(line.final, closing.final))
+                final = max(line.final, closing.final)
+                line = attrs.evolve(line, final=final, source=line.source or closing.source)
             elif column is None:
-                line = Line(0, closing.final)
+                line = Line(0, closing.final, source=closing.source)
             else:
-                yield from column.closing(self.base.of(node_of(column.id)))
-                line = Line(column.head, closing.final, column.size)
+                base = self.base.of(node_of(column.id), sparse=bool(closing.source))
+                yield from column.closing(base)
+                line = Line(column.head, closing.final, column.size, source=closing.source)
             self.settled.put(closing.column, line)
 
     def warm(self, column: Column) -> None:
@@ -265,7 +268,8 @@ class Counters:
         column.busy = False
         line = self.settled.get(column.id)
         if line is not None:
-            self.settled.put(column.id, Line(column.head, line.final, column.size))
+            line = attrs.evolve(line, version=column.head, size=column.size)
+            self.settled.put(column.id, line)
 
     def _held(self, column: ColumnId) -> Column:
         """Return a column in memory, made if nothing is known of it yet."""
@@ -273,8 +277,9 @@ class Counters:
         if held is None:
             assert not self.is_cold(column), "a cold column is warmed before it is raised"
             held = self.columns[column] = Column(column)
-            if self.is_closed(column):
-                held.base = self.base.of(node_of(column))
+            line = self.settled.get(column)
+            if line is not None:
+                held.base = self.base.of(node_of(column), sparse=bool(line.source))
         return held
 
     def _place(self, column: Column, names: tuple[bytes, ...]) -> None:

@@ -56,8 +56,9 @@ def _load_state(counters: Counters, column: ColumnId, image: Image) -> int:
     held = counters.columns[column] = Column(column)
     held.head = state.head
     if state.closed:
-        held.base = counters.base.of(node_of(column))
-        counters.settled.put(column, Line(state.head, state.final, state.size))
+        held.base = counters.base.of(node_of(column), sparse=bool(state.source))
+        line = Line(state.head, state.final, state.size, source=state.source)
+        counters.settled.put(column, line)
         del counters.settled.dirty[column]
     return state.size
 

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 import msgpack
 
-from gcounterd.counters.base import Sums
+from gcounterd.counters.base import AnySums
 from gcounterd.counters.columns import Column
 from gcounterd.counters.images import Image, Kind
 from gcounterd.counters.residue import Holding
@@ -67,7 +67,7 @@ class Residues:
         if part is not None:
             self._parts[node] = part
 
-    def load(self, part: Part, base: Sums) -> None:
+    def load(self, part: Part, base: AnySums) -> None:
         """Note at a start that a node's residue is this; its segments follow, into `warm`."""
         if node_of(part.id) in self._parts:
             raise StorageError("a node has two residues")

@@ -4,11 +4,12 @@ Theory. A column whose process has ended only moves: first it is *closed* (its c
 base and it need not stay in memory), later *forgotten* (its counts lie in the residue). Neither
 changes a value, so closing needs nobody's consent. What remains of a settled column is one line
 here: which version of it this node has taken in, and after which version nothing follows, where its
-writer has said so (*final*).
+writer has said so (*final*). The line of an imported column has a label as well, the name of its
+source (`counters.imports`).
 
-Two nodes compare all of it by one hash over (column, version, final), which closing and forgetting
-at different times do not tell apart. It is a sum of the hashes of the lines, so a changed line
-costs one hash and not all of them.
+Two nodes compare all of it by one hash over (column, version, final, source), which closing and
+forgetting at different times do not tell apart. It is a sum of the hashes of the lines, so a
+changed line costs one hash and not all of them.
 
 This module refuses to know counts, disks and peers.
 """
@@ -21,7 +22,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from gcounterd.ids import COLUMN_ID_BYTES, ColumnId
+from gcounterd.ids import COLUMN_ID_BYTES, ColumnId, NodeId, node_of
 
 HASH_BYTES = 16
 _MODULUS = 2 ** (8 * HASH_BYTES)
@@ -31,10 +32,14 @@ LAST_COLUMN = ColumnId(b"\xff" * COLUMN_ID_BYTES)
 
 @attrs.frozen
 class Closing:
-    """The fact that a column is closed; `final` is its last version where its writer said so."""
+    """The fact that a column is closed; `final` is its last version where its writer said so.
+
+    source  of an imported column: where its counts came from, "" where that is not known
+    """
 
     column: ColumnId
     final: int = 0
+    source: str = ""
 
 
 @attrs.frozen
@@ -45,21 +50,25 @@ class Line:
     final      after which nothing follows, 0 where that is not known
     size       positions known (of a closed one)
     forgotten  its counts are in the residue
+    source     where the counts of an imported column came from, "" of any other
     """
 
     version: int
     final: int = 0
     size: int = 0
     forgotten: bool = False
+    source: str = ""
 
 
 class Settled:
     """The lines of one node.
 
-    dirty  columns whose line changed since it was written to disk, in order
+    dirty    columns whose line changed since it was written to disk, in order
+    sources  the names of what was imported, by the node that stands for it
     """
 
     def __init__(self) -> None:
+        self.sources = Sources()
         self._lines: dict[ColumnId, Line] = {}
         self._order: list[ColumnId] = []
         self._sum = 0
@@ -92,6 +101,8 @@ class Settled:
         self._count(column, line, 1)
         self._lines[column] = line
         self.dirty[column] = None
+        if line.source:
+            self.sources.add(node_of(column), line.source)
 
     def _count(self, column: ColumnId, line: Line, sign: int) -> None:
         print_ = _print(column, line)
@@ -122,6 +133,33 @@ class Settled:
         return self.page(after, len(self._order), upto)[1]
 
 
+class Sources:
+    """The names of sources, by node and in order."""
+
+    def __init__(self) -> None:
+        self._names: dict[NodeId, str] = {}
+        self._order: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def add(self, node: NodeId, source: str) -> None:
+        """Note the name of the source for which a node stands."""
+        if node not in self._names:
+            self._names[node] = source
+            insort(self._order, source)
+
+    def get(self, node: NodeId) -> str | None:
+        """Return the name of the source for which a node stands, None if it is another node."""
+        return self._names.get(node)
+
+    def page(self, after: str, most: int) -> list[str]:
+        """Return the next names after one, in order."""
+        first = bisect_right(self._order, after)
+        return self._order[first : first + most]
+
+
 def _print(column: ColumnId, line: Line) -> int:
     body = column + line.version.to_bytes(8, "big") + line.final.to_bytes(8, "big")
+    body += line.source.encode()
     return int.from_bytes(hashlib.blake2b(body, digest_size=HASH_BYTES).digest(), "big")

@@ -111,7 +111,7 @@ class Turn:
             assert line is not None
             assert not line.forgotten
             turn._forgets[column] = line.version
-            turn._lines[column] = Line(line.version, line.final, forgotten=True)
+            turn._lines[column] = attrs.evolve(line, size=0, forgotten=True)
         return turn
 
     def _new_lines(self) -> dict[ColumnId, Line]:

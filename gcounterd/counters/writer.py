@@ -44,7 +44,7 @@ class Writer:
     def __init__(self, own: ColumnId, keys: KeyIndex, max_counters: int) -> None:
         self.own = own
         self._keys = keys
-        self._max_counters = max_counters
+        self.max_counters = max_counters
         self._pending: dict[bytes, int] = {}
         self._pending_amount = 0
         self._pending_new = 0
@@ -67,7 +67,7 @@ class Writer:
         """Write the new column `own` from the next cut on; what waits goes there."""
         assert not self._in_flight, "the last cut was neither applied nor abandoned"
         self.own = own
-        self._places = reserve(self._max_counters, np.uint32)
+        self._places = reserve(self.max_counters, np.uint32)
 
     def add(self, key: bytes, amount: int, totals: Totals, most: int = AMOUNT_MAX) -> None:
         """Gather one increment of 1 to `most`; raise `ClientError` if it cannot be counted."""
@@ -95,9 +95,9 @@ class Writer:
             return
         if self._pending_name_bytes + len(key) > PENDING_NAME_BYTES_MAX:
             raise ClientError(503, "busy", "too many new counters wait for the disk; try again")
-        if len(self._keys) + self._in_flight_new + self._pending_new >= self._max_counters:
+        if len(self._keys) + self._in_flight_new + self._pending_new >= self.max_counters:
             raise ClientError(
-                507, "too_many_counters", f"this node holds its {self._max_counters} counters"
+                507, "too_many_counters", f"this node holds its {self.max_counters} counters"
             )
         self._pending_new += 1
         self._pending_name_bytes += len(key)

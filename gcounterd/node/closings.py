@@ -57,9 +57,10 @@ class Closings:
         """Close those of some columns that are over."""
         for column in columns:
             if self._counters.is_open(column) and self._is_over(column):
-                self._take(Closing(column))
+                self.decide(Closing(column))
 
-    def _take(self, closing: Closing) -> None:
+    def decide(self, closing: Closing) -> None:
+        """Close a column, and tell everyone when that is durable."""
         self._decided[closing.column] = None
         self._intake.take_closings((closing,))
 
@@ -87,7 +88,7 @@ class Closings:
         own = self._config.column
         head = self._counters.head(own)
         if head:
-            self._take(Closing(own, head))
+            self.decide(Closing(own, head))
 
     # -- commits ----------------------------------------------------------------------------
 
@@ -111,6 +112,11 @@ class Closings:
                 del self._decided[closing.column]
                 told.append(closing.column)
         return told
+
+    def undecide(self, columns: Iterable[ColumnId]) -> None:
+        """Take note that closings were dropped, with the imports that they belonged to."""
+        for column in columns:
+            self._decided.pop(column, None)
 
     # -- the running column -----------------------------------------------------------------
 

@@ -13,6 +13,8 @@ A member that is dead and not removed shows no hash, and one to which there neve
 then nothing is forgotten. In a large cluster that takes as long as it takes to have met everyone
 since the last change.
 
+What was imported is kept for ever: as a column, it can be told whether it is there.
+
 This module refuses to know how a copy is added to a sum.
 """
 
@@ -104,6 +106,8 @@ class Forgetting:
         for column, line in lines.items():
             if line.forgotten or (found and node_of(column) != node_of(found[0])):
                 continue
+            if line.source:
+                continue  # a sum of it would be as large as its copy
             released = self._releasing.is_released(column)
             if may_forget(line.version, final=line.final, released=released):
                 found.append(column)

@@ -22,6 +22,7 @@ from gcounterd.node.messages import (
     Part,
     RosterDigest,
     RosterList,
+    Settled,
     Want,
 )
 from gcounterd.node.messages import Roster as RosterMessage
@@ -48,6 +49,7 @@ class Guests:
         self._peers = node.peers
         self._exchange = node.exchange
         self._late = node.settlement.late
+        self._settling = node.settlement.settling
         self._membership = node.membership
         self._twins = node.twins
         self._returning = returning
@@ -90,6 +92,10 @@ class Guests:
                 return [*effects, Send((link.id,), Digest(held, whole=False))]
             case Digest(heads):
                 return self._twins.heard_by_host(link, heads, now)
+            case Settled(lines=lines) if is_host:
+                # Of what was imported, the names: each proves itself.
+                self._settling.learn({c: line for c, line in lines.items() if line.source})
+                return []
             case HandOver() if is_host:
                 return self.take_over(link, message, now)
             case Held():

@@ -14,6 +14,7 @@ This module refuses to know why the process goes, and who has to hold what.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 import attrs
@@ -22,6 +23,7 @@ from gcounterd.counters.counters import Counters
 from gcounterd.ids import ColumnId, NodeId
 from gcounterd.members.roster import Roster
 from gcounterd.node.effects import Effect, Send
+from gcounterd.node.messages import LINES_MAX, Settled
 from gcounterd.node.peers import Link
 from gcounterd.node.removal_messages import HandOver, Held
 
@@ -107,7 +109,7 @@ class HandingOver:
         receiver.lacking |= dict.fromkeys(more)
         receiver.due = now + ASK_AGAIN_S
         columns = list(receiver.lacking)
-        effects: list[Effect] = []
+        effects = self._name(link, more)
         # An empty question still asks for the roster.
         for at in range(0, max(1, len(columns)), COLUMNS_PER_FRAME):
             self._number += 1
@@ -115,6 +117,14 @@ class HandingOver:
             effects.append(Send((link.id,), HandOver(self._number, heads)))
         receiver.asked = self._number
         return effects
+
+    def _name(self, link: Link, columns: list[ColumnId]) -> list[Effect]:
+        """Tell the sources of what was imported, which no column says itself."""
+        lines = {column: self._counters.settled.get(column) for column in columns}
+        named = {column: line for column, line in lines.items() if line and line.source}
+        starts = range(0, len(named), LINES_MAX)
+        pages = [dict(itertools.islice(named.items(), at, at + LINES_MAX)) for at in starts]
+        return [Send((link.id,), Settled(b"", b"", page, asks=False)) for page in pages]
 
     def heard(self, link: Link, held: Held, now: float) -> None:
         """Take a receiver's answer in."""

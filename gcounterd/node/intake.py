@@ -11,8 +11,6 @@ a peer comes again.
 
 from __future__ import annotations
 
-import itertools
-
 from gcounterd.counters.batches import Batch
 from gcounterd.counters.counters import Counters, check_batch
 from gcounterd.counters.settled import Closing
@@ -88,8 +86,10 @@ class Intake:
             queued = self._closings.get(closing.column)
             if queued is None:
                 self.size_bytes += CLOSING_BYTES
-            if queued is None or closing.final > queued.final:
-                self._closings[closing.column] = closing
+                queued = closing
+            final = max(queued.final, closing.final)
+            source = queued.source or closing.source
+            self._closings[closing.column] = Closing(closing.column, final, source)
 
     def take_entries(self, entries: tuple[Entry, ...]) -> None:
         """Queue roster entries; a member that is queued already is merged, so stands once."""
@@ -108,7 +108,7 @@ class Intake:
     def cut(self, own: list[Batch]) -> Group:
         """Make one group of all that waits and of our own batches."""
         records: list[Record] = [TakeBatch(batch) for batch in (*self._batches, *own)]
-        closings = tuple(itertools.islice(self._closings.values(), CLOSINGS_PER_GROUP))
+        closings = self._next_closings()
         if closings:
             records.append(TakeClosings(closings))
         if self._approvals:
@@ -123,6 +123,13 @@ class Intake:
         self.size_bytes = CLOSING_BYTES * len(self._closings)
         return Group(tuple(records), facts, bool(own))
 
+    def _next_closings(self) -> tuple[Closing, ...]:
+        """Return the closings of a group; those of its batches first, for an import is both."""
+        batches = dict.fromkeys(batch.column for batch in self._batches)
+        first = {c: self._closings[c] for c in batches if c in self._closings}
+        ordered = [*first.values(), *(c for c in self._closings.values() if c.column not in first)]
+        return tuple(ordered[: max(len(first), CLOSINGS_PER_GROUP)])
+
     def committed(self) -> None:
         """Forget expectations that are now simply true."""
         self._committing = {}
@@ -131,8 +138,14 @@ class Intake:
             column: ends for column, ends in self._expected.items() if column in waiting
         }
 
-    def abandoned(self, group: Group) -> None:
-        """Drop what rested on a group that failed, but try its facts again."""
+    def abandoned(self, group: Group) -> list[ColumnId]:
+        """Drop what rested on a group that failed, but try its facts again.
+
+        Returns the imports of which it held the content: their closings are dropped as well, since
+        they would tell of what is not there.
+        """
+        batches = dict.fromkeys(r.batch.column for r in group.records if isinstance(r, TakeBatch))
+        dropped: list[ColumnId] = []
         self._batches = []
         self._committing = {}
         self._expected = {}
@@ -140,9 +153,12 @@ class Intake:
         for record in group.records:
             match record:
                 case TakeClosings(closings):
-                    self.take_closings(closings)
+                    imports = [c.column for c in closings if c.source and c.column in batches]
+                    dropped += imports
+                    self.take_closings(tuple(c for c in closings if c.column not in imports))
                 case TakeEntries(entries):
                     self.take_entries(entries)
                 case TakeApprovals(approvals):
                     used = [each for each in approvals if each.used_by is not None]
                     self.take_approvals(tuple(used))
+        return dropped

@@ -35,6 +35,7 @@ from gcounterd.node.effects import Drop, Effect, Notice
 from gcounterd.node.exchange import Exchange
 from gcounterd.node.grades import Grade
 from gcounterd.node.handling import handle
+from gcounterd.node.importing import Importing
 from gcounterd.node.intake import Intake
 from gcounterd.node.joining import Joining
 from gcounterd.node.keeping import Keeping
@@ -99,6 +100,7 @@ class Node:
         )
         self.removing = Removing(self, now)
         self.linking = Linking(self)
+        self.importing = Importing(self)
         self.newcomers = Newcomers(config, roster, counters, intake, peers, self.removing, now)
         self.refusals = admission.Refusals(config)
         self.pushes = Pushes(counters, roster, self.peers, rng, now)
@@ -107,15 +109,16 @@ class Node:
 
     def add(self, key: bytes, amount: int) -> None:
         """Gather an increment; raise `ClientError` if it cannot be counted here now."""
-        self._check_counting()
+        self.check_counting()
         self.counters.add(key, amount)
 
     def add_all(self, counts: dict[bytes, int]) -> None:
         """Gather many increments for one commit, all or none; raise `ClientError`."""
-        self._check_counting()
+        self.check_counting()
         self.counters.add_all(counts)
 
-    def _check_counting(self) -> None:
+    def check_counting(self) -> None:
+        """Raise `ClientError` where nothing can be counted here now."""
         self.twins.check()
         self.removing.check()
         self.settlement.check()
@@ -124,7 +127,7 @@ class Node:
 
     def raise_by(self, key: bytes, amount: int) -> None:
         """Gather an increment above 2^31, to raise this node's share; like `add` otherwise."""
-        self._check_counting()
+        self.check_counting()
         self.counters.add(key, amount, COUNT_MAX)
 
     @property
@@ -191,7 +194,7 @@ class Node:
     def abandoned(self, group: Group) -> None:
         """Forget a group that is certainly not durable."""
         self.counters.writer.settle()
-        self.intake.abandoned(group)
+        self.settlement.closings.undecide(self.intake.abandoned(group))
         self.exchange.abandoned()
 
     def reopen(self, epoch: Epoch, now: float) -> list[Effect]:

@@ -119,7 +119,7 @@ class Settling:
 
     def take(self, link: Link, message: Settled, now: float) -> list[Effect]:
         """Take lines in, answer what a page asks for, and go on with a walk."""
-        self._learn(message.lines)
+        self.learn(message.lines)
         for column, line in message.lines.items():
             if not line.forgotten:
                 self._exchange.ahead(link, column, line.version)
@@ -132,13 +132,13 @@ class Settling:
             effects = self._go_on(link, message)
         return [*effects, *self._exchange.ask(now)]
 
-    def _learn(self, lines: dict[ColumnId, Line]) -> None:
+    def learn(self, lines: dict[ColumnId, Line]) -> None:
         """Close what a peer has closed, and note what is final."""
         news = []
         for column, line in lines.items():
             mine = self._settled.get(column)
-            if mine is None or line.final > mine.final:
-                news.append(Closing(column, line.final))
+            if mine is None or _says_more(line, mine):
+                news.append(Closing(column, line.final, line.source))
         if len(self._settled) + len(news) > SETTLED_MAX:
             raise PeerError("too_many_columns", f"more than {SETTLED_MAX} settled columns")
         self._intake.take_closings(tuple(news))
@@ -180,4 +180,8 @@ class Settling:
 
 
 def _is_more(mine: Line, theirs: Line | None) -> bool:
-    return theirs is None or mine.version > theirs.version or mine.final > theirs.final
+    return theirs is None or mine.version > theirs.version or _says_more(mine, theirs)
+
+
+def _says_more(line: Line, other: Line) -> bool:
+    return line.final > other.final or bool(line.source and not other.source)

@@ -1,7 +1,8 @@
 """Settled columns as bytes: in messages, and as a record of the journal.
 
 A part of the codec, with the same rule: reading is total. Columns go as one string, their versions
-and finals as lists in the same order, and a byte each that says whether it is forgotten. This
+and finals as lists in the same order, and a byte each that says whether it is forgotten. The names
+of sources follow where any of them was imported: a list in that order, "" for the others. This
 module refuses to know what follows from any of it.
 """
 
@@ -10,14 +11,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import attrs
+
+from gcounterd.counters.imports import SOURCE_BYTES_MAX, is_source_of
 from gcounterd.counters.settled import Closing, Line
 from gcounterd.errors import PeerError
-from gcounterd.ids import COLUMN_ID_BYTES, ColumnId
+from gcounterd.ids import COLUMN_ID_BYTES, ColumnId, node_of
 from gcounterd.node.messages import LINES_MAX, LINES_OF_NODE_PER_MESSAGE, Lines, Settled
 from gcounterd.wire import fields
 
-SETTLED = 25
-SETTLED_FIELDS = 8
+SETTLED = 36
+SETTLED_FIELDS = 9
 LINES = 31
 LINES_FIELDS = 9
 # Closings of one record: what peers can tell between two commits is bounded by the intake.
@@ -31,7 +35,8 @@ def write_settled(message: Settled) -> _Fields:
     lines = message.lines
     if len(lines) > LINES_MAX:
         raise ValueError(f"{len(lines)} columns in one message")
-    return (SETTLED, message.after, message.upto, *_write_lines(lines), message.asks)
+    sources = _write_sources([line.source for line in lines.values()])
+    return (SETTLED, message.after, message.upto, *_write_lines(lines), message.asks, sources)
 
 
 def _write_lines(lines: dict[ColumnId, Line]) -> _Fields:
@@ -45,9 +50,29 @@ def _write_lines(lines: dict[ColumnId, Line]) -> _Fields:
 
 def read_settled(found: _Fields) -> Settled:
     """Read a message about settled columns."""
-    _, after, upto, joined, versions, finals, forgotten, asks = found
+    _, after, upto, joined, versions, finals, forgotten, asks, sources = found
     lines = _read_lines(joined, versions, finals, forgotten, LINES_MAX)
+    names = _read_sources(sources, list(lines))
+    lines = {c: attrs.evolve(line, source=names.get(c, "")) for c, line in lines.items()}
     return Settled(_bound(after), _bound(upto), lines, fields.flag(asks))
+
+
+def _write_sources(sources: list[str]) -> list[str]:
+    return sources if any(sources) else []
+
+
+def _read_sources(found: object, columns: Sequence[ColumnId]) -> dict[ColumnId, str]:
+    """Read the names of sources, each of which must be that of its column."""
+    if type(found) is not tuple or len(found) not in (0, len(columns)):
+        raise PeerError("bad_shape", "not the names of as many sources")
+    names: dict[ColumnId, str] = {}
+    for column, source in zip(columns, found, strict=False):
+        if type(source) is not str or len(source.encode()) > SOURCE_BYTES_MAX:
+            raise PeerError("bad_source", f"not text of at most {SOURCE_BYTES_MAX} bytes")
+        if source and not is_source_of(source, node_of(column)):
+            raise PeerError("bad_source", "the name of another source")
+        names[column] = source
+    return names
 
 
 def write_lines(message: Lines) -> _Fields:
@@ -103,14 +128,18 @@ def _columns(joined: object, number: int) -> list[ColumnId]:
 def encode_closings(closings: Sequence[Closing]) -> bytes:
     """Write closings as the body of a record."""
     columns = b"".join([closing.column for closing in closings])
-    return fields.pack((columns, [closing.final for closing in closings]))
+    sources = _write_sources([closing.source for closing in closings])
+    finals = [closing.final for closing in closings]
+    return fields.pack((columns, finals, sources) if sources else (columns, finals))
 
 
 def decode_closings(body: bytes) -> tuple[Closing, ...]:
     """Read the body of a record; raise `PeerError` if it is not one of ours."""
     found = fields.unpack(body, CLOSINGS_MAX)
-    if len(found) != 2 or type(found[1]) is not tuple:
+    if len(found) not in (2, 3) or type(found[1]) is not tuple:
         raise PeerError("bad_shape", "not closings")
     columns = _columns(found[0], len(found[1]))
     finals = [fields.number(final) for final in found[1]]
-    return tuple([Closing(c, final) for c, final in zip(columns, finals, strict=True)])
+    names = _read_sources(found[2] if len(found) > 2 else (), columns)
+    named = zip(columns, finals, strict=True)
+    return tuple([Closing(c, final, names.get(c, "")) for c, final in named])

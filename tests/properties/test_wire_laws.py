@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcounterd.counters.batches import COUNT_MAX, Batch, Block, make_block
-from gcounterd.counters.settled import Line
+from gcounterd.counters.imports import source_node
+from gcounterd.counters.settled import Closing, Line
 from gcounterd.errors import PeerError
 from gcounterd.ids import ColumnId
 from gcounterd.members.approvals import Approval
@@ -24,6 +25,7 @@ from gcounterd.wire.approvals import decode_approvals, encode_approvals
 from gcounterd.wire.batches import decode_batch, encode_batch
 from gcounterd.wire.entries import decode_entries, encode_entries
 from gcounterd.wire.frames import FRAME_BYTES_MAX, LENGTH_BYTES, Framer, wrap
+from gcounterd.wire.settled import decode_closings, encode_closings
 
 numbers = st.integers(0, 2**63 - 1)
 ids = st.binary(min_size=16, max_size=16)
@@ -33,8 +35,19 @@ names = st.from_regex(NAME_PATTERN, fullmatch=True)
 addresses = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=255)
 words = st.text(st.characters(categories=["L", "N", "P"]), max_size=30)
 bounds = st.just(b"") | columns
-lines = st.dictionaries(
-    columns, st.builds(Line, numbers, numbers, forgotten=st.booleans()), max_size=5
+told = st.builds(Line, numbers, numbers, forgotten=st.booleans())
+lines = st.dictionaries(columns, told, max_size=5)
+sources = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=63)
+
+
+@st.composite
+def imported(draw: st.DrawFn) -> tuple[ColumnId, Line]:
+    source = draw(sources)
+    return ColumnId(source_node(source) + draw(ids)), Line(1, 1, source=source)
+
+
+labelled_lines = st.tuples(lines, st.lists(imported(), max_size=3).map(dict)).map(
+    lambda both: both[0] | both[1]
 )
 heads = st.dictionaries(columns, numbers, max_size=20)
 entries = st.builds(
@@ -116,7 +129,7 @@ any_message = st.one_of(
     st.builds(messages.Want, columns, numbers, numbers, st.just(b"") | gatherings, numbers),
     parts(),
     st.builds(messages.Ask, numbers, heads, ids),
-    st.builds(messages.Settled, bounds, bounds, lines, st.booleans()),
+    st.builds(messages.Settled, bounds, bounds, labelled_lines, st.booleans()),
     st.builds(messages.AskLines, ids),
     st.builds(messages.Lines, ids, numbers, st.booleans(), st.booleans(), lines),
     st.builds(messages.Answer, numbers, heads, rosters),
@@ -321,3 +334,9 @@ def test_any_stream_gives_the_same_frames_and_error_however_it_is_cut(
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=20)))
     chunks = [stream[start:end] for start, end in itertools.pairwise([0, *cuts, len(stream)])]
     assert read_all(chunks, limit) == read_all([stream], limit)
+
+
+@given(labelled_lines)
+def test_closings_survive_the_journal(held: dict[ColumnId, Line]) -> None:
+    closings = tuple(Closing(column, line.final, line.source) for column, line in held.items())
+    assert decode_closings(encode_closings(closings)) == closings

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 
 from gcounterd.counters.batches import Batch, Block, make_block
+from gcounterd.counters.imports import source_node
 from gcounterd.counters.settled import Line
 from gcounterd.ids import ColumnId, Epoch, NodeId
 from gcounterd.members.approvals import Approval
@@ -56,6 +57,7 @@ OTHER = NodeId(bytes(range(16, 32)))
 EPOCH = Epoch(bytes(range(32, 48)))
 COLUMN = ColumnId(NODE + EPOCH)
 OTHER_COLUMN = ColumnId(OTHER + EPOCH)
+IMPORTED = ColumnId(source_node("the old système") + EPOCH)
 BLOCK = make_block(
     7, [b"apples", "p\u00e4rs".encode()], np.array([0, 7, 300]), np.array([1, 2, 70000])
 )
@@ -121,6 +123,12 @@ MESSAGES: dict[str, Message] = {
         OTHER_COLUMN,
         {OTHER_COLUMN: Line(7, 9), COLUMN: Line(2**40, 0, forgotten=True)},
         asks=True,
+    ),
+    "settled_imports": Settled(
+        b"",
+        b"",
+        {IMPORTED: Line(1, 1, source="the old système"), COLUMN: Line(3)},
+        asks=False,
     ),
     "ask_lines": AskLines(NODE),
     "lines": Lines(NODE, 1, True, False, {COLUMN: Line(2, 2, forgotten=True)}),
