@@ -75,8 +75,8 @@ class Burst:
                 self._backend.add(key, amount)
                 self._counting = True
                 if level:
+                    self._seconds = max(self._seconds, seconds) if self._level else seconds
                     self._level = max(self._level, level)
-                    self._seconds = max(self._seconds, seconds)
             except Exception as error:
                 refusal = refuse(blame(error))
         else:
@@ -96,13 +96,13 @@ class Burst:
         held, failure = await self._commit() if self._counting else (_ALONE, None)
         unready = refuse_unready(self._backend, {}) if self._reading else None
         self._counting = self._reading = False
-        self._level, self._seconds = Level.LOCAL, 0.0
-        head, value = self._heads.value, self._backend.value
+        self._level = Level.LOCAL
+        head, value, reached = self._heads.value, self._backend.value, held.reached
         answers = []
         for request, key, amount, style, level, refusal in items:
             if refusal is None:
                 refusal = failure if amount else unready
-            if refusal is None and level > held.reached:
+            if level and refusal is None and level > reached:
                 refusal = self._show(key, style, held)
             if refusal is None and style is Style.HOT:
                 body = b'{"key":"%b","value":%d}' % (key, value(key))
@@ -112,15 +112,15 @@ class Burst:
         return answers
 
     async def _commit(self) -> tuple[Held, Response | None]:
-        level, began = self._level, trio.current_time()
+        level, seconds = self._level, self._seconds
+        deadline = trio.current_time() + seconds if level else 0.0
         try:
             mark = await self._backend.commit(level)
         except Exception as error:
             return _ALONE, refuse(blame(error))
         if not level:
             return _ALONE, None
-        left = self._seconds - (trio.current_time() - began)
-        return await self._backend.held(mark, level, left), None
+        return await self._backend.held(mark, level, deadline - trio.current_time()), None
 
     def _show(self, key: bytes, style: Style, short: Held | None = None) -> Response:
         value = number(self._backend.value(key), style is Style.TEXT)

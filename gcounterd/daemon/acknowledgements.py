@@ -30,9 +30,16 @@ class _Waiting:
 class Acknowledgements:
     """The requests that wait, by the node's number of their wait."""
 
-    def __init__(self, node: Node, carry_out: Callable[[Sequence[Effect]], None]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        carry_out: Callable[[Sequence[Effect]], None],
+        count: Callable[[str], None],
+    ) -> None:
+        """`count` is told of every request that was answered before it was held as it asked."""
         self._node = node
         self._carry_out = carry_out
+        self.count = count
         self._waiting: dict[int, _Waiting] = {}
 
     def done(self, outcome: AckDone) -> None:
@@ -50,6 +57,8 @@ class Acknowledgements:
         self._carry_out(effects)
         await waiting.done.wait()
         assert waiting.outcome is not None
+        if waiting.outcome.reached < level:
+            self.count("not_held")
         return waiting.outcome
 
 

@@ -93,7 +93,7 @@ class Driver:
         self.commits = Commits(
             node, store, durability, self.carry_out, names_on_disk, self.cold.read
         )
-        self.acknowledgements = Acknowledgements(node, self.carry_out)
+        self.acknowledgements = Acknowledgements(node, self.carry_out, self.count)
         self.turning = Turning(node, store, self.commits, self.carry_out)
         self.events: collections.Counter[str] = collections.Counter()
         # A life is a process, also where that process draws a second epoch.

@@ -231,6 +231,7 @@ def find_unrest(node: Node, others: list[NodeId], listening: Collection[str]) ->
         (exchange.serving.can_serve, "it still serves"),
         (exchange.serving.gatherings > GATHERINGS_MAX, "it keeps too many gatherings"),
         (len(node.reading) > 0, "it still reads"),
+        (len(node.acknowledging) > 0, "it still waits for others to hold what it counted"),
         (bool(missing), f"it lacks links to {len(missing)} peers"),
         (len(links) > 2 * len(others), "it has too many links"),
         (bool(unmet), f"it has not met {unmet}"),

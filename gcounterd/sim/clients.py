@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gcounterd.sim.process import Process
 
 
-def _tell_nobody(_: bool) -> None:
+def _tell_nobody(_: object) -> None:
     """Answer a client that does not listen."""
 
 
@@ -76,13 +76,14 @@ class Clients:
         amount: int,
         level: Level,
         seconds: float,
-        answered: Callable[[AckDone], None],
+        answered: Callable[[AckDone], None] | None = None,
     ) -> bool:
         """Count, and be answered when members hold it as `level` says; False where it is refused.
 
         It is answered once it counts, and not at all where it is refused later.
         """
-        if not self.add(key, amount, partial(self._counted, level, seconds, answered)):
+        tell = answered or _tell_nobody
+        if not self.add(key, amount, partial(self._counted, level, seconds, tell)):
             return False
         self._process.node.pushes.hurry()
         return True

@@ -2,8 +2,9 @@
 
 Theory. Few keys get most increments, as everywhere; now and then many new ones come at once. All
 clients are honest witnesses: what they were answered goes to the ledger through the process, and
-what they read is checked at once. A consistent read is held against everything that was answered
-before it began by any node that can be found from the asker's roster.
+what they read is checked at once. Some wait until other members hold what they counted. A
+consistent read is held against everything that was answered before it began by any node that can be
+found from the asker's roster.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from random import Random
 
 from gcounterd.ids import NodeId
+from gcounterd.node.levels import Level
 from gcounterd.node.reading import READS_MAX
 from gcounterd.sim.chance import draw_exponential, draw_rank
 from gcounterd.sim.cluster import Cluster
@@ -22,6 +24,7 @@ from gcounterd.sim.process import Process
 BURST_EVERY_S = (0.1, 0.8)
 READ_EVERY_S = 0.5
 CONSISTENT_EVERY_S = 4.0
+KEEP_EVERY_S = 1.0
 KEYS = 60
 NEW_KEYS_MAX = 1500
 
@@ -42,6 +45,7 @@ class Workload:
         self._again(self._count, self._every_s)
         self._again(self._look, READ_EVERY_S)
         self._again(self._read, CONSISTENT_EVERY_S)
+        self._again(self._keep, KEEP_EVERY_S)
 
     def _again(self, act: Callable[[], None], mean_s: float) -> None:
         def come() -> None:
@@ -68,6 +72,16 @@ class Workload:
             for _ in range(self._rng.choice([5, 20, 80])):
                 self._new += 1
                 process.add(b"new/%d" % self._new, 1)
+        process.turn()
+
+    def _keep(self) -> None:
+        """Count until others hold it; the cluster checks what is answered."""
+        rng, process = self._rng, self._process()
+        if process is None:
+            return
+        level = rng.choice([Level.MAJORITY, Level.MAJORITY, Level.ALL])
+        for _ in range(rng.choice([1, 1, 3])):
+            process.clients.keep(self._key(), 1, level, rng.choice([0.05, 1.0, 5.0, 30.0]))
         process.turn()
 
     def _look(self) -> None:

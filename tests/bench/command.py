@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 
 from tests.bench import (
+    acks,
     applying,
     detection,
     hits,
@@ -43,6 +44,7 @@ BENCHMARKS: dict[str, Callable[..., list[Row]]] = {
     "idle": idle.measure,
     "simulator": simulating.measure,
     "hits": hits.measure,
+    "acks": acks.measure,
 }
 # Above this others use the machine, and absolute figures are theirs too.
 LOAD_QUIET = 0.5

@@ -106,9 +106,9 @@ def write_script(place: Path) -> Path:
     return script
 
 
-def run_wrk(port: int, script: Path, seconds: float) -> float:
+def run_wrk(port: int, script: Path, seconds: float, target: str = "/v1/counters/x") -> float:
     """Hit a node with all connections; return the requests a second. Blocks."""
-    url = f"http://127.0.0.1:{port}/v1/counters/x"
+    url = f"http://127.0.0.1:{port}{target}"
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "-s", str(script), url]
     told = subprocess.run(
         command, capture_output=True, text=True, check=True, timeout=PATIENCE_S
