@@ -6,7 +6,8 @@ import attrs
 import pytest
 from nodes import commit, entry, hello, node, node_id, sent
 
-from gcounterd.ids import ColumnId
+from gcounterd.counters.settled import Closing
+from gcounterd.ids import ColumnId, Epoch
 from gcounterd.members.roster import State
 from gcounterd.node import acknowledging
 from gcounterd.node.acknowledging import ASK_AGAIN_S
@@ -253,6 +254,22 @@ def test_several_columns_are_held_when_each_is() -> None:
     assert keep(a, 1, *mark[0]) == []
     assert keep(a, 1, old, 3) == []
     assert len(keep(a, 1, old, 4)) == 1
+
+
+def test_what_lies_in_a_column_that_was_closed_meanwhile_is_still_waited_for() -> None:
+    a = node("a", "a", "b")
+    meet(a, "b")
+    mark, _ = count(a)
+    a.acknowledging.wait(mark, ALL, 1.0, 60.0)
+    a.intake.take_closings((Closing(a.config.column, 0),))
+    commit(a, 1.0)
+    a.reopen(Epoch(b"\x02" * 16), 1.0)
+    a.opened(8, hello("b"), None, 1.0)
+    for _ in range(3):
+        a.acknowledging.wake(1.0 + ASK_AGAIN_S)
+    assert mark[0][0] != a.config.column
+    (outcome,) = keep(a, 8, *mark[0])
+    assert outcome.held_by == ("a", "b")
 
 
 def test_a_node_that_is_removed_gives_up() -> None:
