@@ -83,7 +83,7 @@ def run_seed(seed: int, nodes: int, minutes: float, *, removals: bool = False) -
 def _run(cluster: Cluster, rng: Random, nodes: int, seconds: float, removals: bool) -> int:
     weather = Weather(cluster, cluster.world.derive("weather"))
     workload = Workload(cluster, cluster.world.derive("workload"))
-    _form(cluster, rng, [f"n{number}" for number in range(1, nodes + 1)], seconds)
+    form(cluster, rng, [f"n{number}" for number in range(1, nodes + 1)], seconds)
     departures = Departures(cluster, cluster.world.derive("departures")) if removals else None
     weather.rage(departures)
     workload.begin()
@@ -121,7 +121,7 @@ def _rest(cluster: Cluster) -> None:
     cluster.check_everything()
 
 
-def _form(cluster: Cluster, rng: Random, names: list[str], seconds: float) -> None:
+def form(cluster: Cluster, rng: Random, names: list[str], seconds: float) -> None:
     """Put up the hosts and start them, now or later."""
     addresses = [f"{name}:7700" for name in names]
     form = rng.choice(["all", "chain", "islands", "late"])
