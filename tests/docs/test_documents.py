@@ -22,6 +22,7 @@ SHOWN_ONLY: dict[tuple[str, str], str] = {
     ("README.md", "scripts/test"): "it is what runs this",
     ("docs/tutorial/first-cluster.md", "scripts/test"): "it is what runs this",
     ("docs/how-to/run-a-local-cluster.md", "scripts/replay"): "the tutorial's is run",
+    ("docs/how-to/run-a-local-cluster.md", "scripts/challenge"): "tests/processes plays it",
 }
 
 
