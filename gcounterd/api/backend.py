@@ -12,6 +12,7 @@ from typing import Protocol
 import attrs
 
 from gcounterd.node.levels import Level, Mark
+from gcounterd.node.receipts import Claim
 
 
 @attrs.frozen
@@ -43,6 +44,19 @@ class Held:
 
     reached: Level
     by: tuple[str, ...]
+
+
+@attrs.frozen
+class Counted:
+    """What a keyed request was answered: the value of each of its counters, in its order.
+
+    mark      where it lies
+    replayed  it had been counted before, and was not counted again
+    """
+
+    values: tuple[int, ...]
+    mark: Mark
+    replayed: bool = attrs.field(kw_only=True)
 
 
 @attrs.frozen
@@ -78,6 +92,16 @@ class Backend(Protocol):
 
     def counted(self) -> Mark:
         """Return where all lies that this node ever counted."""
+
+    async def count_once(
+        self, claim: Claim, counts: dict[bytes, int], level: Level, *, repeat: bool, first: str
+    ) -> Counted:
+        """Count what a keyed request asks for, all or none, as `commit` does; or answer it again.
+
+        A `repeat` is not counted where this node has no record of the first one, which went to node
+        `first` if that is not "". Raises `ClientError` 409 `key_reused`, 409 `retry_elsewhere`
+        (indefinite), and what `add_all` and `commit` raise.
+        """
 
     def value(self, key: bytes) -> int:
         """Return this node's value, 0 for an unknown key."""

@@ -10,10 +10,11 @@ handed on, and joining them twice is joining them once.
 
 from __future__ import annotations
 
-from gcounterd.api.backend import Backend
+from gcounterd.api.backend import Backend, Counted
 from gcounterd.api.bodies import check_address, read_ascii_amount, read_object
 from gcounterd.api.counters import refuse_inexact, refuse_unready
 from gcounterd.api.limits import ACTORS_MAX
+from gcounterd.api.promises import count_once, is_keyed
 from gcounterd.api.requests import read_timeout
 from gcounterd.api.responses import TEXT_TYPE, Response, answer
 from gcounterd.api.routing import Call
@@ -32,11 +33,17 @@ async def configure(call: Call, backend: Backend) -> Response:
 
 async def count(call: Call, backend: Backend) -> Response:
     """`POST /counter/{name}` with an ASCII integer: the new value."""
-    amount = read_ascii_amount(call.request.body)
+    name, amount = call.keys["name"], read_ascii_amount(call.request.body)
+
+    async def show(counted: Counted) -> Response:
+        return _decimal(counted.values[0])
+
+    if amount and is_keyed(call):
+        return await count_once(call, backend, {name: amount}, show)
     if amount:
-        backend.add(call.keys["name"], amount)
+        backend.add(name, amount)
         await backend.commit()
-    return _decimal(backend.value(call.keys["name"]))
+    return _decimal(backend.value(name))
 
 
 async def read_value(call: Call, backend: Backend) -> Response:

@@ -10,13 +10,14 @@ This module refuses to know sockets, and where counters are kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import trio
 
-from gcounterd.api.backend import Backend, Held
+from gcounterd.api.backend import Backend, Counted, Held
 from gcounterd.api.bodies import check_amount, read_counts, read_object
 from gcounterd.api.limits import KEYS_MAX, LISTING_DEFAULT, LISTING_MAX, SLICE_ENTRIES, SLICE_KEYS
+from gcounterd.api.promises import count_once, is_keyed
 from gcounterd.api.requests import (
     Query,
     check_key,
@@ -34,12 +35,29 @@ from gcounterd.errors import ClientError
 from gcounterd.node.levels import Level, Mark
 
 
-def plan_increment(call: Call) -> Plan:
-    """Read `POST /v1/counters/{key}`: body empty or `{"by": n}`."""
+def plan_increment(call: Call) -> Plan | None:
+    """Read `POST /v1/counters/{key}`: body empty or `{"by": n}`; None if it carries a key."""
+    plan = _read_increment(call)
+    return None if is_keyed(call) else plan
+
+
+def _read_increment(call: Call) -> Plan:
     level, seconds = read_level(call.query), read_timeout(call.query)
     body = call.request.body
     amount = check_amount(read_object(body, ["by"])["by"]) if body else 1
     return Plan(call.keys["key"], amount, wants_text(call.query), level, seconds)
+
+
+async def count_keyed(call: Call, backend: Backend) -> Response:
+    """`POST /v1/counters/{key}` with an `Idempotency-Key`."""
+    plan, began = _read_increment(call), trio.current_time()
+
+    async def show(counted: Counted) -> Response:
+        short = await find_short(backend, counted.mark, plan.level, began + plan.seconds)
+        value = number(counted.values[0], plan.as_text)
+        return answer_counted({"key": plan.key.decode(), "value": value}, short)
+
+    return await count_once(call, backend, {plan.key: plan.amount}, show)
 
 
 def plan_read(call: Call) -> Plan | None:
@@ -117,14 +135,19 @@ async def count_many(call: Call, backend: Backend) -> Response:
     level, seconds = read_level(call.query), read_timeout(call.query)
     began, short = trio.current_time(), None
     counts = await read_counts(call.request.body)
+
+    async def show(counted: Counted) -> Response:
+        short = await find_short(backend, counted.mark, level, began + seconds)
+        values = dict(zip(counts, counted.values, strict=True))
+        return await _answer_values(list(counts), values.__getitem__, as_text, short)
+
+    if counts and is_keyed(call):
+        return await count_once(call, backend, counts, show)
     if counts:
         backend.add_all(counts)
         mark = await backend.commit(level)
         short = await find_short(backend, mark, level, began + seconds)
-    values = await _dump_values(list(counts), backend, as_text)
-    if short is not None:
-        return Response(202, b'{"values":%b,"held_by":%b}' % (values, dump(list(short.by))))
-    return Response(200, b'{"values":%b}' % values)
+    return await _answer_values(list(counts), backend.value, as_text, short)
 
 
 async def find_short(backend: Backend, mark: Mark, level: Level, deadline: float) -> Held | None:
@@ -135,19 +158,26 @@ async def find_short(backend: Backend, mark: Mark, level: Level, deadline: float
     return held if held.reached < level else None
 
 
-def answer_counted(shape: Mapping[str, object], short: Held) -> Response:
-    """Return the 202 of what is counted, but not held by as many as was asked for in time."""
+def answer_counted(shape: Mapping[str, object], short: Held | None) -> Response:
+    """Return the answer of what is counted: 202 if too few hold it, in the time there was."""
+    if short is None:
+        return answer(shape)
     return answer({**shape, "held_by": list(short.by)}, 202)
 
 
-async def _dump_values(keys: list[bytes], backend: Backend, as_text: bool) -> bytes:
+async def _answer_values(
+    keys: list[bytes], value: Callable[[bytes], int], as_text: bool, short: Held | None
+) -> Response:
     parts = []
     for start in range(0, len(keys), SLICE_KEYS):
         part = keys[start : start + SLICE_KEYS]
-        shown = {key.decode(): number(backend.value(key), as_text) for key in part}
+        shown = {key.decode(): number(value(key), as_text) for key in part}
         parts.append(dump(shown)[1:-1])
         await trio.lowlevel.checkpoint()
-    return b"{%b}" % b",".join(parts)
+    values = b'{"values":{%b}' % b",".join(parts)
+    if short is not None:
+        return Response(202, b'%b,"held_by":%b}' % (values, dump(list(short.by))))
+    return Response(200, values + b"}")
 
 
 async def list_counters(call: Call, backend: Backend) -> Response:

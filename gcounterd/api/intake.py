@@ -28,7 +28,9 @@ from gcounterd.api.requests import Request
 from gcounterd.errors import ClientError
 
 # The headers that are kept.
-SIGNIFICANT = frozenset((b"host", b"origin", b"expect", b"idempotency-key", b"idempotency-retry"))
+SIGNIFICANT = frozenset(
+    (b"host", b"origin", b"expect", b"idempotency-key", b"idempotency-retry", b"gcounter-node")
+)
 _VERSIONS = ("1.0", "1.1")
 # Bytes fed while a head is incomplete; above the verdict's bound only while one header has no end.
 _HEAD_FED_MAX_BYTES = HEAD_BYTES_MAX + RECEIVE_BYTES

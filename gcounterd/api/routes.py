@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 
-from gcounterd.api import challenge, counters, openapi
+from gcounterd.api import challenge, counters, openapi, promises
 from gcounterd.api.backend import Backend
 from gcounterd.api.cluster_routes import ADMIN, WATCHING
 from gcounterd.api.limits import (
@@ -62,8 +62,9 @@ _COUNTERS = (
         "POST",
         "/v1/counters/{key}",
         "Add to a counter: 1, or what the body says",
+        handler=counters.count_keyed,
         plan=counters.plan_increment,
-        parameters=(_IN_PATH, _ACK, _TIMEOUT, _AS),
+        parameters=(_IN_PATH, _ACK, _TIMEOUT, _AS, *promises.PARAMETERS),
         body={JSON: exactly(by=_AMOUNT)},
         body_required=False,
         answers={
@@ -112,7 +113,7 @@ _COUNTERS = (
         "/v1/counters",
         "Add to many counters: all or nothing, one commit",
         handler=counters.count_many,
-        parameters=(_ACK, _TIMEOUT, _AS),
+        parameters=(_ACK, _TIMEOUT, _AS, *promises.PARAMETERS),
         body={
             JSON: exactly(
                 counts={
@@ -170,7 +171,7 @@ _CHALLENGE = (
         "/counter/{name}",
         "Add an ASCII integer",
         handler=challenge.count,
-        parameters=(_NAME,),
+        parameters=(_NAME, *promises.PARAMETERS),
         body={PLAIN: _DECIMAL},
         answers={200: ("the new value", PLAIN, _DECIMAL)},
         slash=True,

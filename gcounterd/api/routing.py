@@ -34,7 +34,7 @@ class Parameter:
     name: str
     summary: str
     schema: Schema
-    where: Literal["path", "query"] = "query"
+    where: Literal["path", "query", "header"] = "query"
 
 
 @attrs.frozen
@@ -95,8 +95,14 @@ class Route:
         """Return the query parameters that this route knows."""
         return frozenset(p.name for p in self.parameters if p.where == "query")
 
+    @property
+    def headers(self) -> frozenset[bytes]:
+        """Return the headers that this route knows, in lower case."""
+        return frozenset(p.name.lower().encode() for p in self.parameters if p.where == "header")
 
-Methods = dict[bytes, tuple[Route, frozenset[str]]]
+
+# By method: the route, and the parameters and headers that it knows.
+Methods = dict[bytes, tuple[Route, frozenset[str], frozenset[bytes]]]
 
 
 @attrs.define
@@ -137,7 +143,7 @@ class Router:
             places.append(place)
         method = route.method.encode()
         assert method not in place.methods, f"{route.method} {pattern} stands twice"
-        place.methods[method] = (route, route.names)
+        place.methods[method] = (route, route.names, route.headers)
 
     def find(self, request: Request, target: Target) -> Call | Response:
         """Return the call, or the answer to OPTIONS.
@@ -153,8 +159,8 @@ class Router:
             return Response(204, headers=((b"Allow", _allowed(methods)),))
         if method not in methods:
             raise ClientError(405, "bad_method", f"allowed here: {_allowed(methods).decode()}")
-        route, names = methods[method]
-        _check_known(request, target, names)
+        route, names, headers = methods[method]
+        _check_known(request, target, names, headers)
         keys = {name: decode_key(piece) for name, piece in raw.items()}
         return Call(request, route, keys, target.query)
 
@@ -182,7 +188,9 @@ def _allowed(methods: Methods) -> bytes:
     return b", ".join(sorted(names))
 
 
-def _check_known(request: Request, target: Target, names: frozenset[str]) -> None:
+def _check_known(
+    request: Request, target: Target, names: frozenset[str], headers: frozenset[bytes]
+) -> None:
     for name in target.query:
         if name not in names:
             known = ", ".join(sorted(names)) or "none"
@@ -191,5 +199,5 @@ def _check_known(request: Request, target: Target, names: frozenset[str]) -> Non
             )
     if request.method not in _READING:
         for header in _PROMISES:
-            if header in request.headers:
+            if header in request.headers and header not in headers:
                 raise ClientError(400, "unsupported", f"{header.decode()} is not supported here")

@@ -24,6 +24,7 @@ class Kind(enum.StrEnum):
     RESIDUE = "residue"  # of which columns a node's residue is the sum; number is 0
     ROSTER = "roster"  # all roster entries; column is b"", number is 0
     APPROVALS = "approvals"  # all approvals of newcomers, likewise
+    RECEIPTS = "receipts"  # some receipts of keyed requests; number is a place in their ring
 
 
 @attrs.frozen

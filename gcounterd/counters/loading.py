@@ -43,8 +43,8 @@ def load(counters: Counters, images: Iterable[Image]) -> None:
                 _load_residue(counters, image)
             case Kind.SEGMENT:
                 _load_segment(counters, image, column, sizes.get(column, 0))
-            case Kind.ROSTER:
-                raise AssertionError("the roster is not the counters' business")
+            case Kind.ROSTER | Kind.APPROVALS | Kind.RECEIPTS:
+                raise AssertionError(f"the {image.kind} are not the counters' business")
     for column, size in sizes.items():
         if counters.columns[column].size != size:
             raise StorageError("a segment of a column is missing")

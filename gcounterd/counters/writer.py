@@ -110,6 +110,10 @@ class Writer:
         """Return what was added to `key` and is not visible yet."""
         return self._pending.get(key, 0) + self._in_flight.get(key, 0)
 
+    def gathered(self, key: bytes) -> int:
+        """Return what was added to `key` since the last cut."""
+        return self._pending.get(key, 0)
+
     def withdraw(self, key: bytes, amount: int) -> None:
         """Take back an increment gathered in this same step, before any cut."""
         left = self._pending[key] - amount

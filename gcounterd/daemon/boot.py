@@ -97,7 +97,15 @@ class Booted:
         )
         rng = Random(secrets.randbits(128))
         restored = self.restored
-        return Node(config, restored.counters, restored.roster, rng, now, damaged=self.incomplete)
+        return Node(
+            config,
+            restored.counters,
+            restored.roster,
+            rng,
+            now,
+            damaged=self.incomplete,
+            receipts=restored.receipts,
+        )
 
     def _known(self) -> tuple[str, ...]:
         """Return where members are met, where this disk knows some and not this node."""

@@ -1,9 +1,10 @@
 """Checkpoints: images written beside the commits, so that the journal can be trimmed.
 
 Theory. A round notes which images it needs at one moment between two applies, and writes them one
-at a time with commits in between (`counters.checkpoint`). Small state, the roster, is written whole
-as it was at that moment, with the heads of columns, in the last transaction, which makes the
-journal up to that moment superfluous. A round that fails has changed nothing: the journal is there.
+at a time with commits in between (`counters.checkpoint`). Small state, the roster and new receipts,
+is written as it was at that moment, with the heads of columns, in the last transaction, which makes
+the journal up to that moment superfluous. A round that fails has changed nothing: the journal is
+there.
 
 This module refuses to know what a group says, and who waits for a commit.
 """
@@ -18,7 +19,9 @@ from gcounterd.counters.checkpoint import Checkpoint
 from gcounterd.daemon.logs import get_logger
 from gcounterd.errors import StorageError
 from gcounterd.node.node import Node
-from gcounterd.storage.recovery import roster_images
+from gcounterd.node.receipts import Chunk
+from gcounterd.storage.recovery import receipt_image, roster_images
+from gcounterd.storage.schema import Durability
 from gcounterd.storage.store import Store
 
 if TYPE_CHECKING:
@@ -79,6 +82,7 @@ class Checkpoints:
         upto = self._commits.applied
         round_ = Checkpoint(self._node.counters, self.names_on_disk)
         roster = roster_images(self._node.roster)
+        receipts = self._new_receipts()
         try:
             images = round_.images()
             while True:
@@ -87,10 +91,21 @@ class Checkpoints:
                 if image is None:
                     break
                 await self._store.put_images([image])
-            await self._store.finish_checkpoint([*round_.columns(), *roster], upto)
+            last = [*round_.columns(), *roster]
+            for chunk in receipts:
+                last.append(receipt_image(chunk))
+                await trio.lowlevel.checkpoint()
+            await self._store.finish_checkpoint(last, upto)
         except BaseException:
             round_.undo()
+            self._node.receipts.rewrite(receipts)
             raise
         self.names_on_disk = round_.names
         round_.done()
         self.number += 1
+
+    def _new_receipts(self) -> list[Chunk]:
+        """Return the receipts to be written: none in `memory`, where they end with the process."""
+        if self._commits.durability is Durability.MEMORY:
+            return []
+        return self._node.receipts.unwritten()

@@ -29,7 +29,7 @@ from gcounterd.ids import ColumnId
 from gcounterd.node.effects import Effect
 from gcounterd.node.levels import Mark
 from gcounterd.node.node import Node
-from gcounterd.node.records import Group, TakeBatch
+from gcounterd.node.records import Group, TakeBatch, TakeReceipts
 from gcounterd.node.settlement import no_column
 from gcounterd.storage.records import encode_group
 from gcounterd.storage.schema import Durability
@@ -69,6 +69,7 @@ class _Outcome:
 class Commits:
     """The flusher of one node, and what its checkpoints need of it.
 
+    durability   when an increment is answered
     applied      the newest journal row whose records are applied
     checkpoints  who writes images beside it
     """
@@ -89,7 +90,7 @@ class Commits:
         self._read_cold = read_cold
         self._node = node
         self._store = store
-        self._durability = durability
+        self.durability = durability
         self._perform = perform
         self._seq = store.last_seq
         self.applied = self._seq
@@ -158,6 +159,16 @@ class Commits:
         """Wait until a group has been committed or refused."""
         await self._committed.wait()
 
+    async def settled(self) -> None:
+        """Wait until a group has been committed or refused.
+
+        Raises `ClientError` 503 `stopped`, indefinite, where none is any more.
+        """
+        if self._ended is None:
+            await self.next()
+        if self._ended is not None:
+            raise _stopped_within()
+
     async def between_applies(self) -> None:
         """Wait until no group is being taken in; it is so until the caller lets others run."""
         # Waiting on an event that is set lets others run, so it has to be looked at again.
@@ -203,7 +214,7 @@ class Commits:
         if settlement.holds_back and writer:
             if not settlement.refuses:
                 return [noting]
-            writer.drop()
+            self._node.drop()
             self.refused += 1
             self._gathering.fail(no_column())
         gathering, self._gathering = self._gathering, _Outcome()
@@ -249,11 +260,13 @@ class Commits:
         committed.set()
 
     async def _write(self, group: Group) -> None:
-        if self._durability is Durability.MEMORY:
-            facts = tuple(r for r in group.records if not isinstance(r, TakeBatch))
+        if self.durability is Durability.MEMORY:
+            # A receipt without its batch would say that something was counted which is gone.
+            counts = (TakeBatch, TakeReceipts)
+            facts = tuple(r for r in group.records if not isinstance(r, counts))
             group = attrs.evolve(group, records=facts)
         if group.records:
-            durable = group.facts or self._durability is Durability.COMMIT
+            durable = group.facts or self.durability is Durability.COMMIT
             body = await self._encode(group)
             waited = await self._store.append(self._seq + 1, body, durable=durable)
             self._waits.take(waited, trio.current_time())
@@ -291,16 +304,19 @@ class Commits:
 
     def _end(self, error: BaseException, outcomes: list[_Outcome]) -> None:
         """Tell everyone who waits, now or later, that nothing is committed any more."""
-        if isinstance(error, StorageError):
-            told = _explain(error)
-        else:
-            text = "this node stopped before it knew whether this was written"
-            told = ClientError(503, "stopped", text, definite=False)
+        told = _explain(error) if isinstance(error, StorageError) else _stopped_within()
         for outcome in outcomes:
             outcome.fail(told)
         self._ended = ClientError(503, "stopped", "this node has stopped; nothing was counted")
         self._gathering.fail(self._ended)
         self._noting.fail(self._ended)
+        self._committed.set()
+        self._committed = trio.Event()
+
+
+def _stopped_within() -> ClientError:
+    text = "this node stopped before it knew whether this was written"
+    return ClientError(503, "stopped", text, definite=False)
 
 
 def _explain(error: StorageError) -> ClientError:

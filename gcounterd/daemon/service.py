@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import trio
 
-from gcounterd.api.backend import ConsistentRead, Held, Listing, Readiness
+from gcounterd.api.backend import ConsistentRead, Counted, Held, Listing, Readiness
 from gcounterd.counters.batches import COUNT_MAX
 from gcounterd.counters.counters import OPEN_COLUMNS_MAX
 from gcounterd.counters.listing import Listing as KeyListing
@@ -23,12 +23,14 @@ from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.draining import Draining
 from gcounterd.daemon.driver import Driver
 from gcounterd.daemon.invitations import invite
+from gcounterd.daemon.once import Once
 from gcounterd.daemon.removals import Removals
 from gcounterd.errors import ClientError, StorageError
 from gcounterd.ids import ColumnId, node_of
 from gcounterd.members.approvals import TOKEN_BYTES, hash_token
 from gcounterd.members.removals import Wish
 from gcounterd.node.levels import Level, Mark
+from gcounterd.node.receipts import Claim
 
 T = TypeVar("T")
 
@@ -59,6 +61,7 @@ class Service:
         self._removals = removals
         self._cluster_warnings = cluster_warnings
         self._commit = driver.commits.wait
+        self._once = Once(driver.node, driver.commits, self._check_open)
         self.cluster = cluster_view
         self.status = status_view
         self.metrics = exposition
@@ -84,6 +87,14 @@ class Service:
     def _check_open(self) -> None:
         if self._condition.draining:
             self._draining.check()
+
+    async def count_once(
+        self, claim: Claim, counts: dict[bytes, int], level: Level, *, repeat: bool, first: str
+    ) -> Counted:
+        """Count what a keyed request asks for, or answer it again."""
+        if level:
+            self._node.pushes.hurry()
+        return await self._once.count(claim, counts, repeat=repeat, first=first)
 
     async def commit(self, level: Level = Level.LOCAL) -> Mark:
         """Wait until what was added is durable as configured; return where it lies."""

@@ -47,7 +47,15 @@ from gcounterd.node.peers import Peers
 from gcounterd.node.probing import Probing
 from gcounterd.node.pushes import Pushes
 from gcounterd.node.reading import READS_MAX, Reading
-from gcounterd.node.records import Group, TakeApprovals, TakeBatch, TakeClosings, TakeEntries
+from gcounterd.node.receipts import Claim, Receipts
+from gcounterd.node.records import (
+    Group,
+    TakeApprovals,
+    TakeBatch,
+    TakeClosings,
+    TakeEntries,
+    TakeReceipts,
+)
 from gcounterd.node.removing import Removing
 from gcounterd.node.settlement import Settlement
 from gcounterd.node.twins import Twins
@@ -68,11 +76,14 @@ class Node:
         now: float,
         *,
         damaged: bool = False,
+        receipts: Receipts | None = None,
     ) -> None:
-        """`counters` and `roster` are what the disk gave back; `damaged` if it gave less."""
+        """`counters`, `roster` and `receipts` are what the disk gave back; `damaged` if it gave
+        less."""
         self.config = config
         self.counters = counters
         self.roster = roster
+        self.receipts = receipts or Receipts()
         self.intake = Intake(counters)
         self.peers = Peers(config.node)
         mine = roster.get(config.node)
@@ -117,6 +128,14 @@ class Node:
         self.check_counting()
         self.counters.add_all(counts)
 
+    def add_once(self, claim: Claim, counts: dict[bytes, int]) -> None:
+        """Gather the increments of a keyed request that has no receipt, as `add_all` does."""
+        self.check_counting()
+        self.receipts.check_room(len(counts))
+        self.counters.add_all(counts)
+        gathered = self.counters.writer.gathered
+        self.receipts.gather(claim, {key: gathered(key) for key in counts})
+
     def check_counting(self) -> None:
         """Raise `ClientError` where nothing can be counted here now."""
         self.twins.check()
@@ -138,9 +157,21 @@ class Node:
     def cut(self) -> Group | None:
         """Return what waits for durability, or None; to be applied or abandoned before the next."""
         own = self.counters.cut()
-        if own:
-            self.pushes.cut()
-        return self.intake.cut(own) if own or self.intake else None
+        if not (own or self.intake):
+            return None
+        group = self.intake.cut(own)
+        if not own:
+            return group
+        self.pushes.cut()
+        value, last, now_ms = self.counters.value, own[-1], self.config.wall_ms()
+        receipts = self.receipts.cut(value, last.column, last.version, now_ms)
+        records = (*group.records, TakeReceipts(receipts)) if receipts else group.records
+        return attrs.evolve(group, records=records)
+
+    def drop(self) -> None:
+        """Forget the increments that wait: whoever added them is told that they were refused."""
+        self.counters.writer.drop()
+        self.receipts.drop()
 
     def applying(self, group: Group) -> Iterator[None]:
         """Take in a group that is durable, yielding between slices."""
@@ -152,7 +183,14 @@ class Node:
                     yield from self.counters.closing(closings)
             if number % RECORDS_PER_SLICE == 0:
                 yield
+        self._settle()
+        for record in group.records:
+            if isinstance(record, TakeReceipts):  # told from now on: their values show
+                self.receipts.take(record.receipts)
+
+    def _settle(self) -> None:
         self.counters.writer.settle()
+        self.receipts.settle()
 
     def committed(self, group: Group, now: float) -> list[Effect]:
         """Tell peers and waiting reads of a group that is applied; return the effects."""
@@ -193,7 +231,7 @@ class Node:
 
     def abandoned(self, group: Group) -> None:
         """Forget a group that is certainly not durable."""
-        self.counters.writer.settle()
+        self._settle()
         self.settlement.closings.undecide(self.intake.abandoned(group))
         self.exchange.abandoned()
 

@@ -14,6 +14,7 @@ from gcounterd.counters.batches import Batch
 from gcounterd.counters.settled import Closing
 from gcounterd.members.approvals import Approval
 from gcounterd.members.roster import Entry
+from gcounterd.node.receipts import Receipt
 
 
 @attrs.frozen(eq=False)
@@ -44,7 +45,14 @@ class TakeApprovals:
     approvals: tuple[Approval, ...]
 
 
-Record = TakeBatch | TakeClosings | TakeEntries | TakeApprovals
+@attrs.frozen
+class TakeReceipts:
+    """Keep the receipts of keyed requests that the own batches before it count."""
+
+    receipts: tuple[Receipt, ...]
+
+
+Record = TakeBatch | TakeClosings | TakeEntries | TakeApprovals | TakeReceipts
 
 
 @attrs.frozen(eq=False)
@@ -62,6 +70,12 @@ class Group:
 
     @property
     def size_bytes(self) -> int:
-        """Return about how many bytes its batches take."""
-        batches = [record.batch for record in self.records if isinstance(record, TakeBatch)]
-        return sum(len(block.encoded) for batch in batches for block in batch.blocks)
+        """Return about how many bytes its batches take, and the answers in its receipts."""
+        size = 0
+        for record in self.records:
+            match record:
+                case TakeBatch(batch):
+                    size += sum(len(block.encoded) for block in batch.blocks)
+                case TakeReceipts(receipts):
+                    size += sum(8 * len(receipt.values) for receipt in receipts)
+        return size

@@ -120,6 +120,7 @@ class Cluster:
             self.world.derive(f"node {host.name} {epoch.hex()}"),
             self.world.now,
             damaged=bool(restored.gaps),
+            receipts=restored.receipts,
         )
         return node, restored.names_on_disk
 

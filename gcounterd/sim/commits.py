@@ -21,6 +21,7 @@ from gcounterd.counters.columns import Column
 from gcounterd.counters.images import Image
 from gcounterd.errors import StorageError
 from gcounterd.ids import ColumnId, Epoch
+from gcounterd.node.receipts import Chunk
 from gcounterd.node.records import Group, TakeBatch
 from gcounterd.sim.clients import Add, answer_all
 from gcounterd.sim.disk import Disk
@@ -28,7 +29,7 @@ from gcounterd.sim.turning import Turning
 from gcounterd.sim.witness import Witness
 from gcounterd.sim.world import World
 from gcounterd.storage.records import encode_group
-from gcounterd.storage.recovery import roster_images
+from gcounterd.storage.recovery import receipt_image, roster_images
 
 if TYPE_CHECKING:
     from gcounterd.sim.process import Process
@@ -74,6 +75,7 @@ class Commits:
         self._above: Epoch | None = None
         self._applied_row = disk.last_row
         self._round: tuple[Checkpoint, Iterator[Image], int, tuple[Image, ...]] | None = None
+        self._chunks: list[Chunk] = []
         self._imaging = False
         self.turning = Turning(process, world, disk, tally)
         self._noting: list[Callable[[], None]] = []
@@ -117,7 +119,7 @@ class Commits:
         if self._node.settlement.refuses and self._process.clients.adds:
             adds = self._process.clients.take()
             self._tally["no column"] += len(adds)
-            self._node.counters.writer.drop()
+            self._node.drop()
             self._witness.refused(self._process, adds, Group((), facts=False, own=False))
             answer_all(adds, counted=False)
 
@@ -202,15 +204,17 @@ class Commits:
                 return
             counters, roster = self._node.counters, self._node.roster
             turn = Checkpoint(counters, self._names_on_disk)
-            self._round = turn, turn.images(), self._applied_row, roster_images(roster)
-        turn, images, upto, roster_now = self._round
+            self._chunks = self._node.receipts.unwritten()
+            small = (*roster_images(roster), *map(receipt_image, self._chunks))
+            self._round = turn, turn.images(), self._applied_row, small
+        turn, images, upto, small = self._round
         self._imaging = True
         image = next(images, None)
         done = partial(self._process.call, self._imaged, image is None)
         if image is not None:
             self._disk.put_images([image], None, done)
         else:
-            self._disk.put_images([*turn.columns(), *roster_now], upto, done)
+            self._disk.put_images([*turn.columns(), *small], upto, done)
 
     def _imaged(self, last: bool, error: StorageError | None) -> None:
         assert self._round is not None
@@ -220,6 +224,7 @@ class Commits:
             return
         if error is not None:
             self._round[0].undo()
+            self._node.receipts.rewrite(self._chunks)
             self._round = None
             return  # tried again at the next turn
         if last:

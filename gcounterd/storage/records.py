@@ -1,10 +1,11 @@
 """Records as bytes: the body of a journal row.
 
     group = msgpack [[kind, payload], …]      kind 1: a batch, 2: roster entries,
-                                              3: approvals, 4: closings of columns
+                                              3: approvals, 4: closings of columns, 5: receipts
+    receipts = msgpack [first, [key, …], [body, …]]      `first` is 0 in a group
 
-The payloads are the wire's own encodings, so a batch is encoded once in its life. This module is
-pure; it refuses to know where the bytes are kept.
+The other payloads are the wire's own encodings, so a batch is encoded once in its life. This module
+is pure; it refuses to know where the bytes are kept.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import msgpack
 
 from gcounterd.counters.batches import Batch
 from gcounterd.errors import PeerError, StorageError
+from gcounterd.node.receipts import Chunk, unpack
 from gcounterd.node.records import (
     Group,
     Record,
@@ -22,6 +24,7 @@ from gcounterd.node.records import (
     TakeBatch,
     TakeClosings,
     TakeEntries,
+    TakeReceipts,
 )
 from gcounterd.wire.approvals import decode_approvals, encode_approvals
 from gcounterd.wire.batches import (
@@ -38,6 +41,7 @@ _BATCH = 1
 _ENTRIES = 2
 _APPROVALS = 3
 _CLOSINGS = 4
+_RECEIPTS = 5
 _PAIR = b"\x92"  # msgpack's header of an array of two
 
 
@@ -60,6 +64,10 @@ def encode_group(group: Group) -> bytes:
                 body += msgpack.packb((_ENTRIES, encode_entries(entries)))
             case TakeApprovals(approvals):
                 body += msgpack.packb((_APPROVALS, encode_approvals(approvals)))
+            case TakeReceipts(receipts):
+                keys = tuple([each.claim.key for each in receipts])
+                chunk = Chunk(0, keys, tuple([each.pack() for each in receipts]))
+                body += msgpack.packb((_RECEIPTS, encode_receipts(chunk)))
             case _:
                 assert_never(record)
     return bytes(body)
@@ -93,4 +101,27 @@ def _decode(kind: int, payload: bytes) -> Record:
         return TakeApprovals(decode_approvals(payload))
     if kind == _CLOSINGS:
         return TakeClosings(decode_closings(payload))
+    if kind == _RECEIPTS:
+        chunk = decode_receipts(payload)
+        return TakeReceipts(tuple(map(unpack, chunk.keys, chunk.bodies)))
     raise StorageError(f"a journal row holds a record of unknown kind {kind!r}")
+
+
+def encode_receipts(chunk: Chunk) -> bytes:
+    """Write packed receipts as one payload."""
+    body: bytes = msgpack.packb((chunk.first, chunk.keys, chunk.bodies))
+    return body
+
+
+def decode_receipts(payload: bytes) -> Chunk:
+    """Read packed receipts; raise `ValueError` if they are not ours."""
+    try:
+        first, keys, bodies = msgpack.unpackb(payload, raw=True)
+        chunk = Chunk(first, tuple(keys), tuple(bodies))
+        if type(first) is not int or first < 0:
+            raise ValueError("receipts are numbered from 0")
+        for key, body in zip(chunk.keys, chunk.bodies, strict=True):
+            unpack(key, body)
+    except (TypeError, msgpack.UnpackException) as error:
+        raise ValueError(f"receipts cannot be read: {error}") from None
+    return chunk

@@ -1,4 +1,4 @@
-"""Recovery: from images and journal rows back to counters and roster.
+"""Recovery: from images and journal rows back to counters, roster and receipts.
 
 Theory. Images are at least as new as the journal rows trimmed; the rows left are replayed over
 them in order. Writing only raises counts, so rows that an image already covers change nothing.
@@ -22,8 +22,15 @@ from gcounterd.counters.loading import load
 from gcounterd.errors import PeerError, StorageError
 from gcounterd.ids import ColumnId
 from gcounterd.members.roster import Roster
-from gcounterd.node.records import TakeApprovals, TakeBatch, TakeClosings, TakeEntries
-from gcounterd.storage.records import decode_group
+from gcounterd.node.receipts import Chunk, Receipts
+from gcounterd.node.records import (
+    TakeApprovals,
+    TakeBatch,
+    TakeClosings,
+    TakeEntries,
+    TakeReceipts,
+)
+from gcounterd.storage.records import decode_group, decode_receipts, encode_receipts
 from gcounterd.wire.approvals import decode_approvals, encode_approvals
 from gcounterd.wire.entries import decode_entries, encode_entries
 
@@ -43,6 +50,7 @@ class Restored:
 
     counters: Counters
     roster: Roster
+    receipts: Receipts = attrs.Factory(Receipts)
     gaps: dict[ColumnId, int] = attrs.Factory(dict)
     groups: int = 0
     names_on_disk: int = 0
@@ -61,7 +69,9 @@ def restore(
     `StorageError` where what was read contradicts itself.
     """
     restored = Restored(Counters(own, max_counters), Roster())
-    load(restored.counters, _without_roster(images, restored))
+    chunks: list[Chunk] = []
+    load(restored.counters, _of_counters(images, restored, chunks))
+    restored.receipts.load(chunks)
     restored.names_on_disk = len(restored.counters.keys)
     for seq, body in groups:
         _replay(restored, seq, body)
@@ -71,7 +81,10 @@ def restore(
     return restored
 
 
-def _without_roster(images: Iterable[Image], restored: Restored) -> Iterator[Image]:
+def _of_counters(
+    images: Iterable[Image], restored: Restored, chunks: list[Chunk]
+) -> Iterator[Image]:
+    """Yield the images of counters; take in those of the roster, and gather those of receipts."""
     for image in images:
         try:
             match image.kind:
@@ -79,9 +92,11 @@ def _without_roster(images: Iterable[Image], restored: Restored) -> Iterator[Ima
                     restored.roster.merge(decode_entries(image.body))
                 case Kind.APPROVALS:
                     restored.roster.approvals.merge(decode_approvals(image.body), _NO_CLOCK)
+                case Kind.RECEIPTS:
+                    chunks.append(decode_receipts(image.body))
                 case _:
                     yield image
-        except PeerError as error:
+        except (PeerError, ValueError) as error:
             raise StorageError(f"the image of the {image.kind} cannot be read: {error}") from None
 
 
@@ -93,6 +108,8 @@ def _replay(restored: Restored, seq: int, body: bytes) -> None:
                 restored.roster.merge(entries)
             case TakeApprovals(approvals):
                 restored.roster.approvals.merge(approvals, _NO_CLOCK)
+            case TakeReceipts(receipts):
+                restored.receipts.take(receipts)
             case TakeClosings(closings):
                 for _ in counters.closing(closings):
                     pass
@@ -116,3 +133,8 @@ def roster_images(roster: Roster) -> tuple[Image, Image]:
         Image(Kind.ROSTER, b"", 0, encode_entries(roster)),
         Image(Kind.APPROVALS, b"", 0, encode_approvals(roster.approvals)),
     )
+
+
+def receipt_image(chunk: Chunk) -> Image:
+    """Encode some receipts as an image."""
+    return Image(Kind.RECEIPTS, b"", chunk.place, encode_receipts(chunk))

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 
 import trio
 
-from gcounterd.api.backend import ConsistentRead, Held, Listing, Readiness
+from gcounterd.api.backend import ConsistentRead, Counted, Held, Listing, Readiness
 from gcounterd.errors import ClientError
 from gcounterd.ids import ColumnId
 from gcounterd.node.levels import Level, Mark
+from gcounterd.node.receipts import Claim
 
 COUNT_MAX = 2**53
 
@@ -43,6 +44,7 @@ class MemoryBackend:
     def __init__(self) -> None:
         self.values: dict[bytes, int] = {}
         self.pending: Counter[bytes] = Counter()
+        self.receipts: dict[bytes, tuple[Claim, tuple[int, ...]]] = {}
         self.commits = 0
         self.events: Counter[str] = Counter()
         self.joined: list[str] = []
@@ -95,6 +97,22 @@ class MemoryBackend:
 
     def counted(self) -> Mark:
         return ((ColumnId(bytes(32)), self.commits),)
+
+    async def count_once(
+        self, claim: Claim, counts: dict[bytes, int], level: Level, *, repeat: bool, first: str
+    ) -> Counted:
+        replayed = claim.key in self.receipts
+        if replayed and self.receipts[claim.key][0] != claim:
+            raise ClientError(409, "key_reused", "of another request")
+        if repeat and not replayed:
+            details = {"node": first} if first else {}
+            raise ClientError(409, "retry_elsewhere", "?", definite=False, details=details)
+        if not replayed:
+            self.add_all(counts)
+            await self.commit(level)
+            self.receipts[claim.key] = claim, tuple(self.value(key) for key in counts)
+        values = self.receipts[claim.key][1]
+        return Counted(values, self.counted(), replayed=replayed)
 
     def value(self, key: bytes) -> int:
         return self.values.get(key, 0)

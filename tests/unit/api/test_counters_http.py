@@ -305,8 +305,8 @@ async def test_a_promise_that_cannot_be_kept_is_refused(tmp_path: Path, header: 
     async with running(tmp_path) as rig:
         client = await rig.connect()
         await client.ask("POST", "/v1/counters/a")
-        for target in ("/v1/counters/a", "/v1/counters", "/counter/a"):
-            answer = await client.ask("POST", target, headers=HOST + header)
+        for method, target in (("PUT", "/v1/counters/a/share"), ("POST", "/config")):
+            answer = await client.ask(method, target, headers=HOST + header)
             assert (answer.status, answer.code) == (400, "unsupported")
         assert rig.backend.values == {b"a": 1}
 

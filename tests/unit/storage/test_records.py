@@ -7,7 +7,8 @@ from nodes import entry, node_id
 from gcounterd.counters.batches import Batch
 from gcounterd.errors import StorageError
 from gcounterd.members.approvals import Approval
-from gcounterd.node.records import Group, TakeApprovals, TakeBatch, TakeEntries
+from gcounterd.node.receipts import Claim, Receipt
+from gcounterd.node.records import Group, TakeApprovals, TakeBatch, TakeEntries, TakeReceipts
 from gcounterd.storage.records import decode_group, encode_group
 
 
@@ -21,7 +22,12 @@ APPROVAL = Approval("n4", b"h" * 32, 1_800_000_000_000, node_id("a"))
 def test_small_and_large_batches_and_facts_come_back() -> None:
     several = batches(40_000)
     merged = Batch(column("a"), 0, len(several), tuple(b.blocks[0] for b in several))
-    facts = (TakeApprovals((APPROVAL,)), TakeEntries((entry("a"), entry("b"))))
+    receipts = tuple(
+        Receipt(Claim(key * 16, b"r" * 16), 2**41, column("a"), 3, (2**53, 0))
+        for key in (b"1", b"2")
+    )
+    entries = TakeEntries((entry("a"), entry("b")))
+    facts = (TakeApprovals((APPROVAL,)), entries, TakeReceipts(receipts))
     records = (TakeBatch(several[0]), TakeBatch(merged), *facts)
 
     one, many, *others = decode_group(encode_group(Group(records, True, True)))
@@ -36,7 +42,21 @@ def test_small_and_large_batches_and_facts_come_back() -> None:
     assert tuple(others) == facts
 
 
-@pytest.mark.parametrize("body", [b"", b"\xc1", b"\x91\x92\x07\xc4\x00", b"\x91\x01", b"\x93"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xc1",
+        b"\x91\x92\x07\xc4\x00",
+        b"\x91\x01",
+        b"\x93",
+        b"\x91\x92\x05\xc4\x00",
+        b"\x91\x92\x05\xc4\x03\x93\x00\x90",
+        b"\x91\x92\x05\xc4\x08\x93\x00\x91\xc4\x01k\x91\x01",
+        b"\x91\x92\x05\xc4\x04\x93\x00\x91\x01\x90",
+        b"\x91\x92\x05\xc4\x04\x93\xff\x90\x90",
+    ],
+)
 def test_a_row_that_is_not_ours_is_an_error_of_the_store(body: bytes) -> None:
     with pytest.raises(StorageError):
         decode_group(body)

@@ -43,7 +43,7 @@ def test_rows_that_an_image_covers_change_nothing() -> None:
     assert list(restored.roster.approvals) == [USED]
 
 
-@pytest.mark.parametrize("kind", [Kind.ROSTER, Kind.APPROVALS])
+@pytest.mark.parametrize("kind", [Kind.ROSTER, Kind.APPROVALS, Kind.RECEIPTS])
 def test_an_image_that_is_not_ours_is_an_error_of_the_store(kind: Kind) -> None:
     with pytest.raises(StorageError, match=f"the image of the {kind} cannot be read"):
         recover((Image(kind, b"", 0, b"\xc1"),))
