@@ -53,7 +53,8 @@ class Guests:
         self._membership = node.membership
         self._twins = node.twins
         self._returning = returning
-        self._heard: dict[int, float] = {}
+        # When each is given up, unless it says something.
+        self._silent_due: dict[int, float] = {}
 
     def is_guest(self, link: Link) -> bool:
         """Say whether a link that opens is for handing over only, on either side."""
@@ -75,16 +76,16 @@ class Guests:
             if self._returning.active:
                 return [Drop(link.id, "removed")]
             return self._twins.opened_as_guest(link, now)
-        if len(self._heard) >= GUESTS_MAX:
+        if len(self._silent_due) >= GUESTS_MAX:
             return [Drop(link.id, "excess_guest")]
-        self._heard[link.id] = now
+        self._silent_due[link.id] = now + GUEST_SILENT_S
         return []
 
     def handle(self, link: Link, message: Message, now: float) -> list[Effect]:
         """Handle a message on such a link."""
-        is_host = link.id in self._heard
+        is_host = link.id in self._silent_due
         if is_host:
-            self._heard[link.id] = now
+            self._silent_due[link.id] = now + GUEST_SILENT_S
         match message:
             case Digest(heads) if is_host:
                 held = {column: self._counters.head(column) for column in heads}
@@ -129,16 +130,16 @@ class Guests:
 
     def closed(self, link: int) -> None:
         """Take note that a link is gone."""
-        self._heard.pop(link, None)
+        self._silent_due.pop(link, None)
         self._returning.closed(link)
 
     # -- time -------------------------------------------------------------------------------
 
     def wake(self, now: float) -> list[Effect]:
         """Do what is due. Drops among the effects are of links that the caller has to forget."""
-        silent = [link for link, heard in self._heard.items() if now >= heard + GUEST_SILENT_S]
+        silent = [link for link, due in self._silent_due.items() if now >= due]
         return [Drop(link, "silent_guest") for link in silent]
 
     def next_wake(self) -> float:
         """Return when to wake at the latest (`inf` without a guest)."""
-        return min(self._heard.values(), default=float("inf")) + GUEST_SILENT_S
+        return min(self._silent_due.values(), default=float("inf"))

@@ -12,6 +12,7 @@ from functools import partial
 
 import click
 
+from tests.search.doubts import Doubting
 from tests.search.explore import Exploration, Found
 from tests.search.locals import Locals
 from tests.search.play import begin, play
@@ -25,9 +26,11 @@ HEAD = (
 _EVER = 99
 
 
-def search(scope: Scope, seconds: float, depth_max: int = _EVER) -> Found:
+def search(
+    scope: Scope, seconds: float, depth_max: int = _EVER, states: Locals | None = None
+) -> Found:
     """Search one scope; `small` must be in force."""
-    states = Locals()
+    states = states or Doubting()
     state, complaint = play(states, begin(states), scope.begin, fused=scope.fused)
     assert not complaint, complaint
     state = state._replace(wakes=0, repeats=0, links=0)
@@ -66,8 +69,6 @@ def main(seconds: float, depth: int, jobs: int, only: tuple[str, ...]) -> None:
         for found in pool.imap(each, chosen):
             click.echo(line(found))
             violated |= bool(found.complaint)
-            if found.doubtful:
-                click.echo(f"{found.scope.name}: {found.doubtful} doubtful", err=True)
             if found.complaint:
                 click.echo(_tell(found), err=True)
     sys.exit(1 if violated else 0)

@@ -12,11 +12,6 @@ state is lost: the way that replaces a skipped one ends in a later action (s ins
 replacing ends after finitely many times, at a way that is tried. (These are sleep sets of one
 step; they save steps, not states, and need nothing from the states in between, so they agree with
 looking at states once.)
-
-*One kind of violation is played again before it is believed.* A host's step is done once and
-remembered by the host's canonical form; where that leaves out too much, hosts of two histories are
-put together that never were. So the schedule is played from the beginning with nothing remembered.
-What does not happen then is told of as `doubtful`: a fault of the search, which goes on.
 """
 
 from __future__ import annotations
@@ -31,14 +26,11 @@ import attrs
 from tests.search.actions import Action, enabled, footprint, perform, spell
 from tests.search.cluster import Cluster, State
 from tests.search.locals import Locals
-from tests.search.play import ScheduleError, begin, play
 from tests.search.quiet import Quiet
 from tests.search.scopes import Scope
 
 # The clock is asked after so many states.
 _STATES_PER_LOOK = 64
-# What has been reported and did not happen; everything else is believed without playing it again.
-_DOUBTED = "final:"
 
 
 @attrs.define
@@ -53,7 +45,6 @@ class Found:
     quiets     states after which everybody was connected and heard; restless  where that did not
                end (only told of in scopes of removals)
     complaint, schedule    the first violation, and what leads to it
-    doubtful   violations that did not happen when they were played again
     """
 
     scope: Scope
@@ -70,7 +61,6 @@ class Found:
     seconds: float = 0.0
     complaint: str = ""
     schedule: tuple[str, ...] = ()
-    doubtful: int = 0
     did: Counter[str] = attrs.Factory(Counter)
 
 
@@ -165,23 +155,8 @@ class Exploration:
         complaint = cluster.complaint or self._quiet.check(after)
         if not complaint:
             return True
-        schedule = self._schedule(new)
-        if complaint.startswith(_DOUBTED) and not self._happens(schedule):
-            deeper.pop()  # what follows from it would be no more true
-            self.found.doubtful += 1
-            return True
-        self.found.complaint, self.found.schedule = complaint, schedule
+        self.found.complaint, self.found.schedule = complaint, self._schedule(new)
         return False
-
-    def _happens(self, schedule: tuple[str, ...]) -> bool:
-        """Say whether a schedule leads to a violation where nothing is remembered."""
-        states, fused = Locals(), self._scope.fused
-        try:
-            state, _ = play(states, begin(states), self._scope.begin, fused=fused)
-            state, complaint = play(states, state, ";".join(schedule), fused=fused)
-        except ScheduleError:
-            return False
-        return bool(complaint or Quiet(states, lenient=bool(self._scope.removed)).check(state))
 
     def _schedule(self, number: int) -> tuple[str, ...]:
         """Return the actions that lead to a state, from where the search began."""

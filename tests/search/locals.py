@@ -114,8 +114,8 @@ class Step:
 _INPUTS_PER_PICKLE = 6
 
 
-@attrs.frozen(eq=False)
-class _Way:
+@attrs.frozen
+class Way:
     """How a state is made again: a pickled host and the inputs after it; none if it is dead."""
 
     pickled: bytes
@@ -129,21 +129,21 @@ class _Way:
             host.do(each)
         return host
 
-    def then(self, what: Input, host: Host) -> _Way:
+    def then(self, what: Input, host: Host) -> Way:
         """Return the way to `host`, to which this one leads with one more input."""
         inputs = (*self.inputs, what)
         if len(inputs) >= _INPUTS_PER_PICKLE and host.is_whole:
             return way_to(host)
-        return _Way(self.pickled, inputs)
+        return Way(self.pickled, inputs)
 
 
-def way_to(host: Host) -> _Way:
+def way_to(host: Host) -> Way:
     """Return the way to a host that needs no input."""
     pickled = io.BytesIO()
     pickler = pickle.Pickler(pickled, pickle.HIGHEST_PROTOCOL)
     pickler.dispatch_table = _BY_REFERENCE
     pickler.dump(host)
-    return _Way(pickled.getvalue(), ())
+    return Way(pickled.getvalue(), ())
 
 
 # What never changes is not copied: a pickle names it by its number here.
@@ -174,7 +174,7 @@ class Locals:
         self.labels: list[str] = []
         self.is_news: list[bool] = []
         self.steps = 0
-        self._ways: list[_Way | None] = []
+        self._ways: list[Way | None] = []
         self._numbers: dict[bytes, int] = {}
         self._messages: dict[bytes, int] = {}
         self._steps: dict[tuple[int, Input], Step] = {}
@@ -237,11 +237,11 @@ class Locals:
                 raise AssertionError(f"the dead cannot {what!r}")
 
     def _arrive(
-        self, host: Host, before: Look, outcome: Outcome, way: _Way | None, what: Input
+        self, host: Host, before: Look, outcome: Outcome, way: Way | None, what: Input
     ) -> Step:
         if host.alive:
             look = _look(host)
-            form = _form(host)
+            form = form_of(host)
             to = self._number(form, look)
             if self._ways[to] is None:
                 self._ways[to] = way.then(what, host) if way else way_to(host)
@@ -270,10 +270,16 @@ class Locals:
         return found
 
 
-def _form(host: Host) -> bytes:
+def form_of(host: Host) -> bytes:
+    """Return the canonical form of a host that runs, as 16 bytes."""
+    return fingerprint(*parts_of(host), now=host.now)
+
+
+def parts_of(host: Host) -> tuple[object, ...]:
+    """Return all that the canonical form of a host that runs is made of."""
     kept = attrs.astuple(host.kept, recurse=False)
     under_way = (host.flight, host.round, host.loads, host.above, host.turns, host.staged)
-    return fingerprint(host.index, kept, host.node, under_way, now=host.now)
+    return host.index, kept, host.node, under_way
 
 
 def _look(host: Host) -> Look:

@@ -7,7 +7,9 @@ all of it.
 
 Who answers is found out over control links and takes time, which hardly passes here. So a member
 is believed to live where a bulk link leads to it, and to be dead where none does: schedules make
-and cut links, and so also make wrong beliefs. Nothing else of the code under test is changed.
+and cut links, and so also make wrong beliefs. Nobody is probed: whom nobody answers for on a
+control link would be found dead sooner or later, and the bulk link dropped that says the contrary.
+Nothing else of the code under test is changed.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from gcounterd.ids import NodeId
 from gcounterd.members.beliefs import MemberView
 from gcounterd.members.claims import Liveness
 from gcounterd.members.detector import Detector
+from gcounterd.node.effects import Effect
 from gcounterd.node.messages import Channel
 from gcounterd.node.probing import Probing
 
@@ -65,6 +68,10 @@ def _is_linked(self: Probing, node: NodeId) -> bool:
     return self._peers.to(node, Channel.BULK) is not None
 
 
+def _probe_nobody(self: Probing, now: float) -> list[Effect]:
+    return []
+
+
 def _lives(self: Detector, node: NodeId) -> bool:
     return node == self.me.node or self._linked(node)
 
@@ -80,6 +87,7 @@ def _view(self: Detector, node: NodeId) -> MemberView | None:
 
 _BELIEFS: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
     (Probing, "_is_linked", _is_linked),
+    (Probing, "wake", _probe_nobody),
     (Detector, "lives", _lives),
     (Detector, "liveness", _liveness),
     (Detector, "view", _view),
