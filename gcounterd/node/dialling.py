@@ -188,6 +188,20 @@ class Dialler:
             started += self._start_members(self._choose_gone(absent, now), now)
         return started
 
+    def visit(self, addresses: Iterable[str], now: float, most: int) -> list[Target]:
+        """Put bulk dials under way for reads, `most` of those that may be; return them."""
+        started: list[Target] = []
+        for address in addresses:
+            if len(started) == most:
+                break
+            started += self._start([(address, Channel.BULK)], now)
+        return started
+
+    def is_dialling(self, target: Target) -> bool:
+        """Say whether a dial is under way."""
+        address, channel = target
+        return address in self._under_way[channel]
+
     def _start(self, targets: list[Target], now: float) -> list[Target]:
         """Put under way what may be dialled, and note when the rest may."""
         started = []

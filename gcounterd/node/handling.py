@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from gcounterd.errors import PeerError
-from gcounterd.node.effects import Effect
+from gcounterd.node.answers import answer
+from gcounterd.node.effects import Effect, Send
 from gcounterd.node.kept_messages import AskKept, Kept
 from gcounterd.node.messages import (
     CONTROL_MESSAGES,
@@ -20,9 +21,7 @@ from gcounterd.node.messages import (
     MEMBERSHIP_MESSAGES,
     PROBE_MESSAGES,
     REMOVAL_MESSAGES,
-    Answer,
     Approvals,
-    Ask,
     AskLines,
     Channel,
     Digest,
@@ -38,6 +37,7 @@ from gcounterd.node.messages import (
     Who,
 )
 from gcounterd.node.peers import Link
+from gcounterd.node.reading_messages import Answer, Ask
 
 if TYPE_CHECKING:
     from gcounterd.node.node import Node
@@ -87,7 +87,7 @@ def handle(node: Node, link: Link, message: Message, now: float) -> list[Effect]
         case Approvals():
             return node.approving.take(message)
         case Ask():
-            return node.reading.answer(link, message)
+            return [Send((link.id,), answer(message, node.counters, node.roster))]
         case Answer():
             return _take_answer(node, link, message, now)
         case _:
@@ -111,6 +111,6 @@ def _take_answer(node: Node, link: Link, message: Answer, now: float) -> list[Ef
     for column, head in message.heads.items():
         node.exchange.ahead(link, column, head)
     node.membership.take(link, message.entries)
-    effects = node.reading.answered(link, message)
+    effects = node.reading.answered(link, message, now)
     effects += [*node.exchange.ask(now), *node.settlement.taking.look(now)]
-    return [*effects, *node.reading.finish(now)]
+    return [*effects, *node.linking.visit(now)]

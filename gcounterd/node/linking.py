@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 
 from gcounterd.node import admission
 from gcounterd.node.asking import Verdict
+from gcounterd.node.dialling import Target
 from gcounterd.node.effects import Dial, Drop, Effect, Send
 from gcounterd.node.grades import Grade
 from gcounterd.node.messages import Bye, Channel, Hello, Refusal, Refused
 from gcounterd.node.peers import Link
 from gcounterd.node.removing import hands_over
+from gcounterd.node.visits import Visits
 
 if TYPE_CHECKING:
     from gcounterd.node.node import Node
@@ -31,6 +33,7 @@ class Linking:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._visits = Visits(node.roster, node.peers, node.dialler)
 
     def judge(self, hello: Hello, now: float) -> Verdict:
         """Return why a peer's hello is refused, or None if it is accepted; and what to do."""
@@ -63,7 +66,8 @@ class Linking:
         if node.joining.is_joining and admission.yields_name(node.config, hello):
             return [*effects, admission.leave_name(hello)]
         if hello.channel is Channel.BULK:
-            effects += [*node.membership.greet(new, now), *node.reading.ask_missing()]
+            self._visits.opened(new, now)
+            effects += [*node.membership.greet(new, now), *node.reading.linked(new.peer, now)]
             effects += node.acknowledging.opened(new)
         else:
             effects += self.tidied(node.probing.opened(new, now), now)
@@ -136,7 +140,19 @@ class Linking:
             return []  # it dials by itself
         joining = node.joining.is_joining
         targets = node.dialler.dials(node.roster, node.peers, node.detector, now, joining=joining)
-        return [Dial(address, channel) for address, channel in targets]
+        return [*_dial(targets), *self.visit(now)]
+
+    def visit(self, now: float) -> list[Effect]:
+        """Return the dials of members of a crowd that a read waits for and no link leads to."""
+        return _dial(self._visits.dials(self._node.reading.unlinked(), now))
+
+    def end_visits(self, now: float) -> list[Effect]:
+        """Let go of links that were opened for reads, when none needs them any more."""
+        return self.part(self._visits.over(self._node.reading.uses, now), "visited", now)
+
+    def next_wake(self) -> float:
+        """Return when a link may be let go, at the earliest (`inf` for never)."""
+        return self._visits.next_wake()
 
     def tidied(self, effects: list[Effect], now: float) -> list[Effect]:
         """Forget the links that `effects` drop, so that nothing else is sent on them."""
@@ -166,11 +182,10 @@ class Linking:
     def depart(self, now: float) -> list[Effect]:
         """Let go of everyone where this node is removed: from now on it is a guest."""
         node = self._node
-        links = [link for link in node.peers.all() if not link.guest]
-        if not node.removing.returning.active or not links:
+        if not node.removing.returning.active:
             return []
-        given_up = [*node.reading.give_up(), *node.acknowledging.give_up()]
-        return [*self.part(links, "removed", now), *given_up]
+        links = [link for link in node.peers.all() if not link.guest]
+        return [*self.part(links, "removed", now), *node.reading.give_up()]
 
     def part(self, links: list[Link], reason: str, now: float) -> list[Effect]:
         """Close links that nothing is wrong with, with a word on those that are probed."""
@@ -179,3 +194,7 @@ class Linking:
             last = [Send((link.id,), Bye())] if link.channel is Channel.CONTROL else []
             effects += [*last, Drop(link.id, reason, gently=True)]
         return self.tidied(effects, now)
+
+
+def _dial(targets: Iterable[Target]) -> list[Effect]:
+    return [Dial(address, channel) for address, channel in targets]

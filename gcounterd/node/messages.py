@@ -19,6 +19,7 @@ from gcounterd.members.approvals import Approval
 from gcounterd.members.claims import Claim
 from gcounterd.members.roster import Entry
 from gcounterd.node.kept_messages import AskKept, Kept
+from gcounterd.node.reading_messages import Answer, Ask
 from gcounterd.node.removal_messages import HandOver, Held, Saved
 
 PROTOCOL_VERSION = 4
@@ -328,34 +329,14 @@ class Part:
     block: Block
 
 
-@attrs.frozen
-class Ask:
-    """Bulk: which columns do you hold above these heads? (a consistent read)
-
-    settled  the hash of my settled columns, 16 bytes
-    """
-
-    number: int
-    heads: dict[ColumnId, int]
-    settled: bytes
-
-
-@attrs.frozen
-class Answer:
-    """Bulk: the heads above those asked about, and the members the answerer knows of."""
-
-    number: int
-    heads: dict[ColumnId, int]
-    entries: tuple[Entry, ...]
-
-
 ProbeMessage = Ping | Ack | PingFor | Nack | Gossip | Survey | Bye
 ControlMessage = ProbeMessage | Who | Here
 MembershipMessage = Roster | StateHash | RosterDigest | RosterList | Holders
 ResidueMessage = AskLines | Lines
 RemovalMessage = HandOver | Held | Saved
+ReadingMessage = Ask | Answer
 KeptMessage = AskKept | Kept
-StateMessage = Digest | Settled | Push | Want | Part | Ask | Answer
+StateMessage = Digest | Settled | Push | Want | Part | ReadingMessage
 _FactMessage = MembershipMessage | ResidueMessage | RemovalMessage
 BulkMessage = _FactMessage | KeptMessage | Approvals | StateMessage
 Message = ControlMessage | BulkMessage
@@ -365,3 +346,4 @@ RESIDUE_MESSAGES = (AskLines, Lines)
 MEMBERSHIP_MESSAGES = (Roster, StateHash, RosterDigest, RosterList, Holders)
 REMOVAL_MESSAGES = (HandOver, Held, Saved)
 KEPT_MESSAGES = (AskKept, Kept)
+READING_MESSAGES = (Ask, Answer)

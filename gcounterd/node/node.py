@@ -36,6 +36,7 @@ from gcounterd.node.exchange import Exchange
 from gcounterd.node.grades import Grade
 from gcounterd.node.handling import handle
 from gcounterd.node.importing import Importing
+from gcounterd.node.inquiries import Inquiries
 from gcounterd.node.intake import Intake
 from gcounterd.node.joining import Joining
 from gcounterd.node.keeping import Keeping
@@ -95,7 +96,8 @@ class Node:
         self.settlement = Settlement(
             config, counters, roster, intake, peers, self.exchange, self.joining, now
         )
-        self.reading = Reading(config.node, counters, roster, self.peers)
+        inquiries = Inquiries(config, counters, roster, peers, self.exchange)
+        self.reading = Reading(config.node, roster, inquiries)
         self.acknowledging = Acknowledging(config.node, counters, roster, peers)
         self.keeping = Keeping(counters, self.exchange)
         self.dialler = Dialler(config, rng, now)
@@ -226,7 +228,7 @@ class Node:
         self.settlement.merged(entries, now)
         effects += self.linking.tidied(self.probing.roster_changed(entries, now), now)
         effects += self.linking.tidied(self.removing.merged(entries, now), now)
-        effects += [*self.reading.merged(entries), *self.acknowledging.merged()]
+        effects += [*self.reading.merged(entries, now), *self.acknowledging.merged()]
         return [*effects, *self.linking.depart(now)]
 
     def abandoned(self, group: Group) -> None:
@@ -306,7 +308,8 @@ class Node:
         self.removing.check_read()
         if len(self.reading) >= READS_MAX:
             raise ClientError(503, "busy", f"{READS_MAX} consistent reads are under way")
-        return self.reading.start(now, seconds)
+        number, effects = self.reading.start(now, seconds)
+        return number, [*effects, *self.linking.visit(now)]
 
     # -- time -------------------------------------------------------------------------------
 
@@ -320,8 +323,8 @@ class Node:
         effects += [*self.pushes.send(now), *self.membership.wake(now), *self.linking.dial(now)]
         effects += [*self.exchange.serving.step(), *self.exchange.retry(now)]
         stays = not (self.twins.yielding or self.removing.returning.active)
-        effects += [*self.settlement.wake(now, stays=stays), *self.reading.ask_missing()]
-        return [*effects, *self.reading.finish(now), *self.acknowledging.wake(now)]
+        effects += [*self.settlement.wake(now, stays=stays), *self.reading.wake(now)]
+        return [*effects, *self.acknowledging.wake(now), *self.linking.end_visits(now)]
 
     def _exchange_peer(self, now: float) -> list[Effect]:
         """Let one of many peers go, now and then, so that another takes its place."""
@@ -344,4 +347,5 @@ class Node:
             return now
         due = min(due, self.pushes.next_wake(), self.settlement.next_wake())
         due = min(due, self.exchange.next_wake(), self.reading.next_wake())
-        return min(due, self.membership.next_wake(), self.acknowledging.next_wake())
+        due = min(due, self.membership.next_wake(), self.acknowledging.next_wake())
+        return min(due, self.linking.next_wake())

@@ -1,28 +1,30 @@
 """Consistent reads: asking every member for all that it has answered.
 
 Theory. Whatever a member has acknowledged is applied there, so its heads, read after the question
-arrived, cover every increment acknowledged before the question was put. The asker collects those
-heads from every member not removed, including members that the answers name, fetches what it
-lacks, and has then seen all of it. Nothing is decided by time: at the deadline the read ends with
-the names of those it missed, and the caller must not call its value exact.
+arrived, cover every increment acknowledged before the question was put. A read needs such an answer
+from every member not removed, members that the answers name included, and all that the answers
+named; then it has seen all of it. Reads that wait at the same time share questions
+(`node.inquiries`): a read that begins at a *moment* needs every member to be covered up to it.
+Nothing is decided by time: at the deadline the read ends with the names of those it missed, and the
+caller must not call its value exact.
 
 A member that is removed before it has answered will not answer. When it was removed the others held
-what it had answered, but they may have been asked before; so all are asked anew.
+what it had answered, but they may have been asked before; so all reads begin anew, at the moment at
+which that is known here.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 
 import attrs
 
-from gcounterd.counters.counters import OPEN_COLUMNS_MAX, Counters
-from gcounterd.ids import ColumnId, NodeId
+from gcounterd.ids import NodeId
 from gcounterd.members.roster import Entry, Roster, State
-from gcounterd.node.effects import Effect, ReadDone, Send
-from gcounterd.node.messages import Answer, Ask, Channel
-from gcounterd.node.peers import Link, Peers
+from gcounterd.node.effects import Effect, ReadDone
+from gcounterd.node.inquiries import Inquiries
+from gcounterd.node.peers import Link
+from gcounterd.node.reading_messages import Answer
 
 # Reads under way at once; one more is refused by the caller.
 READS_MAX = 1024
@@ -30,51 +32,88 @@ READS_MAX = 1024
 
 @attrs.define(eq=False)
 class _Read:
-    """public    the number that the caller knows it by, whatever number is asked with
-    waiting   members not heard, and the link on which each was asked (None: not yet)
-    answers   what each answer said we must reach
-    """
+    """The moment up to which a read needs every member covered, and when it ends at the latest."""
 
-    public: int
+    moment: int
     deadline: float
-    waiting: dict[NodeId, int | None]
-    answers: dict[NodeId, dict[ColumnId, int]] = attrs.Factory(dict)
 
 
 class Reading:
-    """The consistent reads of one node."""
+    """The consistent reads of one node, in the order in which they began."""
 
-    def __init__(self, own: NodeId, counters: Counters, roster: Roster, peers: Peers) -> None:
+    def __init__(self, own: NodeId, roster: Roster, inquiries: Inquiries) -> None:
         self._own = own
-        self._counters = counters
         self._roster = roster
-        self._peers = peers
+        self._inquiries = inquiries
         self._reads: dict[int, _Read] = {}
         self._number = 0
+        self._moment = 0
+        # Members that the oldest read waits for, and the earliest deadline or one before it.
+        self._short: dict[NodeId, None] = {}
+        self._deadline = float("inf")
+
+    def __len__(self) -> int:
+        return len(self._reads)
 
     def start(self, now: float, seconds: float) -> tuple[int, list[Effect]]:
         """Begin a read; it ends in one `ReadDone` of the number returned."""
-        public = self._number + 1
-        effects = self._begin(public, now + seconds)
-        return public, [*effects, *self.finish(now)]
-
-    def _begin(self, public: int, deadline: float) -> list[Effect]:
+        if not self._reads:
+            belonging = [entry.node for entry in self._roster.belonging()]
+            self._inquiries.attend(node for node in belonging if node != self._own)
         self._number += 1
-        waiting: dict[NodeId, int | None] = dict.fromkeys(
-            entry.node for entry in self._roster.belonging() if entry.node != self._own
-        )
-        self._reads[self._number] = _Read(public, deadline, waiting)
-        return self._ask(self._number)
+        self._moment += 1
+        self._reads[self._number] = _Read(self._moment, now + seconds)
+        self._deadline = min(self._deadline, now + seconds)
+        if len(self._reads) == 1:
+            self._look_for_short()
+        effects = self._ask(self._inquiries.members, now)
+        return self._number, [*effects, *self.finish(now)]
 
-    def merged(self, entries: Iterable[Entry]) -> list[Effect]:
-        """Take note of roster entries that are durable: members may have been removed."""
-        gone = [entry.node for entry in entries if self._is_removed(entry.node)]
-        effects: list[Effect] = []
-        for number, read in list(self._reads.items()):
-            if any(node in read.waiting for node in gone):
-                del self._reads[number]
-                effects += self._begin(read.public, read.deadline)
-        return effects
+    @property
+    def _newest(self) -> int:
+        """Return the moment that some read needs; none needs a later one."""
+        return self._reads[next(reversed(self._reads))].moment if self._reads else 0
+
+    def _ask(self, nodes: Iterable[NodeId], now: float) -> list[Effect]:
+        return self._inquiries.ask(nodes, self._newest, self._moment, now)
+
+    # -- members ----------------------------------------------------------------------------
+
+    def linked(self, node: NodeId, now: float) -> list[Effect]:
+        """Ask a member to whom a link has opened."""
+        return self._ask([node], now) if node in self._inquiries.members else []
+
+    def unlinked(self) -> list[NodeId]:
+        """Return the members that reads wait for and that no link leads to."""
+        return self._inquiries.unlinked(self._newest) if self._reads else []
+
+    def uses(self, node: NodeId) -> bool:
+        """Say whether a read expects something on the link to a member."""
+        return bool(self._reads) and self._inquiries.uses(node)
+
+    def merged(self, entries: Iterable[Entry], now: float) -> list[Effect]:
+        """Take note of roster entries that are durable: members may have come, or been removed."""
+        if not self._reads:
+            return []
+        nodes = [entry.node for entry in entries]
+        removed = [node for node in nodes if self._is_removed(node)]
+        if [node for node in removed if self._inquiries.remove(node)]:
+            self._begin_anew()
+        self._meet(node for node in nodes if node in self._roster)
+        return [*self._ask(self._inquiries.members, now), *self.finish(now)]
+
+    def _begin_anew(self) -> None:
+        self._moment += 1
+        for read in self._reads.values():
+            read.moment = self._moment
+        self._look_for_short()
+
+    def _meet(self, nodes: Iterable[NodeId]) -> list[NodeId]:
+        """Ask these members too, unless they are removed; return those that were not asked."""
+        met = [node for node in nodes if node != self._own and not self._is_removed(node)]
+        new = [node for node in met if self._inquiries.add(node)]
+        self._short |= dict.fromkeys(new)
+        return new
 
     def _is_removed(self, node: NodeId) -> bool:
         entry = self._roster.get(node)
@@ -82,79 +121,85 @@ class Reading:
 
     def give_up(self) -> list[Effect]:
         """End all reads: nobody answers this node any more."""
-        reads, self._reads = self._reads, {}
-        return [ReadDone(read.public, ("this node",)) for read in reads.values()]
+        reads, self._reads, self._short = self._reads, {}, {}
+        return [ReadDone(number, ("this node",)) for number in reads]
 
-    def __len__(self) -> int:
-        return len(self._reads)
-
-    def _ask(self, number: int) -> list[Effect]:
-        read = self._reads[number]
-        effects: list[Effect] = []
-        # What a frame cannot name counts as lacking; the oldest columns are the least likely to.
-        heads = dict(itertools.islice(self._counters.heads().items(), OPEN_COLUMNS_MAX))
-        settled = self._counters.settled.hash()
-        for node, asked in read.waiting.items():
-            link = self._peers.to(node, Channel.BULK)
-            if link and link.id != asked:
-                read.waiting[node] = link.id
-                effects.append(Send((link.id,), Ask(number, heads, settled)))
-        return effects
-
-    def ask_missing(self) -> list[Effect]:
-        """Ask those that could not be asked before, or whose link was replaced."""
-        return [effect for number in self._reads for effect in self._ask(number)]
-
-    def answer(self, link: Link, ask: Ask) -> list[Effect]:
-        """Answer a peer's read: what we hold above its heads, and the members we know of.
-
-        Of settled columns it has told its hash only: where that differs, all of them are named.
-        """
-        same = ask.settled == self._counters.settled.hash()
-        held = self._counters.heads() if same else self._counters.all_heads()
-        newer = {c: h for c, h in held.items() if h > ask.heads.get(c, 0)}
-        members = tuple(self._roster.belonging())
-        if max(len(newer), len(members)) > OPEN_COLUMNS_MAX:
-            return []  # more than a frame can say; the asker names us as missed
-        return [Send((link.id,), Answer(ask.number, newer, members))]
+    # -- answers ----------------------------------------------------------------------------
 
     def expects(self, link: Link, number: int) -> bool:
-        """Say whether an answer of that number is waited for from the peer of `link`."""
-        read = self._reads.get(number)
-        return read is not None and link.peer in read.waiting
+        """Say whether an answer of that number is waited for on a link."""
+        return self._inquiries.expects(link, number)
 
-    def answered(self, link: Link, answer: Answer) -> list[Effect]:
-        """Take in an answer; members that it names are asked too."""
-        read = self._reads[answer.number]
-        del read.waiting[link.peer]
-        read.answers[link.peer] = answer.heads
-        for entry in Roster(answer.entries).belonging():
-            known = entry.node in read.answers or self._is_removed(entry.node)
-            if entry.node != self._own and not known:
-                read.waiting.setdefault(entry.node)
-        return self._ask(answer.number)
+    def answered(self, link: Link, answer: Answer, now: float) -> list[Effect]:
+        """Take in an answer; members that it names are asked too. Raises `PeerError`."""
+        self._inquiries.answered(link, answer, now)
+        named = [entry.node for entry in answer.entries if entry.state is not State.REMOVED]
+        new = self._meet(named) if self._reads else []
+        return [*self._ask([link.peer, *new], now), *self.finish(now)]
+
+    # -- ending -----------------------------------------------------------------------------
 
     def finish(self, now: float) -> list[Effect]:
-        """End the reads that have all they need, or no time left."""
+        """End the reads that have all they need, or no time left; ask on where that waited."""
+        reached = self._inquiries.reach()
+        for node in reached:
+            self._note(node)
+        done: list[Effect] = []
+        while self._reads and not self._short:
+            done += self._end_covered()
+        if now >= self._deadline:
+            done += self._end_late(now)
+        return [*done, *self._ask(reached, now)]
+
+    def _note(self, node: NodeId) -> None:
+        """See whether the oldest read still waits for a member."""
+        if node in self._short:
+            oldest = self._reads[next(iter(self._reads))]
+            if self._inquiries.members[node].covered >= oldest.moment:
+                del self._short[node]
+
+    def _look_for_short(self) -> None:
+        oldest = self._reads[next(iter(self._reads))].moment if self._reads else 0
+        members = self._inquiries.members
+        self._short = {node: None for node, i in members.items() if i.covered < oldest}
+
+    def _end_covered(self) -> list[Effect]:
+        """End the reads that began up to the moment up to which all members are covered."""
+        members = self._inquiries.members.values()
+        covered = min([inquiry.covered for inquiry in members], default=self._moment)
         done: list[Effect] = []
         for number, read in list(self._reads.items()):
-            missing = self._missing(read)
-            if not missing or read.deadline <= now:
-                del self._reads[number]
-                labels = tuple(sorted(self._roster.label(node) for node in missing))
-                done.append(ReadDone(read.public, labels))
+            if read.moment > covered:
+                break
+            del self._reads[number]
+            done.append(ReadDone(number, ()))
+        self._look_for_short()
         return done
 
-    def _missing(self, read: _Read) -> list[NodeId]:
-        """Return the members not heard, and those whose counts are not all here yet."""
-        head = self._counters.head
-        short = [
-            node
-            for node, heads in read.answers.items()
-            if any(head(column) < target for column, target in heads.items())
-        ]
-        return [*read.waiting, *short]
+    def _end_late(self, now: float) -> list[Effect]:
+        """End the reads whose time is up, with the names of those they missed."""
+        done: list[Effect] = []
+        for number, read in list(self._reads.items()):
+            if read.deadline <= now:
+                del self._reads[number]
+                members = self._inquiries.members.items()
+                missing = [node for node, i in members if i.covered < read.moment]
+                labels = tuple(sorted(self._roster.label(node) for node in missing))
+                done.append(ReadDone(number, labels))
+        deadlines = [read.deadline for read in self._reads.values()]
+        self._deadline = min(deadlines, default=float("inf"))
+        self._look_for_short()
+        return done
+
+    # -- time -------------------------------------------------------------------------------
+
+    def wake(self, now: float) -> list[Effect]:
+        """Ask again what was lost, and end what is due."""
+        if not self._reads:
+            return []
+        effects = self._inquiries.wake(self._newest, self._moment, now)
+        return [*effects, *self.finish(now)]
 
     def next_wake(self) -> float:
-        """Return the next deadline (`inf` without a read)."""
-        return min((read.deadline for read in self._reads.values()), default=float("inf"))
+        """Return when to wake at the latest (`inf` without a read)."""
+        return min(self._deadline, self._inquiries.due) if self._reads else float("inf")

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, assert_never
 
-from gcounterd.counters.settled import HASH_BYTES as SETTLED_HASH_BYTES
 from gcounterd.errors import PeerError
 from gcounterd.members.buckets import BUCKETS
 from gcounterd.members.claims import Claim
@@ -23,11 +22,10 @@ from gcounterd.members.table import SUM_BYTES
 from gcounterd.node.messages import (
     KEPT_MESSAGES,
     MEMBERSHIP_MESSAGES,
+    READING_MESSAGES,
     REMOVAL_MESSAGES,
     Ack,
-    Answer,
     Approvals,
-    Ask,
     AskLines,
     Bye,
     Digest,
@@ -49,12 +47,12 @@ from gcounterd.wire import fields, frames
 from gcounterd.wire.approvals import read_approvals, write_approvals
 from gcounterd.wire.batches import read_batch, read_part
 from gcounterd.wire.claims import read_claims, write_claims
-from gcounterd.wire.entries import read_entries
 from gcounterd.wire.heads import HEADS_MAX, read_heads, write_heads
 from gcounterd.wire.hellos import HELLO, HELLO_FIELDS, REFUSAL, REFUSAL_FIELDS
 from gcounterd.wire.kept import KEPT_READERS, write_kept
+from gcounterd.wire.readings import READING_READERS, write_reading
 from gcounterd.wire.removals import REMOVAL_READERS, write_removal
-from gcounterd.wire.rosters import ENTRIES_MAX, MEMBERSHIP_READERS, write_membership, write_some
+from gcounterd.wire.rosters import MEMBERSHIP_READERS, write_membership
 from gcounterd.wire.settled import (
     LINES,
     LINES_FIELDS,
@@ -71,7 +69,7 @@ CLAIMS_MAX = 128
 GATHERING_BYTES = 8
 
 _PING, _ACK, _DIGEST = 3, 4, 6
-_PUSH, _WANT, _PART, _ASK, _ANSWER = range(8, 13)
+_PUSH, _WANT, _PART = range(8, 11)
 _PING_FOR, _NACK, _GOSSIP, _WHO, _HERE = range(13, 18)
 _APPROVALS = 20
 _SURVEY, _BYE = 22, 23
@@ -99,6 +97,8 @@ def _fields_of(message: Message) -> _Fields:
         return write_removal(message)
     if isinstance(message, KEPT_MESSAGES):
         return write_kept(message)
+    if isinstance(message, READING_MESSAGES):
+        return write_reading(message)
     match message:
         case Ping(number, digest, claims):
             return (_PING, number, digest, write_claims(claims))
@@ -135,10 +135,6 @@ def _fields_of(message: Message) -> _Fields:
             return (_ASK_LINES, node)
         case Lines():
             return write_lines(message)
-        case Ask(number, heads, settled):
-            return (_ASK, number, *write_heads(heads), settled)
-        case Answer(number, heads, entries):
-            return (_ANSWER, number, *write_heads(heads), write_some(entries))
         case _:
             assert_never(message)
 
@@ -249,19 +245,6 @@ def _read_ask_lines(found: _Fields) -> Message:
     return AskLines(fields.node_id(found[1]))
 
 
-def _read_ask(found: _Fields) -> Message:
-    _, number, columns, heads, settled = found
-    hashed = fields.exact(settled, SETTLED_HASH_BYTES)
-    return Ask(fields.number(number), read_heads(columns, heads), hashed)
-
-
-def _read_answer(found: _Fields) -> Message:
-    _, number, columns, heads, entries = found
-    return Answer(
-        fields.number(number), read_heads(columns, heads), read_entries(entries, ENTRIES_MAX)
-    )
-
-
 def _out_of_place(_: _Fields) -> Message:
     raise PeerError("out_of_place", "a hello or a refusal on an accepted link")
 
@@ -276,11 +259,9 @@ _READERS: dict[int, tuple[Callable[[_Fields], Message], int]] = {
     _PUSH: (_read_push, 5),
     _WANT: (_read_want, 6),
     _PART: (_read_part, 7),
-    _ASK: (_read_ask, 5),
     SETTLED: (read_settled, SETTLED_FIELDS),
     _ASK_LINES: (_read_ask_lines, 2),
     LINES: (read_lines, LINES_FIELDS),
-    _ANSWER: (_read_answer, 5),
     _WHO: (_read_who, 2),
     _HERE: (_read_here, 3),
     _PING_FOR: (_read_ping_for, 3),
@@ -291,5 +272,6 @@ _READERS: dict[int, tuple[Callable[[_Fields], Message], int]] = {
     **MEMBERSHIP_READERS,
     **REMOVAL_READERS,
     **KEPT_READERS,
+    **READING_READERS,
     _APPROVALS: (_read_approvals, 2),
 }

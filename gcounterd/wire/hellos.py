@@ -24,7 +24,7 @@ NONCE_BYTES = 8
 HELLO, REFUSAL = 1, 2
 HELLO_FIELDS = 14
 REFUSAL_FIELDS = 4
-# Fields of a hello of the version before, the fewest that we understand well enough to refuse it.
+# Fields of a hello of version 2, the fewest that we understand well enough to refuse it.
 _OLD_HELLO_FIELDS = 12
 _CHANNELS = {int(channel): channel for channel in Channel}
 _REFUSALS = {reason.value: reason for reason in Refused}

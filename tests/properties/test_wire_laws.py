@@ -19,7 +19,7 @@ from gcounterd.ids import ColumnId
 from gcounterd.members.approvals import Approval
 from gcounterd.members.claims import INCARNATION_MAX, Claim, Evidence, Liveness
 from gcounterd.members.roster import NAME_PATTERN, Entry, State
-from gcounterd.node import kept_messages, messages, removal_messages
+from gcounterd.node import kept_messages, messages, reading_messages, removal_messages
 from gcounterd.wire import codec, hellos
 from gcounterd.wire.approvals import decode_approvals, encode_approvals
 from gcounterd.wire.batches import decode_batch, encode_batch
@@ -49,6 +49,7 @@ def imported(draw: st.DrawFn) -> tuple[ColumnId, Line]:
 labelled_lines = st.tuples(lines, st.lists(imported(), max_size=3).map(dict)).map(
     lambda both: both[0] | both[1]
 )
+places = st.just(b"") | ids | columns
 heads = st.dictionaries(columns, numbers, max_size=20)
 entries = st.builds(
     Entry,
@@ -128,11 +129,11 @@ any_message = st.one_of(
     st.builds(messages.Push, batches(most=1)),
     st.builds(messages.Want, columns, numbers, numbers, st.just(b"") | gatherings, numbers),
     parts(),
-    st.builds(messages.Ask, numbers, heads, ids),
     st.builds(messages.Settled, bounds, bounds, labelled_lines, st.booleans()),
+    st.builds(reading_messages.Ask, numbers, heads, ids, ids, places),
     st.builds(messages.AskLines, ids),
     st.builds(messages.Lines, ids, numbers, st.booleans(), st.booleans(), lines),
-    st.builds(messages.Answer, numbers, heads, rosters),
+    st.builds(reading_messages.Answer, numbers, heads, rosters, places),
     st.builds(messages.RosterDigest, numbers, st.binary(min_size=512, max_size=512)),
     st.builds(
         messages.RosterList,

@@ -12,7 +12,7 @@ from gcounterd.members.approvals import Approval
 from gcounterd.members.roster import Entry, Roster, State
 from gcounterd.node.config import Config
 from gcounterd.node.effects import Effect, Send
-from gcounterd.node.messages import PROTOCOL_VERSION, Channel, Hello, Message, Refusal
+from gcounterd.node.messages import PROTOCOL_VERSION, Channel, Hello, Message, Push, Refusal
 from gcounterd.node.node import Node
 
 # What every clock of the wall shows.
@@ -95,3 +95,14 @@ def judge(by: Node, said: Hello, now: float = 0.0) -> Refusal | None:
 def sent(effects: list[Effect], link: int) -> list[Message]:
     """Return the messages that effects put on a link."""
     return [e.message for e in effects if isinstance(e, Send) and link in e.links]
+
+
+def batches_of(letter: str, *flushes: dict[bytes, int]) -> list[Push]:
+    """Return the pushes that node `letter` makes of its flushes."""
+    writer, pushes = node(letter, letter), []
+    writer.opened(1, hello("z"), None, 0.0)
+    for at, amounts in enumerate(flushes, 1):
+        for key, amount in amounts.items():
+            writer.add(key, amount)
+        pushes += [m for m in sent(commit(writer, float(at)), 1) if isinstance(m, Push)]
+    return pushes

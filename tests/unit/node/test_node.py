@@ -4,20 +4,18 @@ from random import Random
 
 import attrs
 import pytest
-from nodes import commit, config, entry, hello, node, node_id, sent
+from nodes import batches_of, commit, config, entry, hello, node, node_id, sent
 
 from gcounterd.counters.counters import Counters
 from gcounterd.errors import ClientError
 from gcounterd.ids import column_id
 from gcounterd.members.claims import Liveness
 from gcounterd.members.roster import MEMBERS_MAX, Roster, State
-from gcounterd.node.effects import Dial, Drop, Exit, Notice, ReadDone
+from gcounterd.node.effects import Dial, Drop, Exit, Notice
 from gcounterd.node.exchange import AHEAD_MAX
 from gcounterd.node.grades import Grade
 from gcounterd.node.messages import (
     Ack,
-    Answer,
-    Ask,
     Bye,
     Channel,
     Digest,
@@ -30,17 +28,6 @@ from gcounterd.node.messages import (
 )
 from gcounterd.node.messages import Roster as RosterMessage
 from gcounterd.node.node import Node
-
-
-def batches_of(letter: str, *flushes: dict[bytes, int]) -> list[Push]:
-    """Return the pushes that node `letter` makes of its flushes."""
-    writer, pushes = node(letter, letter), []
-    writer.opened(1, hello("z"), None, 0.0)
-    for at, amounts in enumerate(flushes, 1):
-        for key, amount in amounts.items():
-            writer.add(key, amount)
-        pushes += [m for m in sent(commit(writer, float(at)), 1) if isinstance(m, Push)]
-    return pushes
 
 
 def test_nothing_is_shown_or_sent_before_it_is_committed() -> None:
@@ -268,40 +255,6 @@ def test_a_restart_keeps_its_state_and_shows_its_new_life() -> None:
     assert again.joining.reasons() == []
 
 
-def test_a_consistent_read_asks_everyone_also_those_it_hears_of_on_the_way() -> None:
-    a = node("a", "a", "b")
-    a.opened(1, hello("b"), None, 0.0)
-    a.opened(2, hello("c"), None, 0.0)
-    (push,) = batches_of("b", {b"x": 5})
-
-    number, effects = a.read(0.0, 5.0)
-    assert [type(m) for m in sent(effects, 1)] == [Ask]
-    effects = a.received(1, Answer(number, {push.batch.column: 1}, (entry("c"),)), 0.0)
-    assert [type(m) for m in sent(effects, 2)] == [Ask]
-    assert [type(m) for m in sent(effects, 1)] == [Want]
-    effects = a.received(2, Answer(number, {}, ()), 0.0)
-    assert [e for e in effects if isinstance(e, ReadDone)] == []  # not taken in yet
-    a.received(1, push, 0.0)
-
-    assert ReadDone(number, ()) in commit(a)
-    assert a.counters.value(b"x") == 5
-
-
-def test_a_consistent_read_ends_at_its_deadline_with_the_names_it_missed() -> None:
-    a = node("a", "a", "b", "c")
-    a.opened(1, hello("b"), None, 0.0)
-    number, _ = a.read(0.0, 5.0)
-    a.received(1, Answer(number, {column_id(node_id("b"), b"\1" * 16): 9}, ()), 0.0)
-    assert a.next_wake(0.0) <= 5.0
-    assert ReadDone(number, ("b", "c")) in a.wake(5.0)
-
-
-def test_a_read_of_a_lone_node_ends_at_once() -> None:
-    a = node("a", "a")
-    number, effects = a.read(0.0, 5.0)
-    assert effects == [ReadDone(number, ())]
-
-
 def test_members_are_dialled_when_a_node_starts_and_when_a_link_is_gone() -> None:
     mine = config("a")
     a = Node(mine, Counters(mine.column, 10), Roster([entry("b")]), Random(1), 0.0)
@@ -342,14 +295,6 @@ def test_after_a_full_disk_peers_are_asked_again_for_what_was_dropped() -> None:
     told = [m for m in sent(a.wake(2.0), 1) if isinstance(m, Digest)]
 
     assert [digest.whole for digest in told] == [True]  # to which b answers with what it has above
-
-
-def test_answers_that_nobody_waits_for_change_nothing() -> None:
-    a = node("a", "a", "b")
-    a.opened(1, hello("b"), None, 0.0)
-    stranger = column_id(node_id("z"), b"\1" * 16)
-    assert a.received(1, Answer(77, {stranger: 5}, (entry("y"),)), 0.0) == []
-    assert a.cut() is None
 
 
 def test_invented_columns_and_members_are_bounded() -> None:

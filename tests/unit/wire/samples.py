@@ -19,9 +19,7 @@ from gcounterd.node.kept_messages import AskKept, Kept
 from gcounterd.node.messages import (
     PROTOCOL_VERSION,
     Ack,
-    Answer,
     Approvals,
-    Ask,
     AskLines,
     Bye,
     Channel,
@@ -48,6 +46,7 @@ from gcounterd.node.messages import (
     Want,
     Who,
 )
+from gcounterd.node.reading_messages import Answer, Ask
 from gcounterd.node.removal_messages import HandOver, Held, Saved
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -117,7 +116,7 @@ MESSAGES: dict[str, Message] = {
     "saved": Saved(OTHER, b"fedcba9876543210", removed=True, asks=False),
     "ask_kept": AskKept({COLUMN: 7}),
     "kept": Kept({COLUMN: 8, OTHER_COLUMN: 2**40}),
-    "ask": Ask(9, {COLUMN: 5}, b"settledsettled16"),
+    "ask": Ask(9, {COLUMN: 5}, b"settledsettled16", b"membersmembers16", NODE),
     "settled": Settled(
         COLUMN,
         OTHER_COLUMN,
@@ -133,7 +132,7 @@ MESSAGES: dict[str, Message] = {
     "ask_lines": AskLines(NODE),
     "lines": Lines(NODE, 1, True, False, {COLUMN: Line(2, 2, forgotten=True)}),
     "settled_news": Settled(b"", b"", {}, asks=False),
-    "answer": Answer(9, {OTHER_COLUMN: 6}, (ENTRY,)),
+    "answer": Answer(9, {OTHER_COLUMN: 6}, (ENTRY,), OTHER_COLUMN),
 }
 
 

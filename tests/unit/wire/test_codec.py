@@ -22,7 +22,6 @@ from gcounterd.ids import ColumnId, NodeId
 from gcounterd.members.roster import Entry, State
 from gcounterd.node.messages import (
     PROTOCOL_VERSION,
-    Answer,
     Digest,
     Hello,
     Message,
@@ -32,9 +31,11 @@ from gcounterd.node.messages import (
     Refused,
     Roster,
 )
-from gcounterd.wire.codec import ENTRIES_MAX, HEADS_MAX, decode, encode
+from gcounterd.node.reading_messages import Answer
+from gcounterd.wire.codec import HEADS_MAX, decode, encode
 from gcounterd.wire.frames import FRAME_BYTES_MAX, HELLO_BYTES_MAX, LENGTH_BYTES
 from gcounterd.wire.hellos import decode_hello, encode_hello, encode_refusal
+from gcounterd.wire.rosters import ENTRIES_MAX
 
 
 def test_every_type_of_message_has_a_golden_frame() -> None:
@@ -97,7 +98,7 @@ def test_a_hello_of_a_later_version_with_more_fields_is_read_so_that_it_can_be_r
     assert (read.version, read.cluster) == (PROTOCOL_VERSION + 1, "local")
 
 
-def test_a_hello_of_the_version_before_is_read_so_that_it_can_be_refused() -> None:
+def test_a_hello_of_an_older_version_is_read_so_that_it_can_be_refused() -> None:
     fields = msgpack.unpackb(golden("hello")[LENGTH_BYTES:])
     fields[1] = 2
     read = decode_hello(msgpack.packb(fields[:-2]))
@@ -205,6 +206,10 @@ def changed(name: str, field: int, value: object) -> bytes:
         ("part", 2, b""),
         ("last_part", 5, 5),
         ("ask", 1, False),
+        ("ask", 4, b"x" * 15),
+        ("ask", 5, b""),
+        ("ask", 6, b"x" * 15),
+        ("ask", 6, 5),
         ("hand_over", 1, -1),
         ("hand_over", 3, [5, -1]),
         ("held", 4, b"x" * 15),
@@ -216,6 +221,7 @@ def changed(name: str, field: int, value: object) -> bytes:
         ("saved", 3, 1),
         ("saved", 4, None),
         ("answer", 1, False),
+        ("answer", 5, b"x" * 33),
     ],
 )
 def test_a_field_of_the_wrong_type_or_range_is_refused(
