@@ -14,8 +14,11 @@ from gcounterd.counters.counters import Counters
 from gcounterd.counters.deltas import Gathering
 from gcounterd.errors import StorageError
 from gcounterd.node.exchange import Exchange
+from gcounterd.node.inquiries import Inquiries
 from gcounterd.node.intake import Intake
+from gcounterd.node.peers import Link
 from gcounterd.node.reading import Reading
+from gcounterd.node.reading_messages import Answer
 from gcounterd.sim.disk import APPEND_S, Disk
 from gcounterd.sim.run import run_seed
 from gcounterd.storage import recovery
@@ -150,7 +153,20 @@ def test_a_value_that_falls_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_consistent_read_that_waits_for_nobody_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Reading, "_missing", lambda self, read: [])
+    monkeypatch.setattr(Inquiries, "attend", lambda self, nodes: None)
+    assert any(text.startswith("consistent read") for text in violations())
+
+
+def test_an_answer_that_serves_the_reads_to_come_as_well_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answered = Inquiries.answered
+
+    def serve_all(self: Inquiries, link: Link, answer: Answer, now: float) -> None:
+        self.members[link.peer].serves = 2**62
+        answered(self, link, answer, now)
+
+    monkeypatch.setattr(Inquiries, "answered", serve_all)
     assert any(text.startswith("consistent read") for text in violations())
 
 
