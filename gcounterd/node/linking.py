@@ -185,7 +185,8 @@ class Linking:
         if not node.removing.returning.active:
             return []
         links = [link for link in node.peers.all() if not link.guest]
-        return [*self.part(links, "removed", now), *node.reading.give_up()]
+        given_up = [*node.reading.give_up(), *node.acknowledging.give_up()]
+        return [*self.part(links, "removed", now), *given_up]
 
     def part(self, links: list[Link], reason: str, now: float) -> list[Effect]:
         """Close links that nothing is wrong with, with a word on those that are probed."""
