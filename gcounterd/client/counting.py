@@ -40,8 +40,8 @@ _FIRST_PART = 0.75
 _REPEAT_PART = 0.5
 # An attempt is not cut shorter than this part of the whole.
 _ATTEMPT_PART_MIN = 0.1
-# Of the whole: what a node may wait for the acknowledgements of others.
-_ACK_PART = 0.5
+# Of an attempt: what the node may wait for the acknowledgements of others.
+_NODE_PART = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,8 @@ class Counting:
     ) -> None:
         self._nodes = nodes
         self._counts = counts
-        self._request = count_request(counts, token, ack, timeout_s * _ACK_PART)
+        self._token = token
+        self._ack = ack
         self._shortest_s = timeout_s * _ATTEMPT_PART_MIN
         self._direct = direct
         self._rounds = Rounds(now, timeout_s)
@@ -107,9 +108,10 @@ class Counting:
             return pause
         self._at = self._rounds.next(self._candidates(now))
         repeats = self._doubt is not None and not self._anew
-        request = as_repeat(self._request, self._first) if repeats else self._request
         part = _REPEAT_PART if repeats else _FIRST_PART
-        return Attempt(self._at, request, min(left, max(left * part, self._shortest_s)))
+        wait_s = min(left, max(left * part, self._shortest_s))
+        request = count_request(self._counts, self._token, self._ack, wait_s * _NODE_PART)
+        return Attempt(self._at, as_repeat(request, self._first) if repeats else request, wait_s)
 
     def _candidates(self, now: float) -> list[Address]:
         if self._doubt is None:

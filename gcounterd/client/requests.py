@@ -1,8 +1,8 @@
 """What is sent: requests as values, and the checks that make a bad one impossible.
 
-Theory. A repeat must be the same request, byte for byte, or the node takes it for another one; so
-a request is made once per call, and a repeat differs in its headers only. Keys and amounts that
-every node would refuse are refused here, before anything is sent.
+Theory. A repeat must be the same request, or the node refuses it: the same method, path, body and
+idempotency key. How long to wait for others is no part of that. Keys and amounts that every node
+would refuse are refused here, before anything is sent.
 
 This module refuses to know sockets, and when to repeat.
 """

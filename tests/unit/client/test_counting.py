@@ -175,10 +175,14 @@ def test_no_attempt_goes_beyond_the_deadline_and_a_repeat_is_left_time() -> None
     assert played.now <= 105.0 + 1e-6
 
 
-def test_how_long_a_node_waits_for_others_is_the_same_in_every_repeat() -> None:
+def test_a_node_waits_for_others_within_the_attempt_and_a_repeat_within_its_own() -> None:
     from gcounterd.client.counting import Counting
 
     call = Counting(nodes(), {"k": 1}, "t", ack="majority", timeout_s=4.0, direct=False, now=100.0)
     _, played = carry_out(call, in_turn(LOST, ELSEWHERE, value(1)))
-    targets = {attempt.request.target for attempt in played.attempts}
-    assert targets == {"/v1/counters/k?ack=majority&timeout=2.000"}
+    query = "/v1/counters/k?ack=majority&timeout="
+    assert played.attempts[0].request.target == f"{query}2.400"
+    for attempt in played.attempts:
+        seconds = float(attempt.request.target.removeprefix(query))
+        assert seconds == pytest.approx(0.8 * attempt.wait_s, abs=0.001)
+    assert {attempt.request.body for attempt in played.attempts} == {b'{"by":1}'}
