@@ -39,11 +39,15 @@ class LostError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Send this there, and wait at most so long from connecting to the end of the answer."""
+    """Send this there, and wait at most so long for the answer.
+
+    fresh  on a new connection, which a balancer may lead to another node
+    """
 
     address: Address
     request: Request
     wait_s: float
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,10 @@ class Counting:
         part = _REPEAT_PART if repeats else _FIRST_PART
         wait_s = min(left, max(left * part, self._shortest_s))
         request = count_request(self._counts, self._token, self._ack, wait_s * _NODE_PART)
-        return Attempt(self._at, as_repeat(request, self._first) if repeats else request, wait_s)
+        if not repeats:
+            return Attempt(self._at, request, wait_s)
+        # On a kept connection a balancer would lead to the same wrong node again and again.
+        return Attempt(self._at, as_repeat(request, self._first), wait_s, fresh=not self._direct)
 
     def _candidates(self, now: float) -> list[Address]:
         if self._doubt is None:

@@ -54,7 +54,7 @@ class Exchange:
 
         Raises `NotSentError` or `LostError`.
         """
-        kept = self._take(attempt.address, attempt.wait_s)
+        kept = self._take(attempt)
         answered = False
         try:
             answer, stays = _ask(kept, attempt)
@@ -81,13 +81,13 @@ class Exchange:
         for kept in idle:
             kept.http.close()
 
-    def _take(self, address: Address, wait_s: float) -> _Kept:
+    def _take(self, attempt: Attempt) -> _Kept:
         while True:
             with self._lock:
-                idle = self._idle.get(address)
-                kept = idle.pop() if idle else None
+                idle = self._idle.get(attempt.address)
+                kept = idle.pop() if idle and not attempt.fresh else None
             if kept is None:
-                return _connect(address, wait_s)
+                return _connect(attempt.address, attempt.wait_s)
             if not kept.is_over():
                 return kept
             kept.http.close()

@@ -104,7 +104,7 @@ class Streams:
         self._idle.clear()
 
     async def _take(self, attempt: Attempt) -> _Kept:
-        idle = self._idle.get(attempt.address, [])
+        idle = [] if attempt.fresh else self._idle.get(attempt.address, [])
         while idle:
             kept = idle.pop()
             # Nothing is owed to us, so what can be read is the end of the connection.

@@ -88,6 +88,8 @@ def test_in_doubt_every_further_attempt_is_a_repeat_until_the_record_is_found(
     assert (counted.value, counted.replayed) == (4, True)
     assert played.repeats() == [False] + [True] * (len(played.attempts) - 1)
     assert played.header(1, "Gcounter-Node") == "n1"
+    # Behind a balancer only a new connection can lead to another node.
+    assert [attempt.fresh for attempt in played.attempts] == played.repeats()
     assert {attempt.request.body for attempt in played.attempts} == {b'{"by":2}'}
     assert {attempt.request.target for attempt in played.attempts} == {"/v1/counters/k"}
 
@@ -147,6 +149,7 @@ def test_a_direct_node_without_a_record_is_sent_the_increment_anew() -> None:
     counted, played = carry_out(counting(nodes(), direct=True), outcomes)
     assert counted.value == 3
     assert played.hosts() == "aaaa"  # nobody else is asked
+    assert not any(attempt.fresh for attempt in played.attempts)
     assert played.repeats() == [False, True, True, False]
     assert played.header(3, "Idempotency-Key") == "token"
 
