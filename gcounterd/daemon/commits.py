@@ -98,6 +98,7 @@ class Commits:
         self._between: dict[str, Callable[[], Awaitable[None]]] = {}
         self._gathering = _Outcome()
         self._noting = _Outcome()  # of the same commit, but for those who counted nothing
+        self._under_way: list[_Outcome] = []  # of the group that is being committed
         self._ended: ClientError | None = None  # why nothing is committed any more
         self._idle = trio.Event()  # set while nothing is being applied
         self._idle.set()
@@ -178,27 +179,31 @@ class Commits:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Commit until cancelled; raise `StorageError` when the disk cannot be trusted."""
         task_status.started()
-        while True:
-            await self._work.wait()
-            self._work = trio.Event()
-            outcomes, group = [self._gathering, self._noting], None
-            try:
-                await self._act_between()
-                outcomes = self._close_gathering()
-                group = self._node.cut()
-                if group is not None:
-                    await self._commit(group, outcomes)
-            except BaseException as error:
-                self._end(error, outcomes)
-                raise
-            mark = self._mark()
-            for outcome in outcomes:
-                outcome.mark = mark
-                outcome.done.set()
-            if group is not None:
-                blocks = _blocks_of(group)
-                group = None
-                await _free(blocks)
+        try:
+            while True:
+                await self._work.wait()
+                self._work = trio.Event()
+                await self._commit_waiting()
+        except BaseException as error:
+            self._end(error)
+            raise
+
+    async def _commit_waiting(self) -> None:
+        self._under_way = [self._gathering, self._noting]
+        await self._act_between()
+        self._under_way = self._close_gathering()
+        group = self._node.cut()
+        if group is not None:
+            await self._commit(group)
+        mark = self._mark()
+        for outcome in self._under_way:
+            outcome.mark = mark
+            outcome.done.set()
+        self._under_way = []
+        if group is not None:
+            blocks = _blocks_of(group)
+            group = None
+            await _free(blocks)
 
     def _mark(self) -> Mark:
         counters = self._node.counters
@@ -243,7 +248,7 @@ class Commits:
         except ClientError as error:
             log.warning("flush_refused", reason=error)
 
-    async def _commit(self, group: Group, outcomes: list[_Outcome]) -> None:
+    async def _commit(self, group: Group) -> None:
         try:
             await self._write(group)
         except StorageError as error:
@@ -251,7 +256,7 @@ class Commits:
                 raise  # room would not cure it
             self._node.abandoned(group)
             self.refused += 1
-            for outcome in outcomes:
+            for outcome in self._under_way:
                 outcome.fail(_explain(error))
             log.warning("commit_refused", reason=str(error), own=group.own)
         else:
@@ -302,10 +307,10 @@ class Commits:
                     read = await self._read_cold(column)
                     settlement.warm(column, read, trio.current_time())
 
-    def _end(self, error: BaseException, outcomes: list[_Outcome]) -> None:
+    def _end(self, error: BaseException) -> None:
         """Tell everyone who waits, now or later, that nothing is committed any more."""
         told = _explain(error) if isinstance(error, StorageError) else _stopped_within()
-        for outcome in outcomes:
+        for outcome in self._under_way:
             outcome.fail(told)
         self._ended = ClientError(503, "stopped", "this node has stopped; nothing was counted")
         self._gathering.fail(self._ended)

@@ -148,7 +148,7 @@ class Service:
         """Raise this node's share to at least that much, durably."""
         if not 0 <= at_least <= COUNT_MAX:
             raise ClientError(400, "bad_amount", "at_least is 0 to 2^53")
-        older, seen = 0, None
+        older, seen, raised = 0, None, False
         while True:
             now = self._open_lives(), self._counters.base.segments
             if seen != now:  # at first, and where one was closed or opened
@@ -159,12 +159,17 @@ class Service:
             share = older + self._settled_share(key)
             waiting = self._counters.writer.waiting(key)
             missing = at_least - share - waiting
-            if missing > 0:
-                self._check_open()
-                self._node.raise_by(key, min(missing, _RAISE_STEP))
-            elif not waiting:
+            if share >= at_least:
                 return share
-            await self._commit()
+            try:
+                if missing > 0:
+                    self._check_open()
+                    self._node.raise_by(key, min(missing, _RAISE_STEP))
+                await self._commit()
+            except ClientError as error:
+                error.definite &= not raised  # where a step before this one was taken
+                raise
+            raised |= missing > 0
 
     # -- reading ----------------------------------------------------------------------------
 
