@@ -53,8 +53,10 @@ class Acknowledgements:
         """Wait until `mark` is held as `level` says, or so many seconds."""
         now = trio.current_time()
         number, effects = self._node.acknowledging.wait(mark, level, now, seconds)
-        waiting = self._waiting.setdefault(number, _Waiting())
-        self._carry_out(effects)
+        waiting = self._waiting.get(number)
+        if waiting is None:
+            waiting = self._waiting[number] = _Waiting()
+            self._carry_out(effects)  # the others of the commit share what the first began
         await waiting.done.wait()
         assert waiting.outcome is not None
         if waiting.outcome.reached < level:
