@@ -21,6 +21,7 @@ import attrs
 from gcounterd.errors import ClientError
 from gcounterd.node.effects import AckDone
 from gcounterd.node.levels import Level, Mark
+from gcounterd.node.receipts import Claim
 from gcounterd.sim.witness import Witness
 
 if TYPE_CHECKING:
@@ -56,12 +57,25 @@ class Clients:
         self._reads: dict[int, Callable[[tuple[str, ...]], None]] = {}
         self._waits: dict[int, list[tuple[Mark, float, Callable[[AckDone], None]]]] = {}
 
-    def add(self, key: bytes, amount: int, answered: Callable[[bool], None] | None = None) -> bool:
-        """Count; return False where it was refused at once, which must be definite."""
+    def add(
+        self,
+        key: bytes,
+        amount: int,
+        answered: Callable[[bool], None] | None = None,
+        claim: Claim | None = None,
+    ) -> bool:
+        """Count; return False where it was refused at once, which must be definite.
+
+        A `claim` is that of a keyed request which has no receipt and is not under way.
+        """
+        node = self._process.node
         try:
             if self._process.stopping:
                 raise ClientError(503, "draining", "this node is stopping")
-            self._process.node.add(key, amount)
+            if claim is None:
+                node.add(key, amount)
+            else:
+                node.add_once(claim, {key: amount})
         except ClientError as error:
             self._witness.turned_away(self._process, error)
             self._tally["increment refused"] += 1

@@ -15,7 +15,7 @@ from test_no_column import close_running_column
 from gcounterd.api.backend import Counted
 from gcounterd.counters.images import Kind
 from gcounterd.daemon.once import Once
-from gcounterd.errors import ClientError
+from gcounterd.errors import ClientError, StorageError
 from gcounterd.node.receipts import Claim
 from gcounterd.storage.schema import Durability
 
@@ -77,6 +77,24 @@ async def test_a_receipt_outlives_the_process(tmp_path: Path, written: bool) -> 
         assert (await count(bench)).values == (3,)
         assert (await count(bench, Claim(b"2" * 16, b"r" * 16))).values == (6,)
         assert bench.node.counters.value(b"x") == 6
+
+
+async def test_receipts_that_a_full_disk_kept_from_their_image_are_in_the_next_one(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path / "d") as bench:
+        await count_each(bench, 50)
+        bench.node.add_all({b"%d-" % number + b"k" * 500: 1 for number in range(3000)})
+        await bench.commits.wait()
+        await limit_pages(bench, 3)
+        with pytest.raises(StorageError):
+            await bench.commits.checkpoints.write()
+        await limit_pages(bench, 10_000)
+        await bench.commits.checkpoints.write()
+        assert bench.store.journal_bytes == 0
+    async with running(tmp_path / "d") as bench:
+        await count_each(bench, 50)
+        assert bench.node.counters.value(b"x") == 3 * 50
 
 
 async def test_in_memory_a_receipt_ends_with_its_process_as_the_count_does(tmp_path: Path) -> None:
