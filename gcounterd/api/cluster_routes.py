@@ -75,8 +75,22 @@ _REMOVAL = named(
         not_asked=listed(STRING),
         last_heard_s=or_none(NUMBER),
         late=INTEGER,
+        refused=INTEGER,
         cold=INTEGER,
         cold_why=STRING,
+    ),
+)
+_VERSIONS = listed(shape(column=STRING, version=INTEGER))
+_CONFLICT = named(
+    "conflict",
+    shape(
+        node=STRING,
+        id=STRING,
+        peer=STRING,
+        ours=_VERSIONS,
+        ours_all=INTEGER,
+        theirs=_VERSIONS,
+        theirs_all=INTEGER,
     ),
 )
 _TARGET = shape(
@@ -118,7 +132,7 @@ _INVITATION = shape(
     join=listed(STRING),
 )
 _DRAINING = shape(draining=BOOLEAN)
-_REMOVALS = shape(removals=listed(_REMOVAL))
+_REMOVALS = shape(removals=listed(_REMOVAL), conflicts=listed(_CONFLICT))
 
 _TTL: Schema = {"type": "integer", "minimum": TTL_MIN_S, "maximum": TTL_MAX_S}
 

@@ -174,12 +174,31 @@ def _ago(seconds: object) -> str:
 
 
 def _describe_after(removal: Removal) -> Iterator[str]:
-    late, cold = removal.get("late"), removal.get("cold")
+    late, cold, refused = (removal.get(name) for name in ("late", "cold", "refused"))
     if late:
         yield f"    {_number(late, 'late increment', 'late increments')} taken in since"
+    if refused:
+        versions = _number(refused, "version of its columns", "versions of its columns")
+        yield f"    {versions} came too late to be counted: see files under refused/"
     if cold:
         copies = _number(cold, "cold copy", "cold copies")
         yield f"    {copies} kept: {show(removal.get('cold_why'))}"
+
+
+def describe_conflict(conflict: Mapping[str, Any]) -> Iterator[str]:
+    """Say whose sums two members cannot join, and what each has forgotten."""
+    peer = show(conflict.get("peer"))
+    yield f"{show(conflict.get('node'))}: what this node and {peer} have forgotten cannot be joined"
+    for side, name in (("ours", "this node"), ("theirs", peer)):
+        versions = conflict.get(side)
+        shown = [
+            f"{show(each.get('column'))[_COLUMN_DIGITS // 2 :][:ID_DIGITS]}@{each.get('version')}"
+            for each in (versions if isinstance(versions, list) else [])
+            if isinstance(each, dict)
+        ]
+        more = _number(conflict.get(f"{side}_all"), "column", "columns")
+        yield f"    {more} forgotten at {name}: {' '.join(shown[:_NAMED_MAX])}"
+    yield "    remove one of the two: what only it has is then in a file under refused/"
 
 
 def find(removals: Sequence[Removal], ids: Sequence[str]) -> dict[str, Removal]:

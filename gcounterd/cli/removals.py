@@ -6,13 +6,14 @@ say; here such a refusal becomes the exit status of a safety check.
 
 from __future__ import annotations
 
+from itertools import chain
 from urllib.parse import quote
 
 import click
 
 from gcounterd.cli.failures import EXIT_REFUSED, CallError
 from gcounterd.cli.manners import Call, read_node, verb
-from gcounterd.cli.removal_words import describe_report, read_removals
+from gcounterd.cli.removal_words import describe_conflict, describe_report, read_removals
 
 # How a daemon's safety checks begin; the one that is not about removals is a name nobody has.
 _CHECKS = "removal_"
@@ -36,18 +37,20 @@ def removals(call: Call) -> None:
     """Show the removals of nodes, unfinished and past.
 
     Of each: the phase, who is waited for, up to which version each column was saved and from whom,
-    who could not be asked, late increments taken in since, and cold copies kept. A disk may be
-    wiped when the removal of its node is done, not before.
+    who could not be asked, late increments taken in since, versions that came too late to be
+    counted, and cold copies kept. A disk may be wiped when the removal of its node is done, not
+    before. Also shown are members that this node refuses because both have forgotten columns in
+    ways that cannot be joined.
     """
     answer = call.client.get("/v1/removals")
     found = read_removals(answer)
     if call.output.as_json:
         call.output.record(answer.body)
         return
-    for removal in found:
-        for line in describe_report(removal):
-            call.output.line(line)
-    if not found:
+    conflicts = [each for each in answer.body.get("conflicts", []) if isinstance(each, dict)]
+    for line in chain(*map(describe_report, found), *map(describe_conflict, conflicts)):
+        call.output.line(line)
+    if not (found or conflicts):
         call.output.say("no node has been removed")
 
 

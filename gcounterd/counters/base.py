@@ -27,11 +27,13 @@ class Sums:
     """Sums by row of one node's closed columns.
 
     segments  how many segments of columns have become part of them in this process
+    risen     by how much columns rose in this process when they were closed already
     """
 
     def __init__(self, max_counters: int) -> None:
         self._array = reserve(max_counters, np.int64)
         self.segments = 0
+        self.risen = 0
 
     def add(self, rows: npt.NDArray[np.uint32], rises: npt.NDArray[np.int64]) -> None:
         """Add `rises` at `rows`; a row may stand twice."""
@@ -39,14 +41,21 @@ class Sums:
             self._lengthen(int(rows.max()) + 1)
         np.add.at(self._array, rows, rises)
 
-    def add_one(self, row: int, rise: int) -> None:
-        """Add a rise at a row."""
+    def rise(self, rows: npt.NDArray[np.uint32], rises: npt.NDArray[np.int64]) -> None:
+        """Add what came late for a column: `rises` at `rows`; a row may stand twice."""
+        self.add(rows, rises)
+        self.risen += int(rises.sum())
+
+    def rise_one(self, row: int, rise: int) -> None:
+        """Add a late rise at a row."""
         if row >= len(self._array):
             self._lengthen(row + 1)
         self._array[row] += rise
+        self.risen += rise
 
-    def add_run(self, first: int, rises: npt.NDArray[np.int64]) -> None:
-        """Add rises to all rows from `first` on."""
+    def rise_run(self, first: int, rises: npt.NDArray[np.int64]) -> None:
+        """Add late rises to all rows from `first` on; where something was set aside, falls."""
+        self.risen += int(rises.sum())
         end = first + len(rises)
         if end > len(self._array):
             self._lengthen(end)
@@ -73,12 +82,13 @@ class Sums:
 class SparseSums:
     """Sums by row of columns that are hardly ever added to, as runs of ascending rows.
 
-    segments  how many segments of columns have become part of them in this process
+    segments, risen  as in `Sums`
     """
 
     def __init__(self) -> None:
         self._runs: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
         self.segments = 0
+        self.risen = 0
 
     def add(self, rows: npt.NDArray[np.uint32], rises: npt.NDArray[np.int64]) -> None:
         """Add `rises` at `rows`; a row may stand twice."""
@@ -86,12 +96,19 @@ class SparseSums:
             order = np.argsort(rows, kind="stable")
             self._runs.append((rows[order].astype(np.int64), rises[order].astype(np.int64)))
 
-    def add_one(self, row: int, rise: int) -> None:
-        """Add a rise at a row."""
+    def rise(self, rows: npt.NDArray[np.uint32], rises: npt.NDArray[np.int64]) -> None:
+        """Add what came late for a column: `rises` at `rows`; a row may stand twice."""
+        self.add(rows, rises)
+        self.risen += int(rises.sum())
+
+    def rise_one(self, row: int, rise: int) -> None:
+        """Add a late rise at a row."""
+        self.risen += rise
         self._runs.append((np.array([row], np.int64), np.array([rise], np.int64)))
 
-    def add_run(self, first: int, rises: npt.NDArray[np.int64]) -> None:
-        """Add rises to all rows from `first` on."""
+    def rise_run(self, first: int, rises: npt.NDArray[np.int64]) -> None:
+        """Add late rises to all rows from `first` on."""
+        self.risen += int(rises.sum())
         where = np.flatnonzero(rises)
         if len(where):
             self._runs.append((where + first, rises[where]))
@@ -131,6 +148,11 @@ class Base:
             sums = SparseSums() if sparse else Sums(self._max_counters)
             self._sums[node] = sums
         return sums
+
+    def risen(self, node: NodeId) -> int:
+        """Return by how much a node's closed columns rose in this process, late."""
+        sums = self._sums.get(node)
+        return 0 if sums is None else sums.risen
 
     def at(self, node: NodeId, row: int) -> int:
         """Return what a node's closed columns hold of a row."""

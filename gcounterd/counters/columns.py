@@ -161,7 +161,7 @@ class Column:
                 segment.counts[offset] = count
                 totals[segment.rows.item(offset)] += rise
                 if segment.base is not None:
-                    segment.base.add_one(segment.rows.item(offset), rise)
+                    segment.base.rise_one(segment.rows.item(offset), rise)
             segment.stamps[offset] = version
             segment.highest = max(segment.highest, version)
             segment.dirty = True
@@ -249,7 +249,7 @@ def _write_run(
     # still count, and the total stays the sum of the columns.
     np.add.at(totals, segment.rows[offsets], new - old)
     if segment.base is not None:
-        segment.base.add(segment.rows[offsets], new - old)
+        segment.base.rise(segment.rows[offsets], new - old)
 
 
 def _pack(values: npt.NDArray[np.int64]) -> bytes:

@@ -25,6 +25,8 @@ import attrs
 from gcounterd.ids import COLUMN_ID_BYTES, ColumnId, NodeId, node_of
 
 HASH_BYTES = 16
+# It stands in the hello, which has no room for more.
+STATE_HASH_BYTES = 8
 _MODULUS = 2 ** (8 * HASH_BYTES)
 # A column that sorts at or after every other.
 LAST_COLUMN = ColumnId(b"\xff" * COLUMN_ID_BYTES)
@@ -117,6 +119,11 @@ class Settled:
     def forgotten_hash(self) -> bytes:
         """Return 16 bytes that are equal where the same columns are forgotten at one version."""
         return self._forgotten_sum.to_bytes(HASH_BYTES, "big")
+
+    def state_hash(self) -> bytes:
+        """Return 8 bytes that are equal where lines are, and the same of them are forgotten."""
+        both = self.hash() + self.forgotten_hash()
+        return hashlib.blake2b(both, digest_size=STATE_HASH_BYTES).digest()
 
     def page(
         self, after: bytes, most: int, upto: bytes = LAST_COLUMN

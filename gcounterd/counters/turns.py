@@ -293,7 +293,7 @@ class Turn:
         for at in range(0, len(rise) if self._changes_totals() else 0, _ROWS_PER_SLICE):
             part = rise[at : at + _ROWS_PER_SLICE]
             counters.totals[at : at + len(part)] += part
-            base.add_run(at, part)
+            base.rise_run(at, part)
             yield
         self._put_lines()
 

@@ -55,16 +55,17 @@ class ColdColumns:
         """See to it that a column is read soon; `run` hands it over."""
         self._send.send_nowait(column)
 
-    async def run(self, hand_over: Callable[[ColumnId, Column | None], None]) -> None:
+    async def run(self, hand_over: Callable[[ColumnId, Column | None, bool], None]) -> None:
         """Read what was asked for, one after the other, until cancelled.
 
-        One that is damaged is handed over as None: nobody is served with it, and the next start
-        finds the damage and fetches the column again.
+        One that is damaged is handed over as None, and said to be damaged: nobody is served with
+        it, and it is fetched again (`node.mending`).
         """
         async for column in self._receive:
+            read, damaged = None, False
             try:
                 read = await self.read(column)
             except StorageError as error:
                 log.error("column_unreadable", column=column.hex(), reason=error)
-                read = None
-            hand_over(column, read)
+                damaged = True
+            hand_over(column, read, damaged)

@@ -157,10 +157,10 @@ class Driver:
         log.warning("epoch_redrawn", epoch=show(epoch))
         self.carry_out(self.node.reopen(epoch, trio.current_time()))
 
-    def loaded(self, column: ColumnId, read: Column | None) -> None:
+    def loaded(self, column: ColumnId, read: Column | None, damaged: bool) -> None:
         """Hand a closed column to the node that it had asked for."""
         now = trio.current_time()
-        self._input(self.node.settlement.loaded(column, read, now), now)
+        self._input(self.node.settlement.loaded(column, read, now, damaged=damaged), now)
 
     def _note(self, notice: Notice) -> None:
         for heed in self.heeds:

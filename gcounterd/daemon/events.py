@@ -33,7 +33,7 @@ WATCHERS_MAX = 64
 
 # What an operator should look at, although the node goes on.
 ALARMS = ("suspect", "dead", "alone", "slow", "twin", "gives_way", "removing", "returns")
-WARNINGS = (*ALARMS, "residues_differ")
+WARNINGS = (*ALARMS, "residues_differ", "copy_damaged")
 REMOVALS = ("removal_started", "removed", "left_for_good", "returned")
 MEMBERSHIP = (
     "member",

@@ -4,7 +4,7 @@ Theory. How far a removal has come is for the node to say; most of it follows fr
 the roster and the versions of columns. What does not (who had shown the same versions when a member
 was removed, who could not be asked, when it was last heard) is written down as soon as it is
 removed, as one small value of the store, so that the report outlives this process. Moments are kept
-by the wall, since a loop's clock ends with it.
+by the wall, since a loop's clock ends with it. So is, a little later each time, how much came late.
 
 This module refuses to know HTTP and how anything is removed.
 """
@@ -23,6 +23,7 @@ from gcounterd.errors import StorageError
 from gcounterd.ids import NodeId, show
 from gcounterd.members.removals import Plan, Wish
 from gcounterd.members.roster import Entry, State
+from gcounterd.node.conflicts import Conflict, Versions
 from gcounterd.node.effects import Notice
 from gcounterd.node.removing import Report
 
@@ -32,6 +33,8 @@ log = get_logger("gcounterd.removals")
 VALUE = "removals"
 # After a full disk the reports are written again so much later.
 FULL_DISK_PAUSE_S = 5.0
+# What came late is written down so often at most; a crash forgets the last of it.
+LATE_EVERY_S = 5.0
 
 
 @attrs.frozen
@@ -39,6 +42,8 @@ class Remembered:
     """What one removal left behind that does not follow from roster and columns.
 
     begun_ms, heard_ms  by the wall, None where that is not known
+    late                increments taken in after the removal, up to the last note
+    refused             versions that came too late to be counted, likewise
     """
 
     begun_ms: int | None
@@ -46,6 +51,8 @@ class Remembered:
     live: bool
     holders: tuple[str, ...]
     not_asked: tuple[str, ...]
+    late: int = 0
+    refused: int = 0
 
 
 def read_remembered(body: bytes) -> dict[NodeId, Remembered]:
@@ -59,6 +66,8 @@ def read_remembered(body: bytes) -> dict[NodeId, Remembered]:
                 row["live"],
                 tuple(row["holders"]),
                 tuple(row["not_asked"]),
+                row.get("late", 0),
+                row.get("refused", 0),
             )
             for node, row in rows.items()
         }
@@ -75,6 +84,8 @@ class Removals:
         self._driver = driver
         self._node = driver.node
         self._remembered = read_remembered(body)
+        # What came late in earlier processes.
+        self._before = {node: (r.late, r.refused) for node, r in self._remembered.items()}
         self._news = trio.Event()
         driver.heeds.append(self._heed)
 
@@ -141,6 +152,7 @@ class Removals:
         columns = self._node.counters.settled
         lines = [columns.get(column) for column in report.columns]
         cold = sum(line is not None and not line.forgotten for line in lines)
+        late, refused = self._came_late(entry.node)
         return {
             "node": label(entry.node),
             "id": show(entry.node),
@@ -164,10 +176,48 @@ class Removals:
             ],
             "not_asked": list(absent),
             "last_heard_s": heard,
-            "late": self._node.removing.late[entry.node],
+            "late": late,
+            "refused": refused,
             "cold": cold,
             "cold_why": self._why_cold(cold, report),
         }
+
+    def _came_late(self, node: NodeId) -> tuple[int, int]:
+        """Return how many increments of a node came late, and how many versions were refused."""
+        late, refused = self._before.get(node, (0, 0))
+        settlement, removing = self._node.settlement, self._node.removing
+        return late + removing.late[node], refused + settlement.late.refused[node]
+
+    def conflicts(self) -> list[dict[str, object]]:
+        """Return the members that this node refuses, since their sums cannot be joined."""
+        return [self._show_conflict(each) for each in self._node.settlement.conflicts.all()]
+
+    def _show_conflict(self, conflict: Conflict) -> dict[str, object]:
+        label = self._node.roster.label
+        return {
+            "node": label(conflict.node),
+            "id": show(conflict.node),
+            "peer": label(conflict.peer),
+            "ours": _show_versions(conflict.ours),
+            "ours_all": conflict.ours_all,
+            "theirs": _show_versions(conflict.theirs),
+            "theirs_all": conflict.theirs_all,
+        }
+
+    def warnings(self) -> list[str]:
+        """Return what an operator should know of what cannot be counted here."""
+        found = [
+            f"what {each['node']} counted is forgotten here and at {each['peer']} in ways that "
+            f"cannot be joined: remove one of the two (see gcounterctl removals)"
+            for each in self.conflicts()
+        ]
+        refused = sum(self._node.settlement.late.refused.values())
+        if refused:
+            found.append(
+                f"{refused} versions of columns came too late to be counted: they are in files "
+                "under refused/ in the data directory"
+            )
+        return found
 
     def _why_cold(self, cold: int, report: Report) -> str:
         if not cold:
@@ -193,12 +243,32 @@ class Removals:
             report.live,
             tuple(label(node) for node in report.holders),
             tuple(label(node) for node in report.not_asked),
+            *self._came_late(report.entry.node),
         )
+
+    def _note_late(self) -> bool:
+        """Take what came late into what is remembered; return whether there is news."""
+        news = False
+        for node in list(self._node.removing.late | self._node.settlement.late.refused):
+            came, entry = self._came_late(node), self._node.roster.get(node)
+            known = self._remembered.get(node)
+            if entry is None or entry.state is not State.REMOVED:
+                continue
+            if known is None:
+                known = self._remember(self._node.removing.report(node))
+            elif came == (known.late, known.refused):
+                continue
+            self._remembered[node] = attrs.evolve(known, late=came[0], refused=came[1])
+            news = True
+        return news
 
     async def run(self) -> None:
         """Write down what is to be remembered, until cancelled. Raises `StorageError`."""
         while True:
-            await self._news.wait()
+            with trio.move_on_after(LATE_EVERY_S):
+                await self._news.wait()
+            if not (self._note_late() or self._news.is_set()):
+                continue
             self._news = trio.Event()
             rows = {show(node): attrs.asdict(each) for node, each in self._remembered.items()}
             try:
@@ -208,6 +278,10 @@ class Removals:
                     raise
                 await trio.sleep(FULL_DISK_PAUSE_S)
                 self._news.set()
+
+
+def _show_versions(versions: Versions) -> list[dict[str, object]]:
+    return [{"column": show(column), "version": version} for column, version in versions.items()]
 
 
 def _ago(at: float | None) -> float | None:

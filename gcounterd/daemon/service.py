@@ -246,7 +246,7 @@ class Service:
 
     def removals(self) -> dict[str, object]:
         """Return unfinished removals and past ones."""
-        return {"removals": self._removals.all()}
+        return {"removals": self._removals.all(), "conflicts": self._removals.conflicts()}
 
     async def forget(self, name: str) -> dict[str, object]:
         """Release the columns of a removed node."""

@@ -21,7 +21,7 @@ import trio
 from gcounterd.counters.batches import read_counts
 from gcounterd.counters.checkpoint import name_images
 from gcounterd.counters.images import Image
-from gcounterd.counters.turns import Turn
+from gcounterd.counters.mends import AnyTurn
 from gcounterd.daemon.commits import Commits
 from gcounterd.daemon.logs import get_logger
 from gcounterd.errors import StorageError
@@ -52,9 +52,9 @@ class Turning:
         self._store = store
         self._commits = commits
         self._perform = perform
-        self._send, self._receive = trio.open_memory_channel[Turn | Keep](WAITING_MAX)
+        self._send, self._receive = trio.open_memory_channel[AnyTurn | Keep](WAITING_MAX)
 
-    def carry(self, turn: Turn) -> None:
+    def carry(self, turn: AnyTurn) -> None:
         """See to it that a turn is carried out soon."""
         self._send.send_nowait(turn)
 
@@ -78,8 +78,8 @@ class Turning:
 
         def write() -> Path:
             counts = [(name, count) for name, count in read_counts(batch).items() if count]
-            directory = self._store.directory
-            return write_refused(directory, batch.column, batch.version, keep.counted, counts)
+            at, column = self._store.directory, batch.column
+            return write_refused(at, column, batch.version, keep.counted, counts, keep.of)
 
         version = batch.version
         try:
@@ -90,7 +90,7 @@ class Turning:
             version = 0
         self._perform(self._node.settlement.late.kept(batch.column, version))
 
-    async def _carry_out(self, turn: Turn) -> bool:
+    async def _carry_out(self, turn: AnyTurn) -> bool:
         try:
             await self._prepare(turn)
             return await self._flip(turn)
@@ -100,11 +100,11 @@ class Turning:
             log.warning("turn_refused", reason=error)
             return False
 
-    def _is_overtaken(self, turn: Turn) -> bool:
+    def _is_overtaken(self, turn: AnyTurn) -> bool:
         """Say whether what could not be read had moved meanwhile."""
         return self._store.failed is None and not turn.is_current()
 
-    async def _prepare(self, turn: Turn) -> None:
+    async def _prepare(self, turn: AnyTurn) -> None:
         for _ in turn.place():
             await trio.lowlevel.checkpoint()
         images: dict[ColumnId, list[Image]] = {}
@@ -121,14 +121,14 @@ class Turning:
         if turn.aside:
             await trio.to_thread.run_sync(self._set_aside, turn)
 
-    def _set_aside(self, turn: Turn) -> None:
+    def _set_aside(self, turn: AnyTurn) -> None:
         for column, version in turn.aside.items():
             counted = turn.counted(column)
             counts = ((name, count) for of, name, count in turn.set_aside() if of == column)
             path = write_refused(self._store.directory, column, version, counted, counts)
             log.warning("column_set_aside", file=str(path), version=version, counted=counted)
 
-    async def _flip(self, turn: Turn) -> bool:
+    async def _flip(self, turn: AnyTurn) -> bool:
         """Put a turn in place between two commits; return whether it was still current."""
         ended, outcome = trio.Event(), list[bool | StorageError]()
 
@@ -149,7 +149,7 @@ class Turning:
             raise result
         return result
 
-    async def _put_in_place(self, turn: Turn) -> bool:
+    async def _put_in_place(self, turn: AnyTurn) -> bool:
         if not turn.is_current():
             return False
         put, gone = turn.flip()

@@ -113,7 +113,12 @@ class Views:
             warnings.append(
                 f"this node doubts itself: local health {detector.health}, where 0 is well"
             )
-        return warnings
+        damaged = len(self._node.settlement.mending.all())
+        if damaged:
+            warnings.append(
+                f"{damaged} columns cannot be read from disk; they are fetched from other members"
+            )
+        return [*warnings, *self._removals.warnings()]
 
     def status(self) -> dict[str, object]:
         """Return this node in figures."""

@@ -11,6 +11,7 @@ still joining itself, and for a while a token that the judge has not heard of ye
 
 from __future__ import annotations
 
+from gcounterd.counters.settled import Settled
 from gcounterd.node.asking import Verdict
 from gcounterd.node.config import Config
 from gcounterd.node.effects import Effect, Exit, Notice
@@ -27,7 +28,12 @@ APPROVAL_PATIENCE_S = 60.0
 
 
 def introduce(
-    config: Config, channel: Channel, joining: Joining, twins: Twins, returning: Returning
+    config: Config,
+    channel: Channel,
+    joining: Joining,
+    twins: Twins,
+    returning: Returning,
+    settled: Settled,
 ) -> Hello:
     """Return our first frame for a link on `channel`; the token is shown while we are joining."""
     return Hello(
@@ -45,6 +51,7 @@ def introduce(
         token=config.join_token if joining.is_joining else b"",
         returning=returning.active,
         take_over=joining.is_joining and config.take_over,
+        settled=settled.state_hash(),
     )
 
 
@@ -82,6 +89,8 @@ def is_final(refusal: Refusal, *, joining: bool, established: bool) -> bool:
             return False
         case Refused.ASKING | Refused.TWIN:
             return False  # `twins` decides
+        case Refused.RESIDUES:
+            return False  # an operator, or what is forgotten next
 
 
 def yields_name(config: Config, hello: Hello) -> bool:

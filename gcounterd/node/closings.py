@@ -3,9 +3,11 @@
 Theory. A column is over when no process will write it again. Of the columns of its own node a
 process knows that: those of earlier lives are, whatever peers may still hold of them, so it closes
 them as soon as it sees them and asks nobody. Of a removed node all are, by the roster, which every
-member reads for itself. Everything else is learnt from peers (`node.settling`). A wrong word does
-no harm: what is still written to a closed column is taken in like any late batch, and its writer,
-who learns of it, goes on in a new column.
+member reads for itself. So are those of a node that no roster knows: its entry is lost with the
+disks that held it, and nobody could ever remove it. Entries come with the columns or soon after, so
+such a column is given the time in which rosters are compared twice. Everything else is learnt from
+peers (`node.settling`). A wrong word does no harm: what is still written to a closed column is
+taken in like any late batch, and its writer, who learns of it, goes on in a new column.
 
 Whoever decides tells everyone at once; what that misses is found by comparing. This module refuses
 to know what closing does to counts.
@@ -13,7 +15,7 @@ to know what closing does to counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gcounterd.counters.counters import Counters
 from gcounterd.counters.settled import Closing
@@ -23,6 +25,10 @@ from gcounterd.node.config import Config
 from gcounterd.node.effects import Effect, Redraw
 from gcounterd.node.intake import Intake
 
+# A column whose node nobody has told of is given so many times the time between two comparisons.
+PATIENCES = 2
+# Such columns watched at a time; more show again when they grow, or at the next start.
+STRANGE_MAX = 1024
 # A closed running column is left for a new one at once, then ever more seldom.
 REDRAW_AGAIN_S = 1.0
 REDRAW_AGAIN_S_MAX = 60.0
@@ -38,8 +44,12 @@ class Closings:
     refuses   there is no column for increments, and none will come at once
     """
 
-    def __init__(self, config: Config, counters: Counters, roster: Roster, intake: Intake) -> None:
+    def __init__(
+        self, config: Config, counters: Counters, roster: Roster, intake: Intake, now: float
+    ) -> None:
         self._config = config
+        # Open columns of nodes that the roster does not know, and when they are closed.
+        self._strange: dict[ColumnId, float] = {}
         self._counters = counters
         self._roster = roster
         self._intake = intake
@@ -52,6 +62,30 @@ class Closings:
         self._decided: dict[ColumnId, None] = {}
         self.finished = False
         self._close(counters.heads())
+        self._watch(counters.heads(), now)
+
+    def _watch(self, columns: Iterable[ColumnId], now: float) -> None:
+        """Watch those of some columns whose nodes nobody has told of."""
+        for column in columns:
+            if self._is_strange(column) and len(self._strange) < STRANGE_MAX:
+                self._strange.setdefault(column, now + PATIENCES * self._config.hash_every)
+
+    def _is_strange(self, column: ColumnId) -> bool:
+        node = node_of(column)
+        known = node == self._config.node or node in self._roster
+        return not known and self._counters.is_open(column)
+
+    def _close_strange(self, now: float) -> None:
+        """Close what has been strange for long enough, once this node is a member."""
+        mine = self._roster.get(self._config.node)
+        is_member = mine is not None and mine.state is State.ACTIVE
+        for column in [column for column, due in self._strange.items() if due <= now]:
+            del self._strange[column]
+            if is_member and self._is_strange(column):
+                closing = Closing(column)
+                self.decide(closing)
+            elif not is_member:
+                self._watch([column], now)
 
     def _close(self, columns: Iterable[ColumnId]) -> None:
         """Close those of some columns that are over."""
@@ -92,9 +126,10 @@ class Closings:
 
     # -- commits ----------------------------------------------------------------------------
 
-    def grown(self, columns: Iterable[ColumnId]) -> None:
+    def grown(self, columns: Sequence[ColumnId], now: float) -> None:
         """Take note that batches of these columns were taken in."""
         self._close(columns)
+        self._watch(columns, now)
 
     def merged(self, entries: Iterable[Entry]) -> None:
         """Take note that roster entries were: members may have been removed."""
@@ -135,6 +170,8 @@ class Closings:
     def wake(self, now: float, *, stays: bool) -> list[Effect]:
         """Ask for a new column where ours is closed and this process `stays`; else give up."""
         self._stays = stays
+        if self._strange:
+            self._close_strange(now)
         if self.holds_back and now >= self._refuse_due:
             self.refuses = True
         if not self._needs_column or now < self._redraw_due:
@@ -154,6 +191,10 @@ class Closings:
 
     def next_wake(self) -> float:
         """Return when to wake at the latest (`inf` if nothing presses)."""
+        strange_due = min(self._strange.values()) if self._strange else float("inf")
+        return min(strange_due, self._column_due())
+
+    def _column_due(self) -> float:
         if not self.holds_back:
             return float("inf")
         redraw_due = self._redraw_due if self._needs_column else float("inf")

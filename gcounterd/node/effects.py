@@ -8,10 +8,12 @@ timers or logs work.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 
 from gcounterd.counters.batches import Batch
-from gcounterd.counters.turns import Turn
+from gcounterd.counters.mends import AnyTurn
 from gcounterd.ids import ColumnId, Epoch
 from gcounterd.node.levels import Level
 from gcounterd.node.messages import Channel, Message, Refusal
@@ -72,15 +74,20 @@ class Load:
 class Carry:
     """Carry a turn out, between two commits, and say what came of it (`Settlement.turned`)."""
 
-    turn: Turn
+    turn: AnyTurn
 
 
 @attrs.frozen(eq=False)
 class Keep:
-    """Write a refused column to a file and say so (`Late.kept`); `counted` is what counts of it."""
+    """Write a refused column to a file and say so (`Late.kept`).
+
+    counted  up to which version it is counted
+    of       of a sum of forgotten columns: the version of each in it, and up to which it is counted
+    """
 
     batch: Batch
     counted: int
+    of: Mapping[ColumnId, tuple[int, int]] = attrs.Factory(dict)
 
 
 @attrs.frozen

@@ -178,8 +178,8 @@ class Exchange:
             return
         least = self._expected(column)[0] + 1
         if self._counters.is_forgotten(column):
-            if head >= least and len(self.behind) < AHEAD_MAX:
-                self.behind[column] = link
+            if head >= least:
+                self.note_behind(link, column)
             return
         if self.refuses(column, link.peer):
             return
@@ -188,6 +188,11 @@ class Exchange:
         room = column in self._ahead or len(self._ahead) < AHEAD_MAX
         if column != self._counters.writer.own and head >= least and room:
             self._ahead[column] = (link, head)
+
+    def note_behind(self, link: Link, column: ColumnId) -> None:
+        """Note that a peer holds a column above us which no delta can raise here."""
+        if len(self.behind) < AHEAD_MAX:
+            self.behind[column] = link
 
     def fetch(self, link: Link, columns: Mapping[ColumnId, int], now: float) -> list[Effect]:
         """Fetch columns whole, each up to a version at least, into `wholes` and not the intake."""

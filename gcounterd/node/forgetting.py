@@ -11,7 +11,9 @@ both.
 
 A member that is dead and not removed shows no hash, and one to which there never is a link neither:
 then nothing is forgotten. In a large cluster that takes as long as it takes to have met everyone
-since the last change.
+since the last change. A node that has no other member forgets by itself. Should its disk be a copy,
+it gives way to its twin one day, and hands over its sums by the rule of members
+(`node.giving_way`).
 
 What was imported is kept for ever: as a column, it can be told whether it is there.
 
@@ -80,9 +82,12 @@ class Forgetting:
 
     # -- looking ----------------------------------------------------------------------------
 
-    def wake(self, now: float) -> list[Effect]:
-        """Forget something if that is due and everybody agrees."""
+    def wake(self, now: float, *, stays: bool = True) -> list[Effect]:
+        """Forget something if that is due and everybody agrees, and this process `stays`."""
         if now < self._due or self._turn is not None:
+            return []
+        if not stays:
+            self._due = now + ASK_AGAIN_S
             return []
         if not self._after:
             self._releasing.keep_to_budget()
@@ -120,9 +125,7 @@ class Forgetting:
         if mine is None or mine.state is not State.ACTIVE:
             return False
         others = [shown for _, shown in self._others()]
-        # Whoever knows nobody may be an older copy of a member's disk: then its sum would be held
-        # by no one else, and a process that gives way hands over columns only.
-        return bool(others) and all_agree(self._own(), others)
+        return all_agree(self._own(), others)
 
     def _own(self) -> Shown:
         return Shown(self._roster.hash(), self._counters.settled.hash())

@@ -6,6 +6,10 @@ that are nobody's, and the other end, its host, does on them what is needed for 
 else. It fetches what it lacks and says how far it is; it answers about its roster and takes in what
 the guest knows of it. A node can be guest on some links and host on others.
 
+What the guest has forgotten it has as a sum only. It says so when such a column is asked for, and
+the two compare their lines and take each other's sums by the rule of members (`node.taking`); what
+cannot be taken is kept in a file (`node.late`).
+
 What has no business on such a link is passed over: each end may have begun while the other still
 took it for an ordinary one.
 """
@@ -16,8 +20,9 @@ from typing import TYPE_CHECKING
 
 from gcounterd.node.effects import Drop, Effect, Send
 from gcounterd.node.messages import (
+    AskLines,
     Channel,
-    Digest,
+    Lines,
     Message,
     Part,
     RosterDigest,
@@ -48,8 +53,8 @@ class Guests:
         self._counters = node.counters
         self._peers = node.peers
         self._exchange = node.exchange
+        self._settlement = node.settlement
         self._late = node.settlement.late
-        self._settling = node.settlement.settling
         self._membership = node.membership
         self._twins = node.twins
         self._returning = returning
@@ -87,25 +92,24 @@ class Guests:
         if is_host:
             self._silent_due[link.id] = now + GUEST_SILENT_S
         match message:
-            case Digest(heads) if is_host:
-                held = {column: self._counters.head(column) for column in heads}
-                effects = self._exchange.compare(link, message, now)
-                return [*effects, Send((link.id,), Digest(held, whole=False))]
-            case Digest(heads):
-                return self._twins.heard_by_host(link, heads, now)
-            case Settled(lines=lines) if is_host:
-                # Of what was imported, the names: each proves itself.
-                self._settling.learn({c: line for c, line in lines.items() if line.source})
-                return []
             case HandOver() if is_host:
                 return self.take_over(link, message, now)
-            case Held():
+            case Held() if self._returning.active:
                 return self._returning.heard(link, message, now)
+            case Held():
+                return self._twins.heard_by_host(link, message, now)
             case Want():
                 self._exchange.serving.serve(link, message, now)
-                return []
+                return self._settlement.wanted(link, message)
+            case Settled() if is_host and not self._returning.active:
+                return self._settlement.take_from_guest(link, message, now)
+            case AskLines():
+                return self._settlement.taking.answer(link, message)
+            case Lines():
+                return self._settlement.taking.take(link, message, now)
             case Part():
                 effects = self._exchange.take_part(link, message, now)
+                effects += self._settlement.taking.look(now)
                 return [*effects, *self._late.look(now)]
             case RosterMessage() | RosterDigest() | RosterList():
                 return self._membership.handle(link, message, now)
@@ -126,7 +130,8 @@ class Guests:
         # What we shall never count, and have in a file.
         refused = [column for column, head in heads if self._late.is_written(column, head)]
         answer = Held(message.number, held, self._roster.hash(), tuple(refused))
-        return [*effects, *self._exchange.ask(now), Send((link.id,), answer)]
+        effects += [*self._exchange.ask(now), *self._settlement.taking.look(now)]
+        return [*effects, Send((link.id,), answer)]
 
     def closed(self, link: int) -> None:
         """Take note that a link is gone."""

@@ -3,7 +3,8 @@
 Theory. It names its columns with their versions, whatever became of them, and asks each receiver
 how far it holds them. A receiver fetches what it lacks, as from anybody, and answers with what it
 holds durably; so the question is repeated until the answer is "all". What was held once stays held,
-so only what is lacking is asked about again.
+so only what is lacking is asked about again. Of a column that had to be set aside meanwhile, since
+the receiver has forgotten it lower, no more is asked than is left.
 
 All receivers share one list of what is offered; each has its place in it, and a bounded number of
 columns that it was asked about and does not hold yet. What rises meanwhile is put at the end of the
@@ -87,12 +88,15 @@ class HandingOver:
 
     # -- receivers --------------------------------------------------------------------------
 
-    def ask(self, links: Iterable[Link], now: float) -> list[Effect]:
-        """Ask the peers of these links that may lack something, where that is due."""
+    def ask(self, links: Iterable[Link], now: float, *, again: bool = False) -> list[Effect]:
+        """Ask the peers of these links that may lack something, where that is due.
+
+        `again` asks those as well that hold everything: to hear that they are still there.
+        """
         effects: list[Effect] = []
         for link in links:
             receiver = self._receiver(link)
-            if now >= receiver.due and not self.is_done(link.peer):
+            if now >= receiver.due and (again or not self.is_done(link.peer)):
                 effects += self._ask(link, receiver, now)
         return effects
 
@@ -119,9 +123,11 @@ class HandingOver:
         return effects
 
     def _name(self, link: Link, columns: list[ColumnId]) -> list[Effect]:
-        """Tell the sources of what was imported, which no column says itself."""
+        """Tell what no column says itself: what is final, and the sources of what was imported."""
         lines = {column: self._counters.settled.get(column) for column in columns}
-        named = {column: line for column, line in lines.items() if line and line.source}
+        named = {
+            column: line for column, line in lines.items() if line and (line.final or line.source)
+        }
         starts = range(0, len(named), LINES_MAX)
         pages = [dict(itertools.islice(named.items(), at, at + LINES_MAX)) for at in starts]
         return [Send((link.id,), Settled(b"", b"", page, asks=False)) for page in pages]
@@ -133,7 +139,8 @@ class HandingOver:
             return
         before = len(receiver.lacking)
         for column, head in held.heads.items():
-            if column in receiver.lacking and head >= self._offered[column]:
+            least = min(self._offered.get(column, 0), self._counters.head(column))
+            if column in receiver.lacking and head >= least:
                 del receiver.lacking[column]
         for column in held.refused:
             if column in receiver.lacking:

@@ -69,7 +69,10 @@ def handle(node: Node, link: Link, message: Message, now: float) -> list[Effect]
             return node.exchange.take_push(link, batch, now)
         case Part():
             effects = node.exchange.take_part(link, message, now)
-            return [*effects, *node.settlement.taking.look(now), *node.settlement.late.look(now)]
+            settlement = node.settlement
+            effects += [*settlement.taking.look(now), *settlement.late.look(now)]
+            effects += settlement.mending.look(now)
+            return node.linking.tidied(effects, now)
         case Want():
             node.exchange.serving.serve(link, message, now)
             return [*node.settlement.warming.need(now), *node.settlement.wanted(link, message)]
@@ -78,7 +81,7 @@ def handle(node: Node, link: Link, message: Message, now: float) -> list[Effect]
         case AskLines():
             return node.settlement.taking.answer(link, message)
         case Lines():
-            return node.settlement.taking.take(link, message, now)
+            return node.linking.tidied(node.settlement.taking.take(link, message, now), now)
         case Digest():
             node.joining.hear(link.peer, message.heads)
             return node.exchange.compare(link, message, now)

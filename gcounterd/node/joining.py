@@ -76,6 +76,11 @@ class Joining:
         for told in self._targets.values():
             told.pop(peer, None)
 
+    def give_up(self, peer: NodeId) -> None:
+        """Wait no longer for what `peer` holds: its sums and ours can never be joined."""
+        for told in self._targets.values():
+            told.pop(peer, None)
+
     def hear(self, peer: NodeId, heads: dict[ColumnId, int]) -> None:
         """Note what `peer` has.
 

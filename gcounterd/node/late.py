@@ -6,6 +6,9 @@ in silence: its content is fetched whole, written to a file, and only then is th
 told that it is refused, so that it can end. What the file says beyond what is counted, people have
 to judge: the version up to which the column is counted stands in it.
 
+A guest may have forgotten such a version itself. Then it comes as part of a sum, which is refused
+and kept whole: the file says of which columns it is the sum, and which of them are counted.
+
 One column is fetched at a time; others wait until they are offered again. This module refuses to
 know files.
 """
@@ -13,10 +16,13 @@ know files.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 import attrs
 
 from gcounterd.counters.counters import Counters
+from gcounterd.counters.residues import VERSION, residue_id
+from gcounterd.counters.settled import Line
 from gcounterd.ids import ColumnId, NodeId, node_of, show
 from gcounterd.node.config import Config
 from gcounterd.node.effects import Effect, Keep, Notice
@@ -26,15 +32,22 @@ from gcounterd.node.releasing import Releasing
 
 # A column of which nothing more arrives for so many patiences is given up until offered again.
 PATIENCES = 4
+# Columns that guests are known to have forgotten; others are found out again when they are offered.
+SUMMED_MAX = 1 << 16
 
 
 @attrs.define(eq=False)
 class _Fetching:
-    """What is fetched to be kept in a file; `kept` once it is on its way there."""
+    """What is fetched to be kept in a file; `kept` once it is on its way there.
+
+    of  the lines of the columns that it is the sum of, if it is one
+    """
 
     link: Link
     column: ColumnId
     due: float
+    version: int
+    of: Mapping[ColumnId, Line] = attrs.Factory(dict)
     came: int = 0
     kept: bool = False
 
@@ -54,6 +67,8 @@ class Late:
         self._releasing = releasing
         self._written: dict[ColumnId, int] = {}
         self._now: _Fetching | None = None
+        # By link: columns that its guest has as part of a sum only.
+        self._summed: dict[int, dict[ColumnId, None]] = {}
         self.refused: Counter[NodeId] = Counter()
 
     def is_refused(self, column: ColumnId, head: int, peer: NodeId) -> bool:
@@ -70,8 +85,35 @@ class Late:
         """Fetch a refused version, unless it is in a file or another is being fetched."""
         if self._now is not None or self.is_written(column, head):
             return []
-        self._now = _Fetching(link, column, now + self._patience)
-        return self._exchange.fetch(link, {column: head}, now)
+        if column in self._summed.get(link.id, ()):
+            self._exchange.note_behind(link, column)  # `taking` asks of what it is a part
+            return []
+        return self._fetch(_Fetching(link, column, now + self._patience, head), now)
+
+    def offer_sum(
+        self, link: Link, node: NodeId, lines: Mapping[ColumnId, Line], now: float
+    ) -> list[Effect]:
+        """Fetch a sum that cannot be taken, unless it is in a file or another is being fetched."""
+        versions = {column: line.version for column, line in lines.items()}
+        written = all(self.is_written(column, version) for column, version in versions.items())
+        if self._now is not None or written:
+            return []
+        column = residue_id(node, versions)
+        return self._fetch(_Fetching(link, column, now + self._patience, VERSION, lines), now)
+
+    def _fetch(self, fetching: _Fetching, now: float) -> list[Effect]:
+        self._now = fetching
+        return self._exchange.fetch(fetching.link, {fetching.column: fetching.version}, now)
+
+    def told(self, link: Link, lines: Mapping[ColumnId, Line]) -> None:
+        """Take note of what a guest has forgotten: of such a column it can give nothing."""
+        summed = self._summed.setdefault(link.id, {})
+        for column, line in lines.items():
+            if line.forgotten and len(summed) < SUMMED_MAX:
+                summed[column] = None
+        fetching = self._now
+        if fetching is not None and fetching.link is link and fetching.column in summed:
+            self._give_up(fetching)
 
     def look(self, now: float) -> list[Effect]:
         """Have written what has come, and give up what does not come."""
@@ -82,7 +124,9 @@ class Late:
         if batch is not None:
             fetching.kept = True
             self._exchange.release([fetching.column])
-            return [Keep(batch, self._counters.head(fetching.column))]
+            head = self._counters.head
+            of = {column: (line.version, head(column)) for column, line in fetching.of.items()}
+            return [Keep(batch, 0 if of else head(fetching.column), of)]
         came = self._exchange.came([fetching.column])
         if came > fetching.came:
             fetching.came, fetching.due = came, now + self._patience
@@ -96,16 +140,20 @@ class Late:
 
     def kept(self, column: ColumnId, version: int) -> list[Effect]:
         """Take note that a version is in a file, or could not be written there (version 0)."""
-        self._now = None
+        fetching, self._now = self._now, None
         if not version:
             return []
-        self._written[column] = max(version, self._written.get(column, 0))
-        self.refused[node_of(column)] += 1
+        of = fetching.of if fetching is not None else {}
+        versions = {each: line.version for each, line in of.items()} or {column: version}
+        for each, refused in versions.items():
+            self._written[each] = max(refused, self._written.get(each, 0))
+        self.refused[node_of(column)] += len(versions)
         fields: dict[str, str | int | float] = {"column": show(column), "version": version}
         return [Notice("late_refused", fields)]
 
     def closed(self, link: int) -> None:
         """Take note that a link is gone."""
+        self._summed.pop(link, None)
         if self._now is not None and self._now.link.id == link and not self._now.kept:
             self._give_up(self._now)
 

@@ -42,6 +42,9 @@ class Linking:
         if refusal is not None or hands_over(hello):
             return refusal, []
         refusal, effects = admission.judge(hello, node.twins, node.newcomers, now)
+        leaves = node.removing.returning.active or node.twins.yielding
+        if refusal is None and not (leaves or hello.yielding):
+            refusal = node.settlement.conflicts.judge(hello)
         return refusal or node.dialbacks.judge(hello), self.tidied(effects, now)
 
     def opened(self, link: int, hello: Hello, dialled: str | None, now: float) -> list[Effect]:
@@ -174,9 +177,12 @@ class Linking:
         """Take note that the peer of an open link wants no more of us; the link ends."""
         node = self._node
         source = node.peers.get(link)
-        if source is None or refusal.reason is not Refused.REMOVED:
+        if source is None:
             return []
         address = source.dialled or source.hello.address
+        if refusal.reason is not Refused.REMOVED:
+            joining, established = node.joining.is_joining, node.twins.established
+            return [node.refusals.take(address, refusal, joining, established, now)]
         return [*node.removing.returning.told(address, now), *self.depart(now)]
 
     def depart(self, now: float) -> list[Effect]:

@@ -13,7 +13,7 @@ import enum
 import attrs
 
 from gcounterd.counters.batches import Batch, Block
-from gcounterd.counters.settled import Line
+from gcounterd.counters.settled import STATE_HASH_BYTES, Line
 from gcounterd.ids import ColumnId, Epoch, NodeId
 from gcounterd.members.approvals import Approval
 from gcounterd.members.claims import Claim
@@ -52,6 +52,7 @@ class Refused(enum.StrEnum):
     UNKNOWN = "unknown_token"
     YOUNG = "not_a_member"
     REMOVED = "removed"
+    RESIDUES = "residues_differ"
     UNREACHABLE = "unreachable"
 
 
@@ -67,6 +68,7 @@ class Hello:
     token        what a joining sender was given to show, 32 bytes, or b""
     returning    the sender knows that it was removed, and only hands over what it holds
     take_over    a joining sender was told to replace a dead member of its name
+    settled      8 bytes that change with what the sender holds of settled columns
     """
 
     version: int
@@ -83,6 +85,7 @@ class Hello:
     token: bytes = attrs.field(default=b"", repr=False)  # a traceback must not tell it
     returning: bool = False
     take_over: bool = False
+    settled: bytes = bytes(STATE_HASH_BYTES)
 
 
 @attrs.frozen

@@ -129,6 +129,7 @@ class Newcomers:
         holders = []
         for holder in self._roster.named(hello.name):
             both_new = holder.state is State.JOINING and hello.node < holder.node
+            both_new = both_new and not hello.take_over  # it wants the other one removed
             # Who was let in to take a name over is no other holder of it.
             is_heir = holder.state is State.REMOVING and holder.heir == hello.node
             if holder.node != hello.node and not both_new and not is_heir:
@@ -137,7 +138,7 @@ class Newcomers:
 
     def _judge_take_over(self, hello: Hello, holder: Entry) -> Refusal | None:
         """Return why a newcomer may not have the name of a member, or None: it is removed then."""
-        if not hello.take_over or holder.state is State.JOINING:
+        if not hello.take_over:
             return _taken(hello.name, holder.node, holder.address)
         if hello.node in self._roster:
             return None  # it was let in once

@@ -20,7 +20,7 @@ import attrs
 
 from gcounterd.counters.batches import COUNT_MAX
 from gcounterd.counters.counters import Counters
-from gcounterd.counters.turns import Turn
+from gcounterd.counters.mends import AnyTurn
 from gcounterd.errors import ClientError, PeerError
 from gcounterd.ids import Epoch
 from gcounterd.members.roster import Entry, Roster, State
@@ -247,17 +247,19 @@ class Node:
         self.twins.reopened(self.config)
         return self.linking.part(self.peers.all(), "new_epoch", now)  # a hello names the epoch
 
-    def turned(self, turn: Turn, now: float, *, done: bool) -> list[Effect]:
+    def turned(self, turn: AnyTurn, now: float, *, done: bool) -> list[Effect]:
         """Take note that a turn was carried out, or could not be."""
-        effects = self.settlement.turned(turn, now, done=done)
+        effects = self.linking.tidied(self.settlement.turned(turn, now, done=done), now)
+        self.removing.turned(turn.node)
         return [*effects, *self.exchange.ask(now), *self.reading.finish(now)]
 
     # -- links ------------------------------------------------------------------------------
 
     def hello(self, channel: Channel) -> Hello:
         """Return our first frame."""
+        returning, settled = self.removing.returning, self.counters.settled
         return admission.introduce(
-            self.config, channel, self.joining, self.twins, self.removing.returning
+            self.config, channel, self.joining, self.twins, returning, settled
         )
 
     def judge(self, hello: Hello, now: float) -> Verdict:
@@ -323,7 +325,8 @@ class Node:
         effects += [*self.pushes.send(now), *self.membership.wake(now), *self.linking.dial(now)]
         effects += [*self.exchange.serving.step(), *self.exchange.retry(now)]
         stays = not (self.twins.yielding or self.removing.returning.active)
-        effects += [*self.settlement.wake(now, stays=stays), *self.reading.wake(now)]
+        effects += self.linking.tidied(self.settlement.wake(now, stays=stays), now)
+        effects += self.reading.wake(now)
         return [*effects, *self.acknowledging.wake(now), *self.linking.end_visits(now)]
 
     def _exchange_peer(self, now: float) -> list[Effect]:

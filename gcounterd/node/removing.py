@@ -71,7 +71,7 @@ class Report:
 class Removing:
     """The removals in which this node takes part; one per node.
 
-    late  how often columns of removed nodes rose after all, by node
+    late  how many increments of removed nodes were taken in after all, by node
     """
 
     def __init__(self, node: Node, now: float) -> None:
@@ -88,6 +88,8 @@ class Removing:
         self._heard: dict[NodeId, float] = {}
         self._ended: dict[NodeId, Report] = {}
         self.late: Counter[NodeId] = Counter()
+        # What rose before this moment did so when the journal was replayed.
+        self._risen = {entry.node: counters.base.risen(entry.node) for entry in roster}
         self._handing_over = handing_over = HandingOver(counters, roster)
         self.savings = Savings(node, now)
         self.leaving = Leaving(node, closings, self.savings, handing_over)
@@ -217,12 +219,23 @@ class Removing:
 
     def grown(self, columns: Iterable[ColumnId], now: float) -> None:
         """Take note that columns rose; those of removed nodes do so late."""
-        for column in columns:
-            entry = self._roster.get(node_of(column))
-            if entry is not None and entry.state is State.REMOVED:
-                self.late[entry.node] += 1
+        self._count_late(dict.fromkeys(node_of(column) for column in columns))
         self.closed(columns, now)
         self.leaving.grown(columns)
+
+    def turned(self, node: NodeId) -> None:
+        """Take note that the residue of a node is another one now."""
+        self._count_late([node])
+
+    def _count_late(self, nodes: Iterable[NodeId]) -> None:
+        """Count what closed columns of these nodes rose by since they were looked at last."""
+        for node in nodes:
+            entry, risen = self._roster.get(node), self._counters.base.risen(node)
+            rise = risen - self._risen.get(node, 0)
+            if rise > 0 and entry is not None and entry.state is State.REMOVED:
+                self.late[node] += rise
+            if rise:
+                self._risen[node] = risen
 
     def closed(self, columns: Iterable[ColumnId], now: float) -> None:
         """Take note that columns are closed, or final."""

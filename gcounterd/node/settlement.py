@@ -3,7 +3,8 @@
 Theory. A column is written by one process, then it is closed, and its counts stay where they are
 (`counters`). Which columns are over is decided in `closings`, learnt from others in `settling`, and
 how long they stay in memory is the business of `warming`; when they go for good that of
-`forgetting`, and what others have forgotten that of `taking`. This module composes them, and
+`forgetting`, what others have forgotten that of `taking`, and copies that a disk has spoilt that of
+`mending`. This module composes them, and
 refuses to know how each of them works.
 """
 
@@ -13,19 +14,21 @@ from collections.abc import Iterable
 
 from gcounterd.counters.columns import Column
 from gcounterd.counters.counters import Counters
+from gcounterd.counters.mends import AnyTurn, Mend
 from gcounterd.counters.settled import Closing
-from gcounterd.counters.turns import Turn
 from gcounterd.errors import ClientError
 from gcounterd.ids import ColumnId, show
 from gcounterd.members.roster import Entry, Roster
 from gcounterd.node.closings import Closings
 from gcounterd.node.config import Config
+from gcounterd.node.conflicts import Conflicts
 from gcounterd.node.effects import Effect, Notice
 from gcounterd.node.exchange import Exchange
 from gcounterd.node.forgetting import Forgetting
 from gcounterd.node.intake import Intake
 from gcounterd.node.joining import Joining
 from gcounterd.node.late import Late
+from gcounterd.node.mending import Mending
 from gcounterd.node.messages import Channel, Settled, Want
 from gcounterd.node.peers import Link, Peers
 from gcounterd.node.records import Group, TakeBatch
@@ -52,14 +55,17 @@ class Settlement:
         self._counters = counters
         self._peers = peers
         self._exchange = exchange
-        self.closings = Closings(config, counters, roster, intake)
+        self.closings = Closings(config, counters, roster, intake, now)
         self.settling = Settling(counters, intake, exchange, joining)
         self.warming = Warming(counters, exchange.serving, now)
-        self.taking = Taking(config, counters, exchange)
+        self.mending = Mending(config, counters, exchange, peers)
+        self.conflicts = Conflicts(config, counters, roster, peers, joining)
+        self.taking = Taking(config, counters, exchange, self.conflicts)
         self.releasing = Releasing(config, counters, roster, intake)
         self.forgetting = Forgetting(config, counters, roster, peers, self.releasing, now)
         exchange.refuses = self.releasing.refuses
         self.late = Late(config, counters, exchange, self.releasing)
+        self.taking.keep = self.late.offer_sum
 
     def check(self) -> None:
         """Raise `ClientError` where this process has no column to count in."""
@@ -97,11 +103,14 @@ class Settlement:
             self._counters.warm(read)
         self.warming.use(column, now)
 
-    def loaded(self, column: ColumnId, read: Column | None, now: float) -> list[Effect]:
+    def loaded(
+        self, column: ColumnId, read: Column | None, now: float, *, damaged: bool = False
+    ) -> list[Effect]:
         """Take a closed column into memory that was read from disk, None if it could not be."""
         if read is not None:
             self._counters.warm(read)
-        return self.warming.loaded(column, now)
+        effects = self.warming.loaded(column, now)
+        return [*effects, *(self.mending.damaged(column, now) if damaged else [])]
 
     def grown(self, columns: Iterable[ColumnId], now: float) -> None:
         """Take note that batches of these columns were taken in."""
@@ -112,7 +121,7 @@ class Settlement:
         self.settling.changed(closed)
         for column in closed:
             self.warming.use(column, now)
-        self.closings.grown(grown)
+        self.closings.grown(grown, now)
         if closed:
             self.forgetting.changed(now)
 
@@ -132,8 +141,10 @@ class Settlement:
         self.closings.merged(entries)
         self.forgetting.changed(now)
 
-    def turned(self, turn: Turn, now: float, *, done: bool) -> list[Effect]:
+    def turned(self, turn: AnyTurn, now: float, *, done: bool) -> list[Effect]:
         """Take note that a turn was carried out, or could not be."""
+        if isinstance(turn, Mend):
+            return self.mending.turned(turn, now, done=done)
         effects: list[Effect] = []
         if done:
             self._exchange.serving.let_go(turn.gone)
@@ -155,6 +166,12 @@ class Settlement:
         effects = self.settling.take(link, message, now)
         return [*effects, *self.taking.hear(link, message.lines, now)]
 
+    def take_from_guest(self, link: Link, message: Settled, now: float) -> list[Effect]:
+        """Take lines in of a guest: it is no peer that a join waits for."""
+        self.settling.learn(message.lines)
+        self.late.told(link, message.lines)
+        return self.taking.hear(link, message.lines, now)
+
     def wanted(self, link: Link, want: Want) -> list[Effect]:
         """Tell a peer that what it wants is forgotten here, so that it asks for the sum."""
         forgotten = self._counters.is_forgotten(want.column)
@@ -172,23 +189,28 @@ class Settlement:
         self.settling.closed(link)
         self.taking.closed(link)
         self.late.closed(link)
+        self.mending.closed(link)
 
     # -- time -------------------------------------------------------------------------------
 
     def wake(self, now: float, *, stays: bool) -> list[Effect]:
-        """Do what is due; `stays` says that this process does not give way to another."""
+        """Do what is due; `stays` says that this process does not give way to another.
+
+        Drops among the effects are of links that the caller has to forget.
+        """
         self.warming.wake(now)
         effects = [
             *self.gossip(now),
             *self.settling.walk_on(),
             *self.closings.wake(now, stays=stays),
         ]
-        effects += [*self.taking.look(now), *self.late.look(now)]
-        return [*effects, *self.forgetting.wake(now)]
+        effects += [*self.taking.look(now), *self.late.look(now), *self.mending.look(now)]
+        return [*effects, *self.forgetting.wake(now, stays=stays)]
 
     def next_wake(self) -> float:
         """Return when to wake at the latest (`inf` if nothing presses)."""
         residues = min(self.taking.next_wake(), self.forgetting.next_wake(), self.late.next_wake())
+        residues = min(residues, self.mending.next_wake())
         return min(self.closings.next_wake(), self.warming.next_wake(), residues)
 
 

@@ -8,13 +8,16 @@ What is taken is fetched whole, like any column, and put in place in one step (`
 Both may have gone on meanwhile, so everything is decided again with what has arrived.
 
 One residue is taken at a time, since each may be large; what else is lacking shows again in the
-next comparison. Two that refuse each other stay linked: their open columns go on, their values
-differ, and that is said until an operator ends it.
+next comparison. Members that refuse each other part (`node.conflicts`). What cannot be taken of a
+guest, who is about to end, is kept in a file (`node.late`): so is a sum with a version in it that
+was released meanwhile, and one for which we would have to set something aside.
 
 This module refuses to know how a sum is made.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 
 import attrs
 
@@ -24,12 +27,15 @@ from gcounterd.counters.residues import VERSION, holding_of, lines_of, residue_i
 from gcounterd.counters.settled import Line
 from gcounterd.counters.turns import Given, Turn
 from gcounterd.errors import PeerError
-from gcounterd.ids import ColumnId, NodeId, node_of, show
+from gcounterd.ids import ColumnId, NodeId, node_of
 from gcounterd.node.config import Config
-from gcounterd.node.effects import Carry, Effect, Notice, Send
+from gcounterd.node.conflicts import Conflicts
+from gcounterd.node.effects import Carry, Effect, Send
 from gcounterd.node.exchange import Exchange
 from gcounterd.node.messages import LINES_OF_NODE_PER_MESSAGE, AskLines, Lines
 from gcounterd.node.peers import Link
+
+Keeper = Callable[[Link, NodeId, Mapping[ColumnId, Line], float], list[Effect]]
 
 # Lines of one node that a peer may tell; each takes some 300 bytes while it is compared.
 LINES_OF_NODE_MAX = 1 << 18
@@ -56,17 +62,20 @@ class _Taking:
 class Taking:
     """Residues that are lacking; one per node.
 
-    refused  by node whose residues cannot be joined: with which peer
+    keep  has a guest's sum kept in a file: the link, the node, the lines of its columns, the time
     """
 
-    def __init__(self, config: Config, counters: Counters, exchange: Exchange) -> None:
+    def __init__(
+        self, config: Config, counters: Counters, exchange: Exchange, conflicts: Conflicts
+    ) -> None:
         self._config = config
         self._counters = counters
         self._exchange = exchange
         self._lacking: dict[NodeId, Link] = {}
         self._told: dict[tuple[int, NodeId], dict[ColumnId, Line]] = {}
         self._now: _Taking | None = None
-        self.refused: dict[NodeId, NodeId] = {}
+        self._conflicts = conflicts
+        self.keep: Keeper = lambda link, node, lines, now: []
 
     # -- what is lacking --------------------------------------------------------------------
 
@@ -138,8 +147,9 @@ class Taking:
         return self._decide(self._now, now, told=not message.reply)
 
     def _decide(self, taking: _Taking, now: float, *, told: bool) -> list[Effect]:
-        plan = decide(self._mine(taking.node), holding_of(taking.lines))
-        self.refused.pop(taking.node, None)
+        plan = self._plan(taking)
+        if plan.step is not Step.REFUSE:
+            self._conflicts.joined(taking.link.peer, taking.node)
         match plan.step:
             case Step.NOTHING:
                 return self._end(now)
@@ -148,12 +158,24 @@ class Taking:
                 hint = [] if told else self._tell(taking.link, taking.node, reply=False)
                 return [*hint, *self._end(now)]
             case Step.REFUSE:
-                return [*self._refuse(taking), *self._end(now)]
+                return [*self._refuse(taking, now), *self._end(now)]
         taking.plan = plan
         taking.due = now + PATIENCES * self._config.want_patience
         wanted = self._wanted(taking, plan)
         taking.wanted = tuple(wanted)
         return [*self._exchange.fetch(taking.link, wanted, now), *self._go_on(now)]
+
+    def _plan(self, taking: _Taking) -> Plan:
+        """Decide, without versions of which nothing more is taken from this peer."""
+        theirs, peer = holding_of(taking.lines), taking.link.peer
+        refuses, head = self._exchange.refuses, self._counters.head
+        if any(v > head(c) and refuses(c, peer) for c, v in theirs.residue.items()):
+            return Plan(Step.REFUSE)
+        columns = {c: v for c, v in theirs.columns.items() if v <= head(c) or not refuses(c, peer)}
+        plan = decide(self._mine(taking.node), Holding(columns, theirs.residue))
+        # No value goes down for the sake of whoever is no member any more.
+        yields_to_guest = plan.step is Step.YIELD and _hands_over(taking.link)
+        return Plan(Step.REFUSE) if yields_to_guest else plan
 
     def _mine(self, node: NodeId) -> Holding:
         return holding_of(lines_of(self._counters.settled, node))
@@ -164,16 +186,15 @@ class Taking:
         sum_ = {residue_id(taking.node, theirs): VERSION} if theirs else {}
         return {**sum_, **{column: taking.lines[column].version for column in plan.along}}
 
-    def _refuse(self, taking: _Taking) -> list[Effect]:
-        self.refused[taking.node] = taking.link.peer
-        mine, theirs = self._mine(taking.node).residue, holding_of(taking.lines).residue
-        fields: dict[str, str | int | float] = {
-            "node": show(taking.node),
-            "peer": taking.link.hello.name,
-            "ours": _describe(mine),
-            "theirs": _describe(theirs),
-        }
-        return [Notice("residues_differ", fields)]
+    def _refuse(self, taking: _Taking, now: float) -> list[Effect]:
+        link, node = taking.link, taking.node
+        if _hands_over(link):
+            forgotten = {c: line for c, line in taking.lines.items() if line.forgotten}
+            return self.keep(link, node, forgotten, now)
+        if link.guest:
+            return []  # our host keeps what it cannot take
+        mine, theirs = self._mine(node).residue, holding_of(taking.lines).residue
+        return self._conflicts.find(link, node, mine, theirs)
 
     # -- taking -----------------------------------------------------------------------------
 
@@ -235,6 +256,6 @@ class Taking:
         return self._now.due
 
 
-def _describe(residue: object) -> str:
-    assert isinstance(residue, dict)
-    return " ".join(f"{show(column)[32:]}@{version}" for column, version in residue.items())[:512]
+def _hands_over(link: Link) -> bool:
+    """Say whether a link is that of a guest of ours."""
+    return link.guest and (link.hello.yielding or link.hello.returning)

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from gcounterd.counters.counters import Counters
 from gcounterd.errors import ClientError
-from gcounterd.ids import LAST_MS, ColumnId, Epoch, ms_of
+from gcounterd.ids import LAST_MS, Epoch, ms_of
 from gcounterd.members.roster import Roster
 from gcounterd.node.asking import Asking, Verdict, try_again, twin
 from gcounterd.node.config import Config
@@ -38,6 +38,7 @@ from gcounterd.node.messages import (
     Who,
 )
 from gcounterd.node.peers import Link, Peers
+from gcounterd.node.removal_messages import Held
 
 
 class Twins:
@@ -63,7 +64,7 @@ class Twins:
         patience_s = interval + config.timing.timeout
         self._asking = Asking(roster, peers, dialler, patience_s)
         self._dial_good_s = 2 * patience_s
-        self._giving_way = GivingWay(config.node, counters)
+        self._giving_way = GivingWay(counters, roster)
         self._higher: Epoch | None = None
         self._asked = ""
         self._told_patience_s = 2 * interval
@@ -190,9 +191,9 @@ class Twins:
         """Hand over on a link that was opened for it."""
         return self._giving_way.opened(link, now)
 
-    def heard_by_host(self, link: Link, heads: dict[ColumnId, int], now: float) -> list[Effect]:
-        """Take note of how far a host holds our columns."""
-        told_by = self._giving_way.heard(link, heads)
+    def heard_by_host(self, link: Link, held: Held, now: float) -> list[Effect]:
+        """Take note of how far a host holds what we have."""
+        told_by = self._giving_way.heard(link, held, now)
         return self._dial(told_by, now) if told_by else []
 
     def closed(self, link: int) -> None:

@@ -19,7 +19,7 @@ from gcounterd.ids import ColumnId, Epoch, NodeId, column_id, draw_epoch
 from gcounterd.members.removals import Plan, Wish, may_start_anew
 from gcounterd.members.timing import LAN, Timing
 from gcounterd.node.config import Config
-from gcounterd.node.effects import AckDone, Notice
+from gcounterd.node.effects import AckDone, Keep, Notice
 from gcounterd.node.levels import Mark
 from gcounterd.node.messages import Channel
 from gcounterd.node.node import Node
@@ -322,6 +322,12 @@ class Cluster:
     def held(self, process: Process, mark: Mark, since: float, outcome: AckDone) -> None:
         """See a client told by whom its increments are held."""
         self.promises.make(process, mark, since, outcome, self.hosts.values())
+
+    def kept(self, process: Process, keep: Keep) -> None:
+        """Note that what was answered above what is counted there is in a file, for people."""
+        whole = {keep.batch.column: (keep.batch.version, keep.counted)}
+        for column, (_, counted) in (keep.of or whole).items():
+            self.ledger.lose(column, counted)
 
     def draw(self, process: Process, above: Epoch) -> Epoch:
         """Draw an epoch for a process, by its host's clock."""

@@ -77,7 +77,7 @@ class Commits:
         self._round: tuple[Checkpoint, Iterator[Image], int, tuple[Image, ...]] | None = None
         self._chunks: list[Chunk] = []
         self._imaging = False
-        self.turning = Turning(process, world, disk, tally)
+        self.turning = Turning(process, world, disk, witness, tally)
         self._noting: list[Callable[[], None]] = []
         self.applying = False
 

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, assert_never
 
-from gcounterd.errors import PeerError
+from gcounterd.errors import PeerError, StorageError
 from gcounterd.ids import ColumnId
 from gcounterd.node.effects import (
     AckDone,
@@ -341,8 +341,8 @@ class Process:
                     self._world.after(LOAD_S, self.call, self._load, column)
                 case Carry(turn):
                     self._commits.turning.carry(turn)
-                case Keep(batch):
-                    self._commits.turning.keep(batch)
+                case Keep():
+                    self._commits.turning.keep(effect)
                 case Exit(code, text):
                     self.carry_out(self.node.acknowledging.give_up())
                     self.end(code, text)
@@ -352,8 +352,13 @@ class Process:
 
     def _load(self, column: ColumnId) -> None:
         self._tally["cold column read"] += 1
-        read = self._commits.read_cold(column)
-        self.carry_out(self.node.settlement.loaded(column, read, self.now))
+        read, damaged = None, False
+        try:
+            read = self._commits.read_cold(column)
+        except StorageError:
+            self._tally["cold column damaged"] += 1
+            damaged = True
+        self.carry_out(self.node.settlement.loaded(column, read, self.now, damaged=damaged))
 
     def _drop(self, link: int, reason: str, refusal: Refusal | None, *, gently: bool) -> None:
         end = self.ends.get(link)

@@ -15,12 +15,14 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gcounterd.counters.batches import Batch, read_counts
+from gcounterd.counters.batches import read_counts
 from gcounterd.counters.checkpoint import name_images
 from gcounterd.counters.images import Image
-from gcounterd.counters.turns import Turn
+from gcounterd.counters.mends import AnyTurn
 from gcounterd.errors import StorageError
+from gcounterd.node.effects import Keep
 from gcounterd.sim.disk import Disk
+from gcounterd.sim.witness import Witness
 from gcounterd.sim.world import World
 
 if TYPE_CHECKING:
@@ -36,14 +38,17 @@ class Turning:
     flipping  one is put in place now: no commit may begin
     """
 
-    def __init__(self, process: Process, world: World, disk: Disk, tally: Counter[str]) -> None:
+    def __init__(
+        self, process: Process, world: World, disk: Disk, witness: Witness, tally: Counter[str]
+    ) -> None:
+        self._witness = witness
         self._process = process
         self._node = process.node
         self._world = world
         self._disk = disk
         self._tally = tally
-        self._waiting: deque[Turn] = deque()
-        self._turn: Turn | None = None
+        self._waiting: deque[AnyTurn] = deque()
+        self._turn: AnyTurn | None = None
         self._images: Iterator[Image] = iter(())
         self._writing = False
         self.flipping = False
@@ -54,13 +59,15 @@ class Turning:
         """Say whether a turn is under way."""
         return self._turn is not None
 
-    def carry(self, turn: Turn) -> None:
+    def carry(self, turn: AnyTurn) -> None:
         """Carry a turn out when its time has come."""
         self._waiting.append(turn)
 
-    def keep(self, batch: Batch) -> None:
-        """Keep a refused column, as in a file."""
-        self._tally["late refused"] += 1
+    def keep(self, keep: Keep) -> None:
+        """Keep a refused column, or a sum, as in a file."""
+        batch = keep.batch
+        self._tally["sum refused" if keep.of else "late refused"] += 1
+        self._witness.kept(self._process, keep)
         self.refused += [(batch.column, name, n) for name, n in read_counts(batch).items() if n]
         kept = self._node.settlement.late.kept(batch.column, batch.version)
         self._process.carry_out(kept)
@@ -79,14 +86,14 @@ class Turning:
         elif not committing:
             self._flip(self._turn)
 
-    def _begin(self, turn: Turn) -> None:
+    def _begin(self, turn: AnyTurn) -> None:
         self._turn = turn
         for _ in turn.place():
             pass
         turn.build({c: self._disk.read_column(c) for c, _ in turn.lacking()})
         self._images = self._all_images(turn)
 
-    def _all_images(self, turn: Turn) -> Iterator[Image]:
+    def _all_images(self, turn: AnyTurn) -> Iterator[Image]:
         counters = self._node.counters
         yield from turn.staged()
         yield from name_images(counters, 0, len(counters.keys))
@@ -106,7 +113,7 @@ class Turning:
         self._process.turn()
         return True
 
-    def _flip(self, turn: Turn) -> None:
+    def _flip(self, turn: AnyTurn) -> None:
         if not turn.is_current():
             self._tally["turn overtaken"] += 1
             self._done(done=False)
@@ -116,14 +123,14 @@ class Turning:
         done = partial(self._process.call, self._flipped, turn)
         self._disk.put_images(put, None, done, gone)
 
-    def _flipped(self, turn: Turn, error: StorageError | None) -> None:
+    def _flipped(self, turn: AnyTurn, error: StorageError | None) -> None:
         if error is not None:
             self.flipping = False
             self._ended(error)
             return
         self._show(turn, turn.applying())
 
-    def _show(self, turn: Turn, slices: Iterator[None]) -> None:
+    def _show(self, turn: AnyTurn, slices: Iterator[None]) -> None:
         for _ in slices:
             self._world.after(SLICE_S, self._process.call, self._show, turn, slices)
             return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gcounterd.errors import ClientError
 from gcounterd.ids import ColumnId, Epoch
-from gcounterd.node.effects import AckDone, Notice
+from gcounterd.node.effects import AckDone, Keep, Notice
 from gcounterd.node.levels import Mark
 from gcounterd.node.records import Group
 
@@ -43,6 +43,9 @@ class Witness(Protocol):
 
     def held(self, process: Process, mark: Mark, since: float, outcome: AckDone) -> None:
         """See a client told by whom its increments are held, who asked at `since`."""
+
+    def kept(self, process: Process, keep: Keep) -> None:
+        """See what is refused written to a file."""
 
     def draw(self, process: Process, above: Epoch) -> Epoch:
         """Draw an epoch above this one for a process, by its host's clock."""

@@ -9,6 +9,10 @@ column is counted, so that nobody takes for missing what is there.
     {"key", "count", "column", "version"}
     …
 
+Of a sum of forgotten columns that cannot be taken apart, the first line says which columns are in
+it (`"sum_of": [{"epoch", "version", "counted"}, …]`), and the others hold what all of them together
+have. Where some of those are counted here, only people who know what each held can tell the rest.
+
 A key that is no text cannot occur: keys are UTF-8. This module refuses to know why.
 """
 
@@ -16,7 +20,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from gcounterd.errors import StorageError
@@ -32,19 +36,26 @@ def write_refused(
     version: int,
     counted: int,
     counts: Iterable[tuple[bytes, int]],
+    of: Mapping[ColumnId, tuple[int, int]] | None = None,
 ) -> Path:
     """Write what a column holds at a version; return the file, durable. Raises `StorageError`.
 
-    The same column and version are written once, to the same file.
+    The same column and version are written once, to the same file. `of` are the (version, counted)
+    of the columns that a sum is the sum of.
     """
     folder = directory / FOLDER
     path = folder / f"{show(column)[:12]}-{show(epoch_of(column))}-{version}.jsonl"
-    head = {
+    head: dict[str, object] = {
         "node": show(node_of(column)),
         "epoch": show(epoch_of(column)),
         "version": version,
         "counted": counted,
     }
+    if of:
+        head["sum_of"] = [
+            {"epoch": show(epoch_of(each)), "version": held, "counted": known}
+            for each, (held, known) in of.items()
+        ]
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         if path.exists():

@@ -19,7 +19,7 @@ from gcounterd.errors import PeerError
 
 LENGTH_BYTES = 4
 # A stranger may make us hold this much before we know who it is: the longest legal hello, with a
-# name of 64, an address of 255 and a cluster of 120 bytes, takes 501.
+# name of 64, an address of 255 and a cluster of 64 bytes, takes 498.
 HELLO_BYTES_MAX = 512
 # One frame is in memory per link, and decoding it is one step of the loop: bounds both.
 FRAME_BYTES_MAX = 256 * 1024

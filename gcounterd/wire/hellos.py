@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gcounterd.counters.settled import STATE_HASH_BYTES
 from gcounterd.errors import PeerError
 from gcounterd.members.approvals import TOKEN_BYTES
 from gcounterd.node.messages import PROTOCOL_VERSION, Channel, Hello, Refusal, Refused
@@ -22,7 +23,7 @@ REFUSAL_TEXT_BYTES_MAX = 200
 NONCE_BYTES = 8
 
 HELLO, REFUSAL = 1, 2
-HELLO_FIELDS = 14
+HELLO_FIELDS = 15
 REFUSAL_FIELDS = 4
 # Fields of a hello of version 2, the fewest that we understand well enough to refuse it.
 _OLD_HELLO_FIELDS = 12
@@ -49,6 +50,7 @@ def encode_hello(hello: Hello) -> bytes:
             hello.token,
             hello.returning,
             hello.take_over,
+            hello.settled,
         )
     )
     assert len(body) <= frames.HELLO_BYTES_MAX, "settings allow a hello that does not fit"
@@ -87,7 +89,7 @@ def _read_hello(rest: list[Any]) -> Hello:
     channel, address, joining, provisional, yielding, token = more
     if type(channel) is not int or channel not in _CHANNELS:
         raise fields.bad_field("not a channel")
-    returning, take_over = _read_new_fields(fields.number(version), rest)
+    returning, take_over, settled = _read_new_fields(fields.number(version), rest)
     return Hello(
         version,
         fields.text(cluster, fields.CLUSTER_BYTES_MAX),
@@ -103,17 +105,18 @@ def _read_hello(rest: list[Any]) -> Hello:
         b"" if token == b"" else fields.exact(token, TOKEN_BYTES),
         returning,
         take_over,
+        settled,
     )
 
 
-def _read_new_fields(version: int, rest: list[Any]) -> tuple[bool, bool]:
-    """Read what this version has added; the hello of a version before lacks it."""
+def _read_new_fields(version: int, rest: list[Any]) -> tuple[bool, bool, bytes]:
+    """Read what this version has added; the hello of a version before lacks some of it."""
     if version == PROTOCOL_VERSION and len(rest) != HELLO_FIELDS:
         raise PeerError("bad_shape", "not a hello of this version")
     if len(rest) < HELLO_FIELDS:
-        return False, False
-    returning, take_over = rest[_OLD_HELLO_FIELDS:HELLO_FIELDS]
-    return fields.flag(returning), fields.flag(take_over)
+        return False, False, bytes(STATE_HASH_BYTES)
+    returning, take_over, settled = rest[_OLD_HELLO_FIELDS:HELLO_FIELDS]
+    return fields.flag(returning), fields.flag(take_over), fields.exact(settled, STATE_HASH_BYTES)
 
 
 def _read_refusal(rest: list[Any]) -> Refusal:

@@ -40,8 +40,8 @@ RELAYED = (
         "relayed",
         "A node that hears of a column when it is final says that it holds that version.",
         _COUNTERS,
-        "line = Line(0, closing.final)",
-        "line = Line(closing.final, closing.final)",
+        "line = Line(0, closing.final, source",
+        "line = Line(closing.final, closing.final, source",
         (by_tests(f"{_STORIES}::test_a_newcomer_does_not_take_a_final_version_for_what_it_holds"),),
     ),
 )
@@ -74,8 +74,8 @@ ADDED = (
         "added",
         "A late batch adds its counts to its node's share, instead of their rises.",
         _COLUMNS,
-        "segment.base.add_one(segment.rows.item(offset), rise)",
-        "segment.base.add_one(segment.rows.item(offset), count)",
+        "segment.base.rise_one(segment.rows.item(offset), rise)",
+        "segment.base.rise_one(segment.rows.item(offset), count)",
         (by_tests(_CLOSING), by_seeds(60, 89)),
     ),
     Mutant(
@@ -83,8 +83,8 @@ ADDED = (
         "added",
         "The same where a batch is large enough for whole arrays.",
         _COLUMNS,
-        "segment.base.add(segment.rows[offsets], new - old)",
-        "segment.base.add(segment.rows[offsets], new)",
+        "segment.base.rise(segment.rows[offsets], new - old)",
+        "segment.base.rise(segment.rows[offsets], new)",
         (by_tests(_CLOSING),),
     ),
 )
@@ -175,8 +175,8 @@ FINAL = (
         "final",
         "A process calls the columns of earlier processes final at what its disk holds of them.",
         "gcounterd/node/closings.py",
-        "self._take(Closing(column))",
-        "self._take(Closing(column, self._counters.head(column)))",
+        "self.decide(Closing(column))",
+        "self.decide(Closing(column, self._counters.head(column)))",
         (
             by_tests(_CLOSINGS),
             by_tests(f"{_STORIES}::test_only_the_process_that_wrote_a_column_calls_it_final"),

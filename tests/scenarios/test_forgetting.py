@@ -126,19 +126,6 @@ def test_a_disk_from_before_takes_the_sum_for_its_copy() -> None:
     assert values(cluster, b"hits") == {"n1": 7, "n2": 7, "n3": 7}
 
 
-def test_a_node_alone_keeps_its_own_lives_until_another_has_joined() -> None:
-    """Found by seed 55: of a copy of its disk nobody else could have taken the sum."""
-    cluster = form("n1")
-    columns = [count_and_restart(cluster, "n1", amount) for amount in (1, 2)]
-    cluster.run(LONG_S)
-    assert not any(has_forgotten(cluster, "n1", column) for column in columns)
-    join(cluster, "n2", "n1")
-    agree(cluster)
-    cluster.run(LONG_S)
-    assert all(has_forgotten(cluster, name, c) for name in ("n1", "n2") for c in columns)
-    assert values(cluster, b"hits") == {"n1": 3, "n2": 3}
-
-
 def islands() -> Cluster:
     """Return two pairs, each of which has forgotten a life of its own, about to meet."""
     cluster = Cluster(1)

@@ -101,6 +101,47 @@ def test_the_old_disk_that_comes_back_after_it_hands_over_and_ends(seed: int) ->
     assert set(values(cluster, b"hits").values()) == {911_111}
 
 
+def joining_and_dead(cluster: Cluster) -> None:
+    """Let a newcomer n9 be let in by n1 alone, and die for ever before it is a member."""
+    others = [name for name in cluster.hosts if name != "n1"]
+    cluster.add_host("n9", seeds=[address("n1")])
+    cluster.split(["n9"], others)
+    cluster.start("n9")
+    for _ in range(1000):
+        cluster.run(0.01)
+        if node_id(cluster, "n9") in cluster.node("n1").roster:
+            break
+    cluster.kill("n9", power=True)
+    cluster.network.heal()
+    assert state(cluster, "n1", "n9") is State.JOINING
+
+
+@over_seeds
+def test_a_newcomer_that_died_before_it_was_a_member_is_taken_over_from(seed: int) -> None:
+    cluster = formed("n1", "n2", "n3", seed=seed)
+    joining_and_dead(cluster)
+    cluster.run(20)
+    new = replace(cluster, "n9", "new", "n1", "n2")
+    wait_removed(cluster, "n9", seconds=4 * REMOVED_S_MAX)
+    agree(cluster)
+    assert state(cluster, "n2", "new") is State.ACTIVE
+    assert cluster.node("n1").roster.label(new.node) == "n9"
+    assert cluster.add("new", b"hits", 1000)
+    agree(cluster)
+    assert set(values(cluster, b"hits").values()) == {1111}
+
+
+@over_seeds
+def test_its_name_is_taken_while_nobody_says_take_over(seed: int) -> None:
+    cluster = formed("n1", "n2", "n3", seed=seed)
+    joining_and_dead(cluster)
+    cluster.run(20)
+    new = replace(cluster, "n9", "new", "n1", take_over=False)
+    cluster.run(20)
+    larger = new.node > node_id(cluster, "n9")
+    assert [code for code, _ in new.exits] == ([4] if larger else [])
+
+
 @over_seeds
 def test_islands_with_removals_on_both_sides_become_one(seed: int) -> None:
     cluster = Cluster(seed)

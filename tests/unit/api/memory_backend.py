@@ -190,7 +190,7 @@ class MemoryBackend:
         return {"plan": plan, "removals": []}
 
     def removals(self) -> dict[str, object]:
-        return {"removals": []}
+        return {"removals": [], "conflicts": []}
 
     async def forget(self, name: str) -> dict[str, object]:
         if name == self.name:

@@ -28,6 +28,36 @@ def test_each_removal_is_shown_with_all_that_is_known_of_it() -> None:
     ]
 
 
+def test_what_came_late_is_shown_with_what_was_refused() -> None:
+    with StandIn({LOOK: seen(removal("n4", "done", into=None, late=700, refused=1))}) as daemon:
+        result = daemon.run("removals")
+    assert result.stdout.splitlines()[1:] == [
+        "    700 late increments taken in since",
+        "    1 version of its columns came too late to be counted: see files under refused/",
+    ]
+
+
+def test_members_that_refuse_each_other_are_shown_with_both_maps() -> None:
+    versions = [{"column": IDS["n3"] + digits * 16, "version": 4} for digits in ("ab", "cd")]
+    conflict = {
+        "node": "n3",
+        "id": IDS["n3"],
+        "peer": "n5",
+        "ours": versions,
+        "ours_all": 2,
+        "theirs": versions[:1],
+        "theirs_all": 1,
+    }
+    with StandIn({LOOK: (200, {"removals": [], "conflicts": [conflict]})}) as daemon:
+        result = daemon.run("removals")
+    assert result.stdout.splitlines() == [
+        "n3: what this node and n5 have forgotten cannot be joined",
+        "    2 columns forgotten at this node: abababababab@4 cdcdcdcdcdcd@4",
+        "    1 column forgotten at n5: abababababab@4",
+        "    remove one of the two: what only it has is then in a file under refused/",
+    ]
+
+
 def test_programs_get_them_as_they_are() -> None:
     with StandIn({LOOK: seen(removal("n3", "done", later="more"))}) as daemon:
         result = daemon.run("removals", "--json")

@@ -17,7 +17,7 @@ def rows(*numbers: int) -> np.ndarray:
 def test_a_row_that_stands_twice_counts_twice() -> None:
     base = Base(10)
     base.of(A).add(rows(3, 3, 1), np.array([5, 2, 1], np.int64))
-    base.of(A).add_one(3, 1)
+    base.of(A).rise_one(3, 1)
     assert [base.at(A, row) for row in (1, 3, 4)] == [1, 8, 0]
     assert base.at(B, 3) == 0
 
@@ -25,8 +25,8 @@ def test_a_row_that_stands_twice_counts_twice() -> None:
 def test_sums_go_beyond_the_limit_where_merged_counters_do() -> None:
     base = Base(2)
     base.of(A).add(rows(1, 5), np.array([1, 2], np.int64))
-    base.of(A).add_one(40, 3)
-    base.of(B).add_run(38, np.array([1, 1, 1], np.int64))
+    base.of(A).rise_one(40, 3)
+    base.of(B).rise_run(38, np.array([1, 1, 1], np.int64))
     assert (base.at(A, 1), base.at(A, 5), base.at(A, 40), base.at(A, 1000)) == (1, 2, 3, 0)
     total = base.total(100).tolist()
     assert (total[5], total[40], sum(total)) == (2, 4, 9)
@@ -34,8 +34,8 @@ def test_sums_go_beyond_the_limit_where_merged_counters_do() -> None:
 
 def test_a_row_is_shown_by_the_nodes_that_counted_it() -> None:
     base = Base(10)
-    base.of(B).add_one(2, 7)
-    base.of(A).add_one(2, 1)
-    base.of(A).add_one(3, 1)
+    base.of(B).rise_one(2, 7)
+    base.of(A).rise_one(2, 1)
+    base.of(A).rise_one(3, 1)
     assert dict(base.of_row(2)) == {A: 1, B: 7}
     assert dict(base.of_row(9)) == {}

@@ -108,11 +108,11 @@ async def test_one_that_is_damaged_is_handed_over_as_nothing(
 
         monkeypatch.setattr(bench.store, "read_column", broken)
         cold = ColdColumns(bench.node.counters, bench.store)
-        handed: list[tuple[ColumnId, Column | None]] = []
+        handed: list[tuple[ColumnId, Column | None, bool]] = []
         async with trio.open_nursery() as nursery:
             nursery.start_soon(cold.run, lambda *found: handed.append(found))
             cold.ask(LATE)
             while not handed:
                 await trio.lowlevel.checkpoint()
             nursery.cancel_scope.cancel()
-        assert handed == [(LATE, None)]
+        assert handed == [(LATE, None, True)]

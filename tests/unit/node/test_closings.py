@@ -14,7 +14,12 @@ from gcounterd.counters.settled import Closing, Line
 from gcounterd.errors import ClientError
 from gcounterd.ids import ColumnId, Epoch
 from gcounterd.members.roster import Roster, State
-from gcounterd.node.closings import HELD_BACK_S_MAX, REDRAW_AGAIN_S, REDRAW_AGAIN_S_MAX
+from gcounterd.node.closings import (
+    HELD_BACK_S_MAX,
+    PATIENCES,
+    REDRAW_AGAIN_S,
+    REDRAW_AGAIN_S_MAX,
+)
 from gcounterd.node.effects import Effect, Redraw
 from gcounterd.node.intake import CLOSINGS_PER_GROUP, Intake
 from gcounterd.node.messages import Push, Settled
@@ -70,6 +75,55 @@ def test_an_earlier_column_that_peers_still_hold_is_closed_when_it_comes() -> No
     assert made.counters.settled.get(column) == Line(1, 0, 1)
     told = [message for message in sent(effects, 1) if isinstance(message, Settled)]
     assert told == [Settled(b"", b"", {column: Line(1, 0, 1)}, asks=False)]
+
+
+def test_a_column_of_a_node_that_no_roster_knows_is_closed_after_a_while() -> None:
+    made, column = stranger()
+    due = PATIENCES * made.config.hash_every
+    assert made.next_wake(0.0) <= due
+    made.wake(due - 0.01)
+    commit(made, due - 0.01)
+    assert made.counters.is_open(column)
+    made.wake(due)
+    effects = commit(made, due)
+    assert made.counters.settled.get(column) == Line(1, 0, 1)
+    assert made.counters.value(b"x") == 1
+    told = [message for message in sent(effects, 1) if isinstance(message, Settled)]
+    assert told == [Settled(b"", b"", {column: Line(1, 0, 1)}, asks=False)]
+
+
+def test_one_whose_entry_came_meanwhile_stays_open() -> None:
+    made, column = stranger()
+    made.intake.take_entries((entry("z"),))
+    commit(made, 1.0)
+    made.wake(PATIENCES * made.config.hash_every)
+    commit(made, PATIENCES * made.config.hash_every)
+    assert made.counters.is_open(column)
+
+
+def test_a_newcomer_closes_none_before_it_is_a_member() -> None:
+    made, column = stranger(seeds=("b:1",))
+    made.wake(PATIENCES * made.config.hash_every)
+    commit(made, PATIENCES * made.config.hash_every)
+    assert made.counters.is_open(column)
+    made.intake.take_entries((entry("a"),))
+    commit(made, 70.0)
+    made.wake(2 * PATIENCES * made.config.hash_every)
+    commit(made, 2 * PATIENCES * made.config.hash_every)
+    assert made.counters.is_closed(column)
+
+
+def stranger(seeds: tuple[str, ...] = ()) -> tuple[Node, ColumnId]:
+    """Return a node that was given a column of z, of which nobody has told it."""
+    other = node("z", "z")
+    other.add(b"x", 1)
+    group = other.cut()
+    assert group is not None
+    made = node("a", *(() if seeds else ("a", "b")), seeds=seeds)
+    made.opened(1, hello("b"), None, 0.0)
+    made.received(1, Push(group.records[0].batch), 0.0)  # type: ignore[union-attr]
+    commit(made)
+    return made, other.config.column
 
 
 def test_columns_of_a_removed_member_are_closed_when_its_entry_says_so() -> None:

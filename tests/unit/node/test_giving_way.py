@@ -6,17 +6,28 @@ import pytest
 from nodes import commit, hello, node, sent
 from twin_hellos import BULK, CONTROL, epoch, life_of
 
-from gcounterd.ids import column_id
+from gcounterd.ids import ColumnId, column_id
 from gcounterd.node import guests
 from gcounterd.node.effects import Dial, Drop, Effect, Exit
 from gcounterd.node.giving_way import ASK_EVERY_S
 from gcounterd.node.grades import Grade
 from gcounterd.node.guests import GUEST_SILENT_S
-from gcounterd.node.messages import Digest, Part, Push, Refusal, Refused, Want
+from gcounterd.node.messages import Part, Push, Refusal, Refused, Want
 from gcounterd.node.node import Node
+from gcounterd.node.removal_messages import HandOver, Held
 
 TWIN = Refusal(Refused.TWIN, "another process", "a:9", epoch(9))
 OWN = column_id(node("a").config.node, epoch(5))
+
+
+def held(process: Node, head: int, now: float, link: int = 1) -> list[Effect]:
+    """Let the host say up to which version it holds our column, whatever it was asked last."""
+    return process.received(link, Held(1, {OWN: head}, b"another roster 1"), now)
+
+
+def asked(effects: list[Effect], link: int = 1) -> list[dict[ColumnId, int]]:
+    """Return what the host is asked about."""
+    return [each.heads for each in sent(effects, link) if isinstance(each, HandOver)]
 
 
 def told(process: Node, now: float) -> list[Effect]:
@@ -37,7 +48,7 @@ def giving_way(*, waiting: int = 0) -> Node:
         process.add(b"x", waiting)
     assert Dial("b:1", BULK) in told(process, 0.0)
     effects = process.opened(1, hello("b", BULK), "b:1", 0.1)
-    assert sent(effects, 1) == [Digest({OWN: 1}, whole=False)]
+    assert asked(effects) == [{OWN: 1}]
     return process
 
 
@@ -51,9 +62,9 @@ def ends(effects: list[Effect]) -> list[int]:
 
 def test_it_ends_when_all_is_held_and_it_is_told_once_more() -> None:
     process = giving_way()
-    assert process.received(1, Digest({OWN: 0}, whole=False), 0.2) == []
+    assert held(process, 0, 0.2) == []
     assert ends(told(process, 0.3)) == []
-    effects = process.received(1, Digest({OWN: 1}, whole=False), 0.4)
+    effects = held(process, 1, 0.4)
     assert effects == [Dial("b:1", CONTROL)]  # is the twin still there?
     process.dial_failed("b:1", CONTROL, Grade.TIMEOUT, None, 0.5)
     (end,) = [effect for effect in told(process, 0.6) if isinstance(effect, Exit)]
@@ -65,7 +76,7 @@ def test_it_asks_after_its_twin_again_until_it_is_told() -> None:
     process = giving_way()
     again = Refusal(Refused.ASKING, "another process is being asked; try again")
     for number in range(1, 4):
-        effects = process.received(1, Digest({OWN: 1}, whole=False), 0.5 * number)
+        effects = held(process, 1, 0.5 * number)
         assert effects == [Dial("b:1", CONTROL)]
         process.dial_failed("b:1", CONTROL, Grade.REJECTED, again, 0.5 * number + 0.1)
     assert ends(told(process, 2.0)) == [4]
@@ -77,13 +88,13 @@ def test_a_host_that_dialled_is_asked_after_the_twin_where_it_says_that_it_is_re
     commit(process)
     told(process, 0.0)
     process.opened(1, hello("b", BULK), None, 0.1)
-    effects = process.received(1, Digest({OWN: 1}, whole=False), 0.2)
+    effects = held(process, 1, 0.2)
     assert effects == [Dial("b:1", CONTROL)]
 
 
 def test_it_goes_on_if_it_is_accepted_instead() -> None:
     process = giving_way()
-    process.received(1, Digest({OWN: 1}, whole=False), 0.2)
+    held(process, 1, 0.2)
     process.opened(2, hello("b", CONTROL), "b:1", 0.3)
     assert not process.twins.yielding
     process.add(b"x", 1)
@@ -92,18 +103,18 @@ def test_it_goes_on_if_it_is_accepted_instead() -> None:
 
 def test_what_waited_for_its_commit_is_handed_over_too() -> None:
     process = giving_way(waiting=4)
-    assert process.received(1, Digest({OWN: 1}, whole=False), 0.2) == []
+    assert held(process, 1, 0.2) == []
     assert ends(told(process, 0.3)) == []
     commit(process, 0.4)
-    assert sent(process.wake(1.0), 1) == [Digest({OWN: 2}, whole=False)]
-    process.received(1, Digest({OWN: 2}, whole=False), 1.1)
+    assert asked(process.wake(1.0)) == [{OWN: 2}]
+    held(process, 2, 1.1)
     assert ends(told(process, 1.2)) == [4]
 
 
 def test_a_host_that_is_lost_is_replaced_with_the_next_refusal() -> None:
     process = giving_way()
     process.closed(1, 0.2)
-    assert sent(process.wake(1.0), 1) == []
+    assert asked(process.wake(1.0)) == []
     assert Dial("b:1", BULK) in told(process, 1.0)
 
 
@@ -117,13 +128,13 @@ def test_without_a_host_it_asks_who_told_it_and_the_twin_itself() -> None:
 
 def test_one_that_went_on_and_is_told_again_goes_on_handing_over_on_the_link_it_has() -> None:
     process = giving_way()
-    process.received(1, Digest({OWN: 1}, whole=False), 0.2)
+    held(process, 1, 0.2)
     process.opened(2, hello("b", CONTROL), "b:1", 0.3)
     process.add(b"x", 1)
     commit(process, 0.4)
     process.closed(2, 0.5)
     assert ends(told(process, 0.6)) == []
-    assert sent(process.wake(0.6), 1) == [Digest({OWN: 2}, whole=False)]
+    assert asked(process.wake(0.6)) == [{OWN: 2}]
 
 
 def test_a_process_that_has_counted_nothing_has_nothing_to_hand_over() -> None:
@@ -152,18 +163,18 @@ def test_a_guest_takes_no_place_among_the_peers() -> None:
 
 def test_a_host_takes_a_guests_columns_and_says_how_far_it_holds_them() -> None:
     process, made = giving_way(), host()
-    effects = made.received(3, Digest({OWN: 1}, whole=False), 0.2)
-    want, held = sent(effects, 3)
+    effects = made.received(3, HandOver(7, {OWN: 1}), 0.2)
+    want, answer = sent(effects, 3)
     assert isinstance(want, Want)
-    assert held == Digest({OWN: 0}, whole=False)
+    assert answer == Held(7, {OWN: 0}, made.roster.hash())
     process.received(1, want, 0.3)
     (part,) = sent(process.exchange.serving.step(), 1)
     assert isinstance(part, Part)
     made.received(3, part, 0.4)
     commit(made, 0.5)
     assert made.counters.value(b"x") == 3
-    assert sent(made.received(3, Digest({OWN: 1}, whole=False), 0.6), 3) == [
-        Digest({OWN: 1}, whole=False)
+    assert sent(made.received(3, HandOver(8, {OWN: 1}), 0.6), 3) == [
+        Held(8, {OWN: 1}, made.roster.hash())
     ]
 
 
@@ -185,7 +196,7 @@ def test_no_more_guests_are_taken_in_than_there_is_room(monkeypatch: pytest.Monk
 
 def test_a_guest_that_says_nothing_any_more_is_let_go() -> None:
     made = host()
-    made.received(3, Digest({}, whole=False), 1.0)
+    made.received(3, HandOver(1, {}), 1.0)
     assert made.next_wake(1.0) <= 1.0 + GUEST_SILENT_S
     assert Drop(3, "silent_guest") not in made.wake(0.9 + GUEST_SILENT_S)
     assert Drop(3, "silent_guest") in made.wake(1.0 + GUEST_SILENT_S)

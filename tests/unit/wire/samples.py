@@ -80,6 +80,7 @@ HELLO = Hello(
     token=TOKEN,
     returning=False,
     take_over=True,
+    settled=b"settled8",
 )
 REFUSAL = Refusal(Refused.TWIN, "this id answers elsewhere", "10.0.0.2:7700", EPOCH)
 ALIVE = Claim(NODE, EPOCH, 1, Liveness.ALIVE)

@@ -100,10 +100,10 @@ def test_a_hello_of_a_later_version_with_more_fields_is_read_so_that_it_can_be_r
 
 def test_a_hello_of_an_older_version_is_read_so_that_it_can_be_refused() -> None:
     fields = msgpack.unpackb(golden("hello")[LENGTH_BYTES:])
-    fields[1] = 2
-    read = decode_hello(msgpack.packb(fields[:-2]))
+    fields[1] = 3
+    read = decode_hello(msgpack.packb(fields[:-1]))
     assert isinstance(read, Hello)
-    assert (read.version, read.cluster) == (2, "local")
+    assert (read.version, read.cluster) == (3, "local")
 
 
 def test_a_hello_of_this_version_with_more_or_fewer_fields_is_refused() -> None:
@@ -298,6 +298,7 @@ def test_an_entry_with_a_bad_field_is_refused(field: int, value: object) -> None
         (11, None),
         (13, 1),
         (14, None),
+        (15, b"seven77"),
     ],
 )
 def test_a_hello_with_a_bad_field_is_refused(field: int, value: object) -> None:
