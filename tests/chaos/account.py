@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol
 
 import trio
 
@@ -19,6 +19,37 @@ from tests.chaos.story import Story
 # An audit answers within its own bound; this is for a load that died.
 REPLY_EXTRA_S = 60.0
 END_WAIT_S = 10.0
+
+
+class Watcher(Protocol):
+    """Whoever counts at nodes and looks at them. `counts` are for the log, by what was counted."""
+
+    counts: dict[str, int]
+
+    async def join(self, place: str, port: int) -> None:
+        """Count at a node from now on, and look at it."""
+
+    async def leave(self, place: str) -> None:
+        """Leave a node alone."""
+
+    async def wipe(self, place: str) -> None:
+        """Take note that a node's disk is lost, and leave the node alone."""
+
+    async def doubt(self, place: str) -> None:
+        """Take note that a node is being removed."""
+
+    async def audit(self, away: list[str], wait_s: float) -> dict[str, Any]:
+        """Bring all to rest and look at every node; return what is `wrong`, and `seconds`.
+
+        `away` are nodes whose disks are out of reach.
+        """
+
+    async def end(self) -> dict[str, int]:
+        """End; return the last counts."""
+
+
+# Given the increments a second to offer, a seed and where to complain.
+Opener = Callable[[float, int, Story], AbstractAsyncContextManager[Watcher]]
 
 
 class LoadFailed(Exception):

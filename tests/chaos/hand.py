@@ -16,7 +16,7 @@ from typing import Any
 
 import trio
 
-from tests.chaos.account import Account
+from tests.chaos.account import Watcher
 from tests.chaos.errands import Operator
 from tests.chaos.schedule import Role, Schedule, Step
 from tests.chaos.story import Story
@@ -39,7 +39,7 @@ class Hand:
         self,
         cluster: Cluster,
         schedule: Schedule,
-        account: Account,
+        account: Watcher,
         operator: Operator,
         story: Story,
     ) -> None:

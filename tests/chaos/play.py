@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 import trio
 
-from tests.chaos.account import Account, open_account
+from tests.chaos.account import Opener, Watcher, open_account
 from tests.chaos.errands import Operator
 from tests.chaos.hand import Hand
 from tests.chaos.schedule import WEIGHTS, Schedule
@@ -78,15 +78,23 @@ class Report:
         }
 
 
-async def play(settings: Settings, directory: Path, show: Callable[[str], None]) -> Report:
-    """Play to a cluster of our own in `directory`; the log is left there."""
+async def play(
+    settings: Settings,
+    directory: Path,
+    show: Callable[[str], None],
+    opener: Opener = open_account,
+) -> Report:
+    """Play to a cluster of our own in `directory`; the log is left there.
+
+    `opener` makes whoever counts meanwhile and judges what is shown.
+    """
     story = Story(directory / "chaos.log", show)
     schedule = Schedule(settings.seed, settings.nodes, settings.verbs)
     plan = Plan(directory, settings.nodes, 0, 0)
     async with open_cluster(plan, story.say) as cluster:
         await cluster.start_all()
         await cluster.ready()
-        async with open_account(settings.rate, settings.seed, story) as account:
+        async with opener(settings.rate, settings.seed, story) as account:
             async with trio.open_nursery() as nursery:
                 operator = Operator(cluster, story, nursery, settings.seed)
                 hand = Hand(cluster, schedule, account, operator, story)
@@ -100,7 +108,7 @@ async def play(settings: Settings, directory: Path, show: Callable[[str], None])
 
 
 async def _go(
-    settings: Settings, schedule: Schedule, hand: Hand, account: Account, story: Story
+    settings: Settings, schedule: Schedule, hand: Hand, account: Watcher, story: Story
 ) -> tuple[int, int, float]:
     await trio.sleep(WARM_UP_S)
     rounds = steps = 0
@@ -121,7 +129,7 @@ async def _go(
     return rounds, steps, story.seconds
 
 
-async def _audit(schedule: Schedule, account: Account, story: Story) -> None:
+async def _audit(schedule: Schedule, account: Watcher, story: Story) -> None:
     away = [place.name for place in schedule.places.values() if place.away]
     found = await account.audit(away, AUDIT_WAIT_S)
     story.took("an audit", found["seconds"])

@@ -11,6 +11,7 @@ This module refuses to know the meaning of requests, but for a few that every us
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -38,10 +39,11 @@ class Lost(Exception):
 
 @attrs.frozen
 class Answer:
-    """What the node said."""
+    """What the node said; names of headers are in lower case."""
 
     status: int
     body: bytes
+    headers: Mapping[str, str] = attrs.Factory(dict)
 
     def json(self) -> Any:
         """Return the decoded body; raise `ValueError` if it is not JSON."""
@@ -60,9 +62,13 @@ class _Reader:
 
     def __init__(self) -> None:
         self.body = bytearray()
+        self.headers: dict[str, str] = {}
         self.done = False
         self.keep_alive = False
         self.parser = httptools.HttpResponseParser(self)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_body(self, chunk: bytes) -> None:
         self.body += chunk
@@ -90,7 +96,13 @@ class Client:
         return cls(parts.hostname, parts.port)
 
     async def request(
-        self, method: str, target: str, body: bytes = b"", *, wait_s: float = ANSWER_WAIT_S
+        self,
+        method: str,
+        target: str,
+        body: bytes = b"",
+        *,
+        headers: Mapping[str, str] | None = None,
+        wait_s: float = ANSWER_WAIT_S,
     ) -> Answer:
         """Send one request and return the answer, whatever its status.
 
@@ -100,7 +112,7 @@ class Client:
         finished = False
         try:
             with trio.fail_after(wait_s):
-                await stream.send_all(self._head(method, target, body) + body)
+                await stream.send_all(self._head(method, target, body, headers or {}) + body)
                 answer, keep = await _read_answer(stream)
                 finished = keep
                 return answer
@@ -128,11 +140,12 @@ class Client:
                 raise NotSent(f"{self.host}:{self.port}: {error!r}") from error
         return self._stream
 
-    def _head(self, method: str, target: str, body: bytes) -> bytes:
+    def _head(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+        more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         return (
             f"{method} {target} HTTP/1.1\r\n"
             f"Host: {self.host}:{self.port}\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
+            f"{more}Content-Length: {len(body)}\r\n\r\n"
         ).encode("ascii")
 
 
@@ -143,7 +156,8 @@ async def _read_answer(stream: trio.SocketStream) -> tuple[Answer, bool]:
         if not chunk or len(reader.body) > ANSWER_BYTES_MAX:
             raise trio.BrokenResourceError("the connection ended before the answer")
         reader.parser.feed_data(bytes(chunk))
-    return Answer(reader.parser.get_status_code(), bytes(reader.body)), reader.keep_alive
+    answer = Answer(reader.parser.get_status_code(), bytes(reader.body), reader.headers)
+    return answer, reader.keep_alive
 
 
 def counter_target(key: str) -> str:

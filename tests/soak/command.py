@@ -1,6 +1,7 @@
 """`scripts/soak`: play the scenarios of the membership over many seeds, print one table.
 
-`scripts/soak chaos` is another thing: see `tests.chaos`.
+`scripts/soak chaos` and `scripts/soak histories` are other things: see `tests.chaos` and
+`tests.histories`.
 
 A line with a violation ends in the command that repeats it. The exit status says whether there was
 none.
@@ -21,6 +22,7 @@ import attrs
 import click
 
 from tests.chaos.command import chaos
+from tests.histories.command import histories
 from tests.soak.catalogue import SCENARIOS
 from tests.soak.live import LIVE
 from tests.soak.live_command import play_live
@@ -140,6 +142,7 @@ def _commit() -> str:
 
 
 main.add_command(chaos)
+main.add_command(histories)
 
 
 if __name__ == "__main__":
