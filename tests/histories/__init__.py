@@ -3,7 +3,7 @@
 Reading order: `history` (what is recorded), `sums` (which totals the unanswered allow), `moments`
 (what was known when), `rules` (what must hold: each with its name), `checker` (all of it over a
 history); `model` (histories that are right, to be spoiled); `recorder` (how histories are made),
-`simulated` (clients of a simulated cluster in any weather), `talking` and `live` (clients of real
+`clients` and `simulated` (of a simulated cluster in any weather), `talking` and `live` (of real
 processes while `tests.chaos` is at them), `command` (`scripts/soak histories`).
 
 Theory. The checkers of the simulator look into nodes; these look at nothing but what clients saw,

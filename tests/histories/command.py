@@ -135,7 +135,7 @@ def _play_live(settings: Settings, directory: Path) -> int:
     opener = partial(open_crowd, kept=directory / "live.jsonl")
     report: Report = trio.run(play_chaos, settings, directory, _show, opener)
     judged = Counter({rule: report.counts.get(f"judged: {rule}", 0) for rule in RULES})
-    sums = Sums(1, bool(report.story.wrong), Counter(report.counts), judged)
+    sums = Sums(1, int(bool(report.story.wrong)), Counter(report.counts), judged)
     what = f"real processes, {report.rounds} rounds, {report.steps} faults"
     click.echo("\n".join(sums.lines(what)))
     click.echo(f"\n{report.story.tabulate()}")

@@ -43,7 +43,7 @@ MOVES_SHARE = 0.1
 COUNT_SHARE, CONSISTENT_SHARE = 0.55, 0.4
 ACKS = ("local",) * 6 + ("majority",) * 3 + ("all",)
 # Of clients: those that carry min, and those that name their increments.
-CHAINED_SHARE, NAMED_SHARE = 0.5, 0.5
+CHAINED_SHARE, NAMED_SHARE = 0.0, 0.5
 # How often an increment without an answer is asked for again, and of answered ones, once more.
 AGAIN_TIMES, REPEATED_SHARE = 3, 0.1
 # Of those that are asked for again: elsewhere.

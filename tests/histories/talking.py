@@ -17,6 +17,8 @@ import attrs
 from tests.cluster.client import Answer, counter_target
 from tests.histories.history import Outcome
 
+# What says that we asked wrongly: then the history tells nothing of the node.
+OUR_FAULT = (400, 401, 403, 404, 405, 413)
 RETRY, TOKEN, REPLAYED = "Idempotency-Retry", "Idempotency-Key", "idempotency-replayed"
 
 
@@ -84,6 +86,8 @@ def understand(wish: Wish, answer: Answer) -> Said:
         repeated = answer.headers.get(REPLAYED) == "true"
         held_by = len(holders) if holders is not None else None
         return Said(Outcome.OK, told["value"], held_by, repeated)
+    if answer.status in OUR_FAULT:
+        raise ValueError(f"{wish}: {answer}")
     if wish.amount:
         return Said(Outcome.REFUSED if answer.definite() else Outcome.UNKNOWN)
     return Said(Outcome.REFUSED, told.get("best"))
