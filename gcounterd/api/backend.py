@@ -142,8 +142,12 @@ class Backend(Protocol):
         Waits up to that many seconds for the first; raises `ClientError` 503 where too many wait.
         """
 
-    def join(self, addresses: Sequence[str]) -> None:
-        """Try these peer addresses until each has been a member's once. Idempotent."""
+    async def join(self, addresses: Sequence[str], seconds: float) -> tuple[str, ...]:
+        """Join the nodes at these peer addresses, and wait until all members know each other.
+
+        Return who is still waited for when the time is up, addresses or names; they are tried
+        further. Idempotent.
+        """
 
     async def approve(self, name: str, address: str, ttl_s: int) -> dict[str, object]:
         """Approve a newcomer durably: `{"name", "token", "expires", …}`.

@@ -22,13 +22,13 @@ from gcounterd.errors import ClientError
 
 
 async def configure(call: Call, backend: Backend) -> Response:
-    """`POST /config {"actors": ["host[:peer port]", …]}`: join them."""
+    """`POST /config {"actors": ["host[:peer port]", …]}`: join them, and wait until they are in."""
     actors = read_object(call.request.body, ["actors"])["actors"]
     if not isinstance(actors, list) or len(actors) > ACTORS_MAX:
         raise ClientError(400, "bad_actors", f"actors are a list of at most {ACTORS_MAX:,}")
     addresses = [check_address(actor, "bad_actors") for actor in actors]
-    backend.join(addresses)
-    return answer({"actors": addresses})
+    waiting = await backend.join(addresses, read_timeout(call.query))
+    return answer({"actors": addresses, "waiting_for": list(waiting)})
 
 
 async def count(call: Call, backend: Backend) -> Response:

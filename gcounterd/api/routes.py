@@ -23,12 +23,13 @@ from gcounterd.api.limits import (
 from gcounterd.api.requests import LEVELS
 from gcounterd.api.responses import Response, dump
 from gcounterd.api.routing import Call, Parameter, Route, Schema
-from gcounterd.api.schemas import JSON, OBJECT, PLAIN, STRING, choice, exactly, shape
+from gcounterd.api.schemas import JSON, OBJECT, PLAIN, STRING, choice, exactly, listed, shape
 from gcounterd.counters.batches import COUNT_MAX, KEY_BYTES_MAX
 
 _NUMBER: Schema = {"type": ["integer", "string"], "description": "a string with `as=string`"}
 _AMOUNT: Schema = {"type": "integer", "minimum": AMOUNT_MIN, "maximum": AMOUNT_MAX}
 _KEY: Schema = {"type": "string", "minLength": 1, "maxLength": KEY_BYTES_MAX}
+_CONFIG = shape(actors=listed(STRING), waiting_for=listed(STRING))
 _DECIMAL: Schema = {"type": "string", "pattern": "^[0-9]+$"}
 _COUNTER = shape(key=_KEY, value=_NUMBER)
 _LISTING = shape(counters={"type": "array", "items": _COUNTER}, next={"type": ["string", "null"]})
@@ -159,10 +160,11 @@ _CHALLENGE = (
     Route(
         "POST",
         "/config",
-        "Join these nodes",
+        "Join these nodes, and wait until all know each other",
         handler=challenge.configure,
-        body={JSON: exactly(actors={"type": "array", "items": STRING})},
-        answers={200: ("the addresses that are tried", JSON, OBJECT)},
+        parameters=(_TIMEOUT,),
+        body={JSON: exactly(actors=listed(STRING))},
+        answers={200: ("the addresses, and who is still waited for", JSON, _CONFIG)},
         slash=True,
         tag="challenge",
     ),

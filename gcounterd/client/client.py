@@ -58,7 +58,8 @@ class Client:
         self._sender: threading.Thread | None = None
         self._sending = False
         self._broken: Exception | None = None
-        self._closed = False
+        self._closed = False  # nothing more is gathered
+        self._ended = False  # nothing more is sent
 
     def count(self, key: str, amount: int = 1, *, ack: Ack | None = None) -> Counted:
         """Count now, exactly once, and return what came of it.
@@ -123,11 +124,13 @@ class Client:
 
     def close(self) -> None:
         """Flush, then close all connections. Raises as `flush` does. Closing twice is closing."""
+        with self._news:
+            self._closed = True
         try:
             self.flush()
         finally:
             with self._news:
-                self._closed = True
+                self._ended = True
                 self._news.notify_all()
             if self._sender is not None:
                 self._sender.join()
@@ -189,7 +192,7 @@ class Client:
             self._sending = False
             self._news.notify_all()
             while (wait_s := gathering.wait(time.monotonic())) != 0:
-                if self._closed:
+                if self._ended:
                     return {}
                 self._news.wait(wait_s)
             self._sending = True

@@ -1,9 +1,10 @@
 """Reading: one value, exact if that was asked, and never below what this client has seen.
 
 Theory. A read changes nothing, so it may be sent to everybody in turn and given up at any moment:
-each attempt gets an equal part of the time that is left, and a node that is paused or lags behind
-costs its part and no more. The largest value that anybody told is kept: when all fail, it is the
-best there is.
+each attempt gets a part of the time that is left, and a node that is paused or lags behind costs
+its part and no more. What was refused once is asked on a new connection, since behind a balancer a
+kept one leads to the same node. The largest value that anybody told is kept: when all fail, it is
+the best there is.
 
 This module refuses to know sockets and the clock.
 """
@@ -18,6 +19,9 @@ from gcounterd.client.requests import read_request
 
 # Of an attempt: what the node may wait. The rest is for the way there and back.
 _NODE_PART = 0.8
+# Of the time left: the most that one attempt may take. And of the whole: the least.
+_ATTEMPT_PART_MAX = 0.5
+_ATTEMPT_PART_MIN = 0.1
 # A node that says so is well; it lacks something that is not its own.
 _LAGGING = ("not_exact", "not_reached")
 
@@ -33,6 +37,8 @@ class Reading:
         self._least = least
         self._consistent = consistent
         self._rounds = Rounds(now, timeout_s)
+        self._shortest_s = timeout_s * _ATTEMPT_PART_MIN
+        self._fresh = False
         self._at = nodes.order(now)[0]
         self._best = least
         self._missing: tuple[str, ...] = ()
@@ -47,11 +53,12 @@ class Reading:
         if pause is not None:
             return pause
         self._at = self._rounds.next(self._nodes.order(now))
-        wait_s = left / (1 + self._rounds.remaining)
+        part = min(1 / (1 + self._rounds.remaining), _ATTEMPT_PART_MAX)
+        wait_s = min(left, max(left * part, self._shortest_s))
         request = read_request(
             self._key, self._least, consistent=self._consistent, timeout_s=wait_s * _NODE_PART
         )
-        return Attempt(self._at, request, wait_s)
+        return Attempt(self._at, request, wait_s, fresh=self._fresh)
 
     def answered(self, answer: Answer, now: float) -> int | None:
         """Take in an answer; return the value if it is large enough."""
@@ -62,7 +69,7 @@ class Reading:
         if value is not None:
             # A node that keeps to `min` does not answer so; somebody else may.
             self._why = ("not_reached", f"{value} is below {self._least}", answer.node)
-            self._rounds.failed(now)
+            self._next(now)
             return None
         refusal = read_refusal(answer)
         self._why = (refusal.code, refusal.message, refusal.node)
@@ -72,7 +79,7 @@ class Reading:
             raise self._end()
         if refusal.code not in _LAGGING:
             self._nodes.failed(self._at, now)
-        self._rounds.failed(now)
+        self._next(now)
         return None
 
     def not_sent(self, error: NotSentError, now: float) -> None:
@@ -86,6 +93,10 @@ class Reading:
     def _failed(self, why: tuple[str, str, str], now: float) -> None:
         self._why = why
         self._nodes.failed(self._at, now)
+        self._next(now)
+
+    def _next(self, now: float) -> None:
+        self._fresh = True
         self._rounds.failed(now)
 
     def _end(self) -> ReadError:

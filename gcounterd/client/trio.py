@@ -108,10 +108,13 @@ class TrioClient:
                 self._done.set()
                 self._done = trio.Event()
 
-    def close(self) -> None:
-        """Close all connections; what is gathered and not flushed is gone."""
+    async def aclose(self) -> None:
+        """Flush, then close all connections. Raises as `flush` does. `open_client` calls it."""
         self._closed = True
-        self._streams.close()
+        try:
+            await self.flush()
+        finally:
+            self._streams.close()
 
     async def _carry_out(self, call: Call[T]) -> T:
         """Do what a call says until it has its result."""
@@ -154,11 +157,10 @@ async def open_client(
             try:
                 yield client
             finally:
-                await client.flush()
+                await client.aclose()
         except Exception as error:
             failure = error  # raised below as it is, not wrapped in the nursery's group
         finally:
-            client.close()
             nursery.cancel_scope.cancel()
     if failure is not None:
         raise failure

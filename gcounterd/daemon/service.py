@@ -19,6 +19,7 @@ from gcounterd.counters.counters import OPEN_COLUMNS_MAX
 from gcounterd.counters.listing import Listing as KeyListing
 from gcounterd.counters.writer import PENDING_AMOUNT_MAX
 from gcounterd.daemon.acknowledgements import written_by
+from gcounterd.daemon.acquaintance import join_all
 from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.draining import Draining
 from gcounterd.daemon.driver import Driver
@@ -226,9 +227,9 @@ class Service:
         """Return what this node saw happen to the membership after event number `after`."""
         return {"node": self.name, **await self._driver.history.read(after, life, limit, seconds)}
 
-    def join(self, addresses: Sequence[str]) -> None:
-        """Try these peer addresses until each has been a member's once."""
-        self._driver.join(addresses)
+    async def join(self, addresses: Sequence[str], seconds: float) -> tuple[str, ...]:
+        """Join the nodes at these peer addresses; return who is not in when the time is up."""
+        return await join_all(self._driver, addresses, seconds)
 
     async def approve(self, name: str, address: str, ttl_s: int) -> dict[str, object]:
         """Approve a newcomer, and say how it is started."""

@@ -51,6 +51,7 @@ class Inquiry:
     found          what the parts so far have named above us
     waiting        answers not yet taken in: the moment each serves, and what it named
     covered        the moment up to which reads have all they need of this member
+    agrees         its last answer named no members: it knew those that the question knew
     """
 
     patience: float
@@ -62,6 +63,7 @@ class Inquiry:
     found: dict[ColumnId, int] = attrs.Factory(dict)
     waiting: deque[tuple[int, dict[ColumnId, int]]] = attrs.Factory(deque)
     covered: int = 0
+    agrees: bool = False
 
     @property
     def answered(self) -> int:
@@ -194,6 +196,8 @@ class Inquiries:
         """Take in an answer that is expected; raise `PeerError` where it names too many columns."""
         inquiry = self.members[link.peer]
         head = self._counters.head
+        if not inquiry.after:
+            inquiry.agrees = not answer.entries
         inquiry.link, inquiry.after, inquiry.patience = None, answer.upto, self._patience
         inquiry.found |= {c: h for c, h in answer.heads.items() if head(c) < h}
         if len(inquiry.found) > SETTLED_MAX:

@@ -124,6 +124,10 @@ class Reading:
         reads, self._reads, self._short = self._reads, {}, {}
         return [ReadDone(number, ("this node",)) for number in reads]
 
+    def agreed(self) -> bool:
+        """Say whether everybody that was asked last knew the members that this node knew."""
+        return all(inquiry.agrees for inquiry in self._inquiries.members.values())
+
     # -- answers ----------------------------------------------------------------------------
 
     def expects(self, link: Link, number: int) -> bool:

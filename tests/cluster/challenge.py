@@ -9,8 +9,8 @@ before it began, at most all that was sent before it ended.
 
 A consistent read that answers with an error has kept its word (the challenge allows it while
 something is broken) and is tried again once nothing is; one that answers with a wrong number has
-not, whenever that is. This module refuses to know any API but the challenge's, and `/v1/cluster`,
-by which it sees that a config has taken effect.
+not, whenever that is. Nobody waits after the config: it has taken effect when it is answered. This
+module refuses to know any API but the challenge's.
 """
 
 from __future__ import annotations
@@ -118,21 +118,6 @@ class Contest:
         actors = [self._cluster.find(name).front for name in NODES]
         answer = await self._ask("n1", "POST", "/config", json.dumps({"actors": actors}).encode())
         self._find(AVAILABLE, "POST /config to n1", show_status(answer), ok(answer))
-        await self._until_whole()
-
-    async def _until_whole(self) -> None:
-        """Wait until every node shows all as active members."""
-        last = "nobody has answered"
-        with trio.move_on_after(self._whole_wait_s):
-            while last:
-                last = ""
-                for name in NODES:
-                    answer = await self._ask(name, "GET", "/v1/cluster")
-                    nodes = answer.json()["nodes"] if ok(answer) and answer else []
-                    if [node["roster"] for node in nodes] != ["active"] * len(NODES):
-                        last = f"{name} shows {len(nodes)} nodes"
-                await trio.sleep(POLL_S if last else 0)
-        self._find(AVAILABLE, "all know each other", last or "yes", not last)
 
     async def add_at_two(self) -> None:
         """Add 1 to 10 at two nodes at once, and read both ways at all."""

@@ -141,6 +141,26 @@ async def test_behind_a_balancer_a_lost_answer_is_found_at_the_node_that_gave_it
     assert all(balancer.visited.values())
 
 
+async def test_a_value_never_goes_down_behind_a_balancer_with_a_stale_node(tmp_path: Path) -> None:
+    async with three_nodes(tmp_path) as cluster, trio.open_nursery() as nursery:
+        ports = [node.http_port for node in cluster.nodes.values()]
+        url = await nursery.start(Balancer(ports, lose_every=2).serve)
+        cluster.cut("n1", "n3")
+        cluster.cut("n2", "n3")
+        seen = 0
+        async with (
+            open_client([cluster.find("n1").url]) as writer,
+            open_client(url, timeout_s=2.0) as reader,
+        ):
+            for number in range(1, 7):
+                assert (await writer.count("visits")).value == number
+                value = await reader.get("visits", least=1)
+                assert value >= seen
+                seen = value
+        assert seen >= 1
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_paused_node_delays_a_count_until_it_goes_on(tmp_path: Path) -> None:
     async with three_nodes(tmp_path) as cluster:
         async with open_client(urls(cluster), timeout_s=9.0) as client:

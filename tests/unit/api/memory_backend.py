@@ -168,8 +168,9 @@ class MemoryBackend:
         self.asked_for = (after, life, limit, seconds)
         return {"node": self.name, "life": "11" * 16, "events": [], "next": after}
 
-    def join(self, addresses: Sequence[str]) -> None:
+    async def join(self, addresses: Sequence[str], seconds: float) -> tuple[str, ...]:
         self.joined += [address for address in addresses if address not in self.joined]
+        return self.missing
 
     async def approve(self, name: str, address: str, ttl_s: int) -> dict[str, object]:
         if name == self.name:

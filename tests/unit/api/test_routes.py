@@ -158,9 +158,13 @@ async def test_the_challenge_counts_integers_only(tmp_path: Path, body: bytes) -
 async def test_a_config_joins_its_actors(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
         body = json.dumps({"actors": ["10.0.0.1", "host-b:7001", "[::2]:7002", "::3"]}).encode()
-        for _ in range(2):
-            assert (await rig.ask("POST", "/config", body)).status == 200
-        assert rig.backend.joined == ["10.0.0.1:7700", "host-b:7001", "[::2]:7002", "[::3]:7700"]
+        actors = ["10.0.0.1:7700", "host-b:7001", "[::2]:7002", "[::3]:7700"]
+        for missing in ((), ("host-b:7001",)):
+            rig.backend.missing = missing
+            answer = await rig.ask("POST", "/config?timeout=0.1", body)
+            assert answer.status == 200
+            assert answer.json == {"actors": actors, "waiting_for": list(missing)}
+        assert rig.backend.joined == actors
 
 
 @pytest.mark.parametrize(

@@ -100,3 +100,12 @@ def test_a_node_that_lags_is_not_avoided_and_one_that_is_gone_is() -> None:
     assert read(refusal(503, "not_reached", best=1)) == "ab"
     assert read(NotSentError("refused")) == "ab"
     assert read(NotSentError("refused")) == "bc"
+
+
+def test_behind_one_address_a_node_that_lags_is_left_by_a_new_connection_in_half_the_time() -> None:
+    lags = refusal(503, "not_reached", best=1)
+    call = Reading(nodes(1), "k", 2, consistent=False, timeout_s=4.0, now=100.0)
+    got, played = carry_out(call, always(lags, lags, value(2)))
+    assert got == 2
+    assert [attempt.fresh for attempt in played.attempts] == [False, True, True]
+    assert played.attempts[0].wait_s == pytest.approx(2.0)

@@ -92,7 +92,7 @@ def test_counting_and_reading_share_a_connection(shell: Any) -> None:
         shell.run(urls[0], body)
     assert node.values == {"k": 8, "ä": 2}
     assert node.connections == 1
-    assert node.requests[-2] == "/v1/counters/%C3%A4?min=2&timeout=4.000"
+    assert node.requests[-2] == "/v1/counters/%C3%A4?min=2&timeout=2.000"
 
 
 def test_an_answer_that_is_lost_is_asked_for_again_and_counts_once(shell: Any) -> None:

@@ -59,6 +59,21 @@ def test_a_read_asks_everyone_also_those_it_hears_of_on_the_way() -> None:
     assert a.counters.value(b"x") == 5
 
 
+def test_those_asked_agree_when_each_knew_the_members_that_the_question_knew() -> None:
+    a = linked("b", "c")
+    _, effects = a.read(0.0, 5.0)
+    (one,), (other,) = asked(effects, 1), asked(effects, 2)
+    a.received(1, reply(one), 0.0)
+    assert not a.reading.agreed()
+    a.received(2, Answer(other.number, {}, (entry("b"), entry("c"))), 0.0)
+    assert not a.reading.agreed()
+    _, effects = a.read(1.0, 5.0)
+    for link in (1, 2):
+        (question,) = asked(effects, link)
+        a.received(link, reply(question), 1.0)
+    assert a.reading.agreed()
+
+
 def test_a_read_of_a_lone_node_ends_at_once() -> None:
     a = node("a", "a")
     number, effects = a.read(0.0, 5.0)
