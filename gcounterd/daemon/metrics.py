@@ -88,6 +88,7 @@ class Metrics(Collector):
         yield _gauge("links", "Open bulk links.", len(node.peers.on(Channel.BULK)))
         yield _gauge("fetching_columns", "Columns asked for.", len(node.exchange.progress))
         yield _gauge("intake_bytes", "Received, not committed.", node.intake.size_bytes)
+        yield _gauge("receipts", "Keyed requests remembered.", len(node.receipts))
         yield _gauge("journal_bytes", "Bytes of the journal.", store.journal_bytes)
         yield _gauge("image_bytes", "Bytes of the images.", store.image_bytes)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
