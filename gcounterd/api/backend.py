@@ -7,10 +7,12 @@ of their own. The API refuses to know the node, the disk and the peers.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import attrs
 
+from gcounterd.counters.imports import Content
 from gcounterd.node.levels import Level, Mark
 from gcounterd.node.receipts import Claim
 
@@ -174,6 +176,20 @@ class Backend(Protocol):
 
         Raises `ClientError` as `remove` does.
         """
+
+    def importing(self) -> AbstractContextManager[None]:
+        """Take a place for an import; raise `ClientError` 503 where there is none."""
+
+    async def bring(self, source: str, content: Content, *, again: bool) -> dict[str, object]:
+        """Count an import durably: `{"source", "id", "keys", "total", "repeated"}`.
+
+        The same content of the same source counts once, at whatever nodes it is brought; other
+        content is refused unless `again`. Raises `ClientError`, nothing is counted then, and what
+        `commit` raises.
+        """
+
+    async def imports(self, after: str, limit: int) -> dict[str, object]:
+        """Return the answer of `GET /v1/imports`: sources that sort after one."""
 
     def drain(self) -> dict[str, object]:
         """Take no increments from now on: `{"draining": true}`. Idempotent."""

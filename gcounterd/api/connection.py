@@ -13,11 +13,11 @@ looks at all of them each second, ends those past it. Ending wakes the task thro
 from __future__ import annotations
 
 import enum
-import http
 import math
 import socket
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 
 import attrs
 import trio
@@ -36,10 +36,11 @@ from gcounterd.api.limits import (
     Limits,
 )
 from gcounterd.api.listeners import Listener
-from gcounterd.api.requests import Request, split_target
+from gcounterd.api.opening import handle, open_call, too_late
+from gcounterd.api.requests import Request
 from gcounterd.api.responses import CONTINUE, Heads, Response, blame, refuse
 from gcounterd.api.routing import Call, Router
-from gcounterd.errors import ClientError
+from gcounterd.api.streams import chunk
 
 
 class End(enum.StrEnum):
@@ -74,13 +75,26 @@ class Connection:
     parked    it waits for its client to send
     """
 
-    __slots__ = ("_end", "_intake", "_listener", "_shared", "_sock", "_until", "deadline", "parked")
+    __slots__ = (
+        "_end",
+        "_intake",
+        "_later",
+        "_listener",
+        "_shared",
+        "_sock",
+        "_until",
+        "_upload_until",
+        "deadline",
+        "parked",
+    )
 
     def __init__(self, sock: socket.socket, listener: Listener, shared: Shared) -> None:
         self._sock = sock
         self._listener = listener
         self._shared = shared
-        self._intake = Intake()
+        self._intake = Intake(shared.router.uploads)
+        self._later: list[Request] = []  # read behind an upload, to be answered after it
+        self._upload_until = math.inf
         self._end: End | None = None
         self._until = self._from_now(shared.limits.idle_s)
         self.deadline = math.inf
@@ -182,9 +196,13 @@ class Connection:
             answers = await self._answer_all(requests)
         else:
             answers = []
+        while self._later:
+            await self._send(b"".join(answers))
+            requests, self._later = self._later, []
+            answers = await self._answer_all(requests)
         if intake.failure is not None:
             answers.append(shared.heads.render(refuse(intake.failure), keep=False))
-        elif intake.awaits_body:
+        elif intake.awaits_body and not intake.closed:
             answers.append(CONTINUE)
             intake.continued()
         if answers:
@@ -216,7 +234,7 @@ class Connection:
                     amount = 1 if request.method == b"POST" else 0
                     burst.take(request, match[1], amount, Style.HOT)
                 continue
-            call = self._open(request, burst)
+            call = open_call(request, burst, shared.router, self._listener)
             cold += 1
             if call is not None or cold % COLD_BEFORE_YIELD == 0:
                 # Never let others run with increments that nobody waits for yet: they could be
@@ -226,38 +244,66 @@ class Connection:
                     await self._send(b"".join(ready))
                 await trio.lowlevel.checkpoint()
             if call is not None:
-                burst.place(request, await _handle(call, shared.backend))
+                await self._answer_one(request, call, burst)
         return await burst.settle()
 
-    def _open(self, request: Request, burst: Burst) -> Call | None:
-        # Find what answers a request. Unless that takes a handler, its answer is in the burst.
-        try:
-            target = split_target(request.target)
-            if self._listener.guard is not None:
-                host = target.authority or request.headers.get(b"host")
-                self._listener.guard.check(host, request.headers.get(b"origin"))
-            call = self._shared.router.find(request, target)
-            if isinstance(call, Response):
-                burst.place(request, call)
-                return None
-            if call.route.local and not self._listener.local:
-                raise ClientError(
-                    403, "forbidden", "only on the admin socket and on loopback listeners"
-                )
-            plan = call.route.plan(call) if call.route.plan is not None else None
-            if plan is None:
-                return call
-            style = Style.TEXT if plan.as_text else Style.NUMBER
-            burst.take(request, plan.key, plan.amount, style, plan.level, plan.seconds)
-        except Exception as error:
-            burst.place(request, self._refuse(request, blame(error)))
-        return None
+    async def _answer_one(self, request: Request, call: Call, burst: Burst) -> None:
+        # Answer a request by its handler. What is streamed is sent here, all else by the burst.
+        if request.upload is not None:
+            self._upload_until = self._from_now(self._shared.limits.upload_s)
+            request.upload.read_by(self._read_on)
+        response = await handle(call, self._shared.backend)
+        if request.upload is not None and not request.upload.complete:
+            request.keep_alive = False
+            self._intake.closed = True  # nobody knows where the next request would begin
+        if response.pieces is None:
+            burst.place(request, response)
+        else:
+            await self._stream(request, response, response.pieces)
 
-    def _refuse(self, request: Request, error: ClientError) -> Response:
-        if error.status == http.HTTPStatus.METHOD_NOT_ALLOWED:
-            allowed = self._shared.router.allowed(split_target(request.target))
-            return refuse(error, headers=((b"Allow", allowed),))
-        return refuse(error)
+    async def _read_on(self) -> None:
+        # Read more of an upload; raise `ClientError` if it is not as it should be.
+        intake = self._intake
+        if intake.awaits_body:
+            await self._send(CONTINUE)
+            intake.continued()
+        try:
+            while (data := self._receive()) is None:
+                if self._end is not None:
+                    raise trio.ClosedResourceError
+                self._until = min(self._from_now(self._shared.limits.body_s), self._upload_until)
+                await self._wait(trio.lowlevel.wait_readable)
+        except OSError:
+            raise trio.ClosedResourceError from None
+        except trio.ClosedResourceError:
+            if self._end is not End.EXPIRED:
+                raise
+            self._end = None
+            raise too_late() from None
+        if not data:
+            raise trio.ClosedResourceError
+        self._later += intake.feed(data)
+        if intake.failure is not None:
+            failure, intake.failure = intake.failure, None
+            intake.closed = True
+            raise failure
+
+    async def _stream(
+        self, request: Request, response: Response, pieces: AsyncGenerator[bytes, None]
+    ) -> None:
+        # Send an answer that is made meanwhile. If that fails, the connection ends in the middle.
+        if request.old:
+            request.keep_alive = False
+            self._intake.closed = True
+        keep, old = request.keep_alive, request.old
+        async with aclosing(pieces):
+            await self._send(self._shared.heads.render(response, keep=keep, old=old))
+            if request.method == b"HEAD":
+                return
+            async for piece in pieces:
+                await self._send(piece if old else chunk(piece))
+                await trio.lowlevel.checkpoint()
+            await self._send(b"" if old else chunk(b""))
 
     async def _send(self, data: bytes) -> None:
         try:
@@ -282,10 +328,9 @@ class Connection:
     async def _give_up(self) -> None:
         # The server ended the connection. Say so to a client that had begun a request.
         if self._end is End.EXPIRED and self._intake.stage is not Stage.IDLE:
-            error = ClientError(408, "timeout", "the request did not arrive in time")
             self._end = None
             self._shared.connections[self] = None
-            await self._send(self._shared.heads.render(refuse(error), keep=False))
+            await self._send(self._shared.heads.render(refuse(too_late()), keep=False))
             await self._linger()
 
     async def _linger(self) -> None:
@@ -303,11 +348,3 @@ class Connection:
                 return
             else:
                 read_bytes += len(data)
-
-
-async def _handle(call: Call, backend: Backend) -> Response:
-    assert call.route.handler is not None
-    try:
-        return await call.route.handler(call, backend)
-    except Exception as error:
-        return refuse(blame(error))

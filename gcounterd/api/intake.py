@@ -23,8 +23,10 @@ from gcounterd.api.limits import (
     HEADER_OVERHEAD_BYTES,
     RECEIVE_BYTES,
     TARGET_BYTES_MAX,
+    UPLOAD_BYTES_MAX,
 )
 from gcounterd.api.requests import Request
+from gcounterd.api.streams import Upload
 from gcounterd.errors import ClientError
 
 # The headers that are kept.
@@ -71,12 +73,16 @@ class Intake:
         "_requests",
         "_says_connection",
         "_target",
+        "_upload",
+        "_uploads",
         "closed",
         "failure",
         "stage",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, uploads: frozenset[tuple[bytes, bytes]] = frozenset()) -> None:
+        """`uploads` are the methods and paths whose bodies come in pieces."""
+        self._uploads = uploads
         self.stage = Stage.IDLE
         self.failure: ClientError | None = None
         self.closed = False
@@ -92,6 +98,7 @@ class Intake:
         self._body: list[bytes] = []
         self._head_bytes = 0
         self._body_bytes = 0
+        self._upload: Upload | None = None
         self._says_connection = False
         self._keep_alive = True
         self._old = False
@@ -181,8 +188,8 @@ class Intake:
             self._headers[name] = value.strip(b" \t")
         elif name == b"connection":
             self._says_connection = True
-        elif name == b"content-length" and int(value) > BODY_BYTES_MAX:
-            self._stop(_body_too_large())
+        elif name == b"content-length" and int(value) > self._body_bytes_max:
+            self._stop(_body_too_large(self._body_bytes_max))
 
     def on_headers_complete(self) -> None:
         self.stage = Stage.BODY
@@ -194,6 +201,19 @@ class Intake:
             self._stop(ClientError(400, "malformed", "a request needs a Host header"))
         if self._headers.get(b"expect", b"100-continue").lower() != b"100-continue":
             self._stop(ClientError(417, "expectation_failed", "only 100-continue is known"))
+        if self._is_upload:
+            self._upload = Upload()
+            self._complete(b"")
+
+    @property
+    def _is_upload(self) -> bool:
+        assert self._parser is not None
+        target = self._parser.get_method(), self._target.partition(b"?")[0]
+        return target in self._uploads
+
+    @property
+    def _body_bytes_max(self) -> int:
+        return UPLOAD_BYTES_MAX if self._is_upload else BODY_BYTES_MAX
 
     def _check_version(self, version: str) -> None:
         if version not in _VERSIONS:
@@ -205,13 +225,17 @@ class Intake:
 
     def on_body(self, piece: bytes) -> None:
         self._body_bytes += len(piece)
+        if self._upload is not None:
+            if self._body_bytes > UPLOAD_BYTES_MAX:
+                self._stop(_body_too_large(UPLOAD_BYTES_MAX))
+            self._upload.put(piece)
+            return
         if self._body_bytes > BODY_BYTES_MAX:
-            self._stop(_body_too_large())
+            self._stop(_body_too_large(BODY_BYTES_MAX))
         self._body.append(piece)
 
-    def on_message_complete(self) -> None:
+    def _complete(self, body: bytes) -> None:
         assert self._parser is not None
-        body = b"".join(self._body) if self._body else b""
         self._requests.append(
             Request(
                 self._parser.get_method(),
@@ -220,8 +244,15 @@ class Intake:
                 body,
                 self._keep_alive,
                 self._old,
+                self._upload,
             )
         )
+
+    def on_message_complete(self) -> None:
+        if self._upload is not None:
+            self._upload.complete = True
+        else:
+            self._complete(b"".join(self._body) if self._body else b"")
         self.closed = not self._keep_alive
         self.stage = Stage.IDLE
         self._reset()
@@ -231,5 +262,5 @@ def _head_too_large() -> ClientError:
     return ClientError(431, "head_too_large", f"headers are at most {HEAD_BYTES_MAX} bytes")
 
 
-def _body_too_large() -> ClientError:
-    return ClientError(413, "body_too_large", f"a body is at most {BODY_BYTES_MAX} bytes")
+def _body_too_large(most: int) -> ClientError:
+    return ClientError(413, "body_too_large", f"a body is at most {most} bytes")

@@ -25,6 +25,8 @@ HEADER_OVERHEAD_BYTES = 4
 TARGET_BYTES_MAX = 8 * 1024
 # A body; more is answered 413, before it is read where Content-Length says so.
 BODY_BYTES_MAX = 1024 * 1024
+# A body that its handler takes in pieces; more is answered 413.
+UPLOAD_BYTES_MAX = 64 * 1024 * 1024
 # Work after which a connection that is never idle lets the others run, counted in requests, and
 # what a chunk counts for beside its requests: about a millisecond.
 WORK_BEFORE_YIELD = 128
@@ -87,7 +89,8 @@ class Limits:
 
     connections_max  of all listeners together; the next one costs the longest-idle one its place
     head_s           from the first byte of a request until its headers are complete, else 408
-    body_s           from then until the body is complete, else 408
+    body_s           from then until the body is complete, else 408; of an upload, until more comes
+    upload_s         until an upload is complete, else 408
     idle_s           between requests, and before the first; then the connection is closed
     write_s          until a client has taken what one send could not place, else it is closed
     drain_s          for answers in flight when the server is told to stop
@@ -96,6 +99,7 @@ class Limits:
     connections_max: int = 4096
     head_s: float = 5.0
     body_s: float = 30.0
+    upload_s: float = 600.0
     idle_s: float = 75.0
     write_s: float = 30.0
     drain_s: float = 5.0

@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 import attrs
 
 from gcounterd.api.limits import TIMEOUT_DEFAULT_S, TIMEOUT_MAX_S
+from gcounterd.api.streams import Upload
 from gcounterd.counters.batches import KEY_BYTES_MAX
 from gcounterd.errors import ClientError
 from gcounterd.node.levels import Level
@@ -38,6 +39,7 @@ class Request:
     headers     those that mean something to us (`intake.SIGNIFICANT`), lower-case names
     keep_alive  the client expects the connection to stay open
     old         it said HTTP/1.0, so keeping alive must be said in the answer
+    upload      the body, where its route takes one that is too large to be held; else None
     """
 
     method: bytes
@@ -46,6 +48,7 @@ class Request:
     body: bytes
     keep_alive: bool = True
     old: bool = False
+    upload: Upload | None = None
 
 
 @attrs.frozen

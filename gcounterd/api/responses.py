@@ -14,7 +14,7 @@ from __future__ import annotations
 import http
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from email.utils import formatdate
 
 import attrs
@@ -34,13 +34,17 @@ _BARE_STATUSES = (204,)
 
 @attrs.frozen
 class Response:
-    """One answer. `headers` are those beside the ones that every answer carries."""
+    """One answer. `headers` are those beside the ones that every answer carries.
+
+    pieces  what follows in place of the body, made while it is sent
+    """
 
     status: int = 200
     body: bytes = b""
     content_type: bytes = JSON_TYPE
     headers: tuple[tuple[bytes, bytes], ...] = ()
     code: str = ""  # of an error, for the metrics
+    pieces: AsyncGenerator[bytes, None] | None = None
 
 
 def dump(value: object) -> bytes:
@@ -119,10 +123,12 @@ class Heads:
         if response.status in _BARE_STATUSES:
             parts.append(b"\r\n")
             return b"".join(parts)
-        parts.append(
-            b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n"
-            % (response.content_type, len(response.body))
-        )
+        parts.append(b"Content-Type: %b\r\n" % response.content_type)
+        if response.pieces is not None:
+            # Whoever does not know chunks sees by the connection's end that there are no more.
+            parts.append(b"\r\n" if old else b"Transfer-Encoding: chunked\r\n\r\n")
+            return b"".join(parts)
+        parts.append(b"Content-Length: %d\r\n\r\n" % len(response.body))
         if body:
             parts.append(response.body)
         return b"".join(parts)

@@ -11,6 +11,7 @@ import functools
 from gcounterd.api import challenge, counters, openapi, promises
 from gcounterd.api.backend import Backend
 from gcounterd.api.cluster_routes import ADMIN, WATCHING
+from gcounterd.api.import_routes import IMPORTS
 from gcounterd.api.limits import (
     AMOUNT_MAX,
     AMOUNT_MIN,
@@ -232,4 +233,4 @@ _DOCUMENTATION = (
     ),
 )
 
-ROUTES: tuple[Route, ...] = (*_COUNTERS, *WATCHING, *_CHALLENGE, *ADMIN, *_DOCUMENTATION)
+ROUTES: tuple[Route, ...] = (*_COUNTERS, *IMPORTS, *WATCHING, *_CHALLENGE, *ADMIN, *_DOCUMENTATION)

@@ -73,6 +73,7 @@ class Route:
     plan     reads it into a `Plan`, or None if only the handler can answer
     local    only for the admin socket and loopback listeners
     slash    a trailing slash is accepted, as the API it follows writes it
+    uploads  the body may be large, and comes in pieces (`api.streams`)
     body     schema of the request's body, by content type
     answers  status → (summary, content type, schema)
     """
@@ -88,6 +89,7 @@ class Route:
     answers: Mapping[int, tuple[str, str, Schema]] = attrs.field(factory=dict)
     local: bool = False
     slash: bool = False
+    uploads: bool = False
     tag: str = "counters"
 
     @property
@@ -126,6 +128,8 @@ class Router:
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self.routes = tuple(routes)
+        large = [(r.method.encode(), r.pattern.encode()) for r in routes if r.uploads]
+        self.uploads = frozenset(large)
         self._places: dict[int, list[_Place]] = {}  # by number of segments
         for route in routes:
             self._enter(route, route.pattern)

@@ -71,15 +71,27 @@ class Client:
     ) -> Answer:
         route = f"{path}?{encode_query(query)}" if query else path
         changes = method != "GET"
-        connection = self._connect(changes)
-        with contextlib.closing(connection), self._blame(changes):
+        with self.exchange(changes=changes) as connection:
             headers = {"Accept": "application/json", "Connection": "close"}
             if body is not None:
                 headers["Content-Type"] = "application/json"
             connection.request(method, route, body, headers)
             # The response outlives its connection, so it has to be closed too.
             with connection.getresponse() as response:
-                answer = Answer(response.status, _read_object(_read_body(response)))
+                return self.read(response, changes=changes, accept=accept)
+
+    @contextlib.contextmanager
+    def exchange(self, *, changes: bool) -> Iterator[http.client.HTTPConnection]:
+        """Connect for one request and its answer; what goes wrong meanwhile is a `CallError`."""
+        connection = self._connect(changes)
+        with contextlib.closing(connection), self._blame(changes):
+            yield connection
+
+    def read(
+        self, response: http.client.HTTPResponse, *, changes: bool, accept: Sequence[int] = (200,)
+    ) -> Answer:
+        """Read an answer whole; raise `CallError` unless its status is one of `accept`."""
+        answer = Answer(response.status, _read_object(_read_body(response)))
         if answer.status not in accept:
             raise _failure(answer, changes)
         if not answer.body:

@@ -17,6 +17,7 @@ from gcounterd.cli import (
     adding,
     counter_verbs,
     draining,
+    import_verbs,
     node_verbs,
     removals,
     removing,
@@ -39,6 +40,10 @@ VERBS: tuple[click.Command, ...] = (
     counter_verbs.get,
     counter_verbs.top,
     watching.watch,
+    import_verbs.import_,
+    import_verbs.start_at,
+    import_verbs.imports,
+    import_verbs.export,
     store_verbs.verify,
     store_verbs.backup,
 )

@@ -32,6 +32,10 @@ class Output:
         """Print a line of cells with tabs between."""
         click.echo("\t".join(escape(str(cell)) for cell in cells))
 
+    def raw(self, data: bytes) -> None:
+        """Print data as it is."""
+        sys.stdout.buffer.write(data)
+
     def record(self, value: object) -> None:
         """Print one JSON value on one line, in ASCII, with all digits of its numbers."""
         click.echo(json.dumps(value))

@@ -7,9 +7,8 @@ made in slices with a checkpoint of the loop in between. It refuses to know HTTP
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import trio
 
@@ -23,17 +22,17 @@ from gcounterd.daemon.acquaintance import join_all
 from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.draining import Draining
 from gcounterd.daemon.driver import Driver
+from gcounterd.daemon.imports import Imports
 from gcounterd.daemon.invitations import invite
 from gcounterd.daemon.once import Once
 from gcounterd.daemon.removals import Removals
+from gcounterd.daemon.slicing import sliced
 from gcounterd.errors import ClientError, StorageError
 from gcounterd.ids import ColumnId, node_of
 from gcounterd.members.approvals import TOKEN_BYTES, hash_token
 from gcounterd.members.removals import Wish
 from gcounterd.node.levels import Level, Mark
 from gcounterd.node.receipts import Claim
-
-T = TypeVar("T")
 
 # How much a share is raised in one commit: what may wait for one at most.
 _RAISE_STEP = PENDING_AMOUNT_MAX // 2
@@ -67,6 +66,8 @@ class Service:
         self.status = status_view
         self.metrics = exposition
         self.value = self._counters.value
+        imports = Imports(driver.node.importing, driver.commits, self._check_open)
+        self.importing, self.bring, self.imports = imports.slot, imports.bring, imports.known
 
     @property
     def name(self) -> str:
@@ -182,7 +183,7 @@ class Service:
             closed = self._counters.base.segments
             for found in self._counters.share_of_row(row):
                 if found is not None:
-                    label = self._node.removing.shown_as(found[0])
+                    label = self._node.importing.shown_as(found[0])
                     counts[label] = counts.get(label, 0) + found[1]
                 await trio.lowlevel.checkpoint()
             if closed == self._counters.base.segments:
@@ -191,13 +192,13 @@ class Service:
 
     async def listing(self, prefix: bytes, after: bytes, limit: int) -> Listing:
         """Return counters in the order of their keys."""
-        found = await _sliced(self._listing.page(prefix, after, limit + 1))
+        found = await sliced(self._listing.page(prefix, after, limit + 1))
         more = len(found) > limit
         return Listing(tuple(found[:limit]), found[limit - 1][0] if more else None)
 
     async def top(self, limit: int, prefix: bytes) -> tuple[tuple[bytes, int], ...]:
         """Return the largest counters."""
-        return tuple(await _sliced(self._listing.top(limit, prefix)))
+        return tuple(await sliced(self._listing.top(limit, prefix)))
 
     async def consistent(self, key: bytes, seconds: float) -> ConsistentRead:
         """Ask every member for what it has answered."""
@@ -281,14 +282,3 @@ class Service:
     def count(self, event: str) -> None:
         """Count an event of the API."""
         self._driver.count(event)
-
-
-async def _sliced(work: Generator[None, None, T]) -> T:
-    """Run a generator to its end, letting others run between its slices."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        await trio.lowlevel.checkpoint()

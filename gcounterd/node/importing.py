@@ -76,6 +76,7 @@ class Importing:
             return
         self._check_source(given, again=again)
         yield from check_room(self._counters, given)
+        self._check_source(given, again=again)  # a peer may have told of it meanwhile
         self._node.check_counting()
 
     def _check_source(self, given: Import, *, again: bool) -> None:

@@ -35,6 +35,7 @@ class Pushes:
     def __init__(
         self, counters: Counters, roster: Roster, peers: Peers, rng: Random, now: float
     ) -> None:
+        self._counters = counters
         self._writer = counters.writer
         self._roster = roster
         self._peers = peers
@@ -59,7 +60,10 @@ class Pushes:
             batch
             for batch in batches
             # A delta of several blocks is left to digests: it was asked for, so it is not news.
-            if len(batch.blocks) == 1 and (batch.column == self._writer.own or crowded)
+            if len(batch.blocks) == 1
+            and (batch.column == self._writer.own or crowded)
+            # What was imported is fetched by whoever has its line, which names its source.
+            and self._counters.settled.sources.get(node_of(batch.column)) is None
         ]
 
     def send(self, now: float) -> list[Effect]:

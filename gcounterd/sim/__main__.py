@@ -28,7 +28,12 @@ def main() -> int:
     report = Report()
     seeds = range(first, last + 1)
     for outcome in _outcomes(
-        seeds, asked.nodes, asked.minutes, asked.jobs, removals=asked.removals
+        seeds,
+        asked.nodes,
+        asked.minutes,
+        asked.jobs,
+        removals=asked.removals,
+        imports=asked.imports,
     ):
         report.add(outcome)
         if outcome.violation:
@@ -36,6 +41,7 @@ def main() -> int:
                 f"python -m gcounterd.sim --seeds {outcome.seed}-{outcome.seed} "
                 f"--nodes {asked.nodes} --minutes {asked.minutes:g}"
                 f"{' --removals' if asked.removals else ''}"
+                f"{' --imports' if asked.imports else ''}"
             )
             print(describe(outcome, command), flush=True)
         if asked.trace:
@@ -48,9 +54,9 @@ def main() -> int:
 
 
 def _outcomes(
-    seeds: range, nodes: int, minutes: float, jobs: int, *, removals: bool
+    seeds: range, nodes: int, minutes: float, jobs: int, *, removals: bool, imports: bool
 ) -> Iterator[Outcome]:
-    run = partial(run_seed, nodes=nodes, minutes=minutes, removals=removals)
+    run = partial(run_seed, nodes=nodes, minutes=minutes, removals=removals, imports=imports)
     if jobs == 1:
         yield from map(run, seeds)
         return
@@ -76,6 +82,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=2.0, help="simulated, under faults")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--removals", action="store_true", help="remove members meanwhile")
+    parser.add_argument("--imports", action="store_true", help="bring counts from elsewhere")
     parser.add_argument("--trace", action="store_true", help="print each seed's trace hash")
     return parser.parse_args()
 

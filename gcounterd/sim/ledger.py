@@ -42,18 +42,20 @@ class Written:
         """Note a version as it was cut."""
         assert batch.since == self.head, "a writer's versions follow each other"
         assert batch.version == self.head + 1
-        (block,) = batch.blocks
-        assert block.first == len(self.names)
-        for place, name in enumerate(block.names, block.first):
-            self.places[name] = place
-        self.names += block.names
-        self.history += [([], []) for _ in block.names]
-        positions = block.positions.tolist()
-        for position, count in zip(positions, block.counts.tolist(), strict=True):
-            versions, counts = self.history[position]
-            versions.append(batch.version)
-            counts.append(count)
-        self.changes.append(positions)
+        changed: list[int] = []
+        for block in batch.blocks:  # one, but of an import
+            assert block.first == len(self.names)
+            for place, name in enumerate(block.names, block.first):
+                self.places[name] = place
+            self.names += block.names
+            self.history += [([], []) for _ in block.names]
+            positions = block.positions.tolist()
+            for position, count in zip(positions, block.counts.tolist(), strict=True):
+                versions, counts = self.history[position]
+                versions.append(batch.version)
+                counts.append(count)
+            changed += positions
+        self.changes.append(changed)
 
     def take_back(self, version: int) -> None:
         """Forget the newest version: it was refused for certain and nobody saw it."""

@@ -89,6 +89,7 @@ class Process:
         self._commits = Commits(
             self, world, disk, witness, tally, rows_per_checkpoint, names_on_disk
         )
+        self.note = self._commits.note
 
     @property
     def now(self) -> float:

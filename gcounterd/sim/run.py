@@ -16,6 +16,7 @@ from random import Random
 import attrs
 
 from gcounterd.members.roster import State
+from gcounterd.sim.bringing import Bringing
 from gcounterd.sim.checkers import IDLE_WAKES_PER_S_MAX, ViolationError, check, check_removals
 from gcounterd.sim.cluster import Cluster
 from gcounterd.sim.departures import Departures
@@ -52,10 +53,13 @@ class Outcome:
     agreement_s: int
 
 
-def run_seed(seed: int, nodes: int, minutes: float, *, removals: bool = False) -> Outcome:
+def run_seed(
+    seed: int, nodes: int, minutes: float, *, removals: bool = False, imports: bool = False
+) -> Outcome:
     """Run one seed; never raises for what the cluster did wrong.
 
-    With `removals`, members are removed, come back and are added meanwhile.
+    With `removals`, members are removed, come back and are added meanwhile; with `imports`, counts
+    from elsewhere are brought, and brought again.
     """
     cluster = Cluster(seed)
     violation = where = ""
@@ -63,7 +67,7 @@ def run_seed(seed: int, nodes: int, minutes: float, *, removals: bool = False) -
     rng = cluster.world.derive("run")
     with squeezed(rng) if rng.random() < 0.6 else contextlib.nullcontext():
         try:
-            agreement_s = _run(cluster, rng, nodes, 60 * minutes, removals)
+            agreement_s = _run(cluster, rng, nodes, 60 * minutes, removals, imports)
         except ViolationError as error:
             violation, where = str(error), traceback.format_exc()
         except Exception as error:  # whatever the code raises is a finding
@@ -80,15 +84,22 @@ def run_seed(seed: int, nodes: int, minutes: float, *, removals: bool = False) -
     )
 
 
-def _run(cluster: Cluster, rng: Random, nodes: int, seconds: float, removals: bool) -> int:
+def _run(
+    cluster: Cluster, rng: Random, nodes: int, seconds: float, removals: bool, imports: bool
+) -> int:
     weather = Weather(cluster, cluster.world.derive("weather"))
     workload = Workload(cluster, cluster.world.derive("workload"))
     form(cluster, rng, [f"n{number}" for number in range(1, nodes + 1)], seconds)
     departures = Departures(cluster, cluster.world.derive("departures")) if removals else None
     weather.rage(departures)
     workload.begin()
+    bringing = Bringing(cluster, cluster.world.derive("bringing")) if imports else None
+    if bringing is not None:
+        bringing.begin()
     cluster.run(seconds)
     workload.ended = True
+    if bringing is not None:
+        bringing.ended = True
     weather.clear()
     cluster.run(AFTERMATH_S)
     for process in cluster.running:

@@ -39,6 +39,8 @@ COMPUTED: dict[str, set[Error]] = {
             "suspect",
         )
     },
+    # An error that was raised before, told with its place in a file.
+    "ClientError(error.status, error.code, text, definite=True)": set(),
     # An error that was raised before, told to one more of those who wait.
     "ClientError(outcome.error.status, outcome.error.code, outcome.error.message, "
     "definite=outcome.error.definite)": set(),

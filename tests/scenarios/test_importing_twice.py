@@ -199,3 +199,24 @@ def test_a_consistent_read_holds_an_import_that_was_acknowledged_elsewhere() -> 
     if not ended[0]:
         assert cluster.value("c", b"apples") == 1000
     agree(cluster)
+
+
+def test_what_a_process_imported_that_gives_way_to_its_twin_is_handed_over_by_name() -> None:
+    cluster = form("a", "b")
+    cluster.add("a", b"apples", 1)
+    agree(cluster)
+    cluster.clone("a", "copy")
+    cluster.split(["copy"], "ab")
+    cluster.start("copy")
+    cluster.run(1)
+    given = made("old", OLD)
+    bring(cluster, "copy", given)
+    cluster.run(1)
+    cluster.network.heal()
+    cluster.run(20)
+    agree(cluster)
+    assert len(cluster.running) == 2
+    for process in cluster.running:
+        assert process.node.counters.value(b"apples") == 1001
+        line = process.node.counters.settled.get(given.column)
+        assert line == Line(1, 1, 2, source="old")

@@ -8,15 +8,20 @@ peers, and lets a test hold the commit back or make it fail.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from random import Random
 
 import trio
 
 from gcounterd.api.backend import ConsistentRead, Counted, Held, Listing, Readiness
+from gcounterd.counters.batches import read_counts
+from gcounterd.counters.imports import Content
 from gcounterd.errors import ClientError
 from gcounterd.ids import ColumnId
 from gcounterd.node.levels import Level, Mark
 from gcounterd.node.receipts import Claim
+from tests.finishing import result_of
 
 COUNT_MAX = 2**53
 
@@ -34,6 +39,9 @@ class MemoryBackend:
     asked_for  the last arguments of `history`
     removed    the arguments of each `remove`
     draining   whether it drains
+    brought    the imports: sources, counts, and whether again
+    under_way  imports that have a place now
+    listed     the last arguments of `imports`
     others     how far other members hold what is counted here, and who does
     told       the levels that commits were told of, and waits were asked for
     patience   how many seconds each wait was given
@@ -58,6 +66,9 @@ class MemoryBackend:
         self.asked_for: tuple[int, str, int, float] | None = None
         self.removed: list[tuple[list[str], str, dict[str, bool]]] = []
         self.draining = False
+        self.brought: list[tuple[str, dict[bytes, int], bool]] = []
+        self.under_way = 0
+        self.listed: tuple[str, int] | None = None
         self.others = Held(Level.LOCAL, (self.name,))
         self.told: list[Level] = []
         self.patience: list[float] = []
@@ -197,6 +208,26 @@ class MemoryBackend:
         if name == self.name:
             raise ClientError(409, "removal_unfinished", "it is no removed node")
         return {"released": 1, "removals": []}
+
+    @contextmanager
+    def importing(self) -> Iterator[None]:
+        if self.draining:
+            raise ClientError(503, "draining", "it drains")
+        self.under_way += 1
+        try:
+            yield
+        finally:
+            self.under_way -= 1
+
+    async def bring(self, source: str, content: Content, *, again: bool) -> dict[str, object]:
+        given = result_of(content.arranged(source, Random(1)))
+        self.brought.append((source, read_counts(given.batch), again))
+        said = {"source": source, "id": given.column.hex(), "keys": given.keys}
+        return {**said, "total": given.total, "repeated": False}
+
+    async def imports(self, after: str, limit: int) -> dict[str, object]:
+        self.listed = (after, limit)
+        return {"imports": [], "next": None}
 
     def drain(self) -> dict[str, object]:
         self.draining = True

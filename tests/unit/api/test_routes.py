@@ -18,11 +18,15 @@ BODIES = {
     ("POST", "/counter/{name}"): b"1",
     ("POST", "/v1/cluster/nodes"): b'{"name": "n4"}',
     ("POST", "/v1/admin/backup"): b'{"path": "/tmp/copy"}',
+    ("POST", "/v1/imports"): b'{"a": 1}',
+    ("POST", "/v1/start-at/{key}"): b'{"value": 1}',
 }
+QUERIES = {("POST", "/v1/imports"): "?source=a"}
 
 
 def target_of(route: Route) -> str:
-    return route.pattern.replace("{key}", "a").replace("{name}", "a").replace("{names}", "a")
+    path = route.pattern.replace("{key}", "a").replace("{name}", "a").replace("{names}", "a")
+    return path + QUERIES.get((route.method, route.pattern), "")
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.pattern}")

@@ -47,6 +47,8 @@ ARGUMENTS = {
     "add-node": ["n4"],
     "remove-node": ["n4"],
     "forget": ["n4"],
+    "import": ["-", "--source", "old"],
+    "start-at": ["k", "7"],
 }
 
 
