@@ -45,10 +45,9 @@ def _search_small(seconds: float, depth_max: int, scope: Scope) -> Found:
 def line(found: Found) -> str:
     """Return a search as a line of a Markdown table."""
     deeper = "all there is" if found.ended else f"{found.depth}, and {found.partly:.0%} of the next"
-    rest = f"{found.quiets:,}" + (f" ({found.restless:,} not)" if found.restless else "")
     return (
         f"| {found.scope.name} | {found.scope.says} | {deeper} | {found.states:,} | "
-        f"{found.steps:,} | {found.local_states:,} | {found.local_steps:,} | {rest} | "
+        f"{found.steps:,} | {found.local_states:,} | {found.local_steps:,} | {found.quiets:,} | "
         f"{found.seconds:.0f} |"
     )
 

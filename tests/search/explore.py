@@ -42,8 +42,7 @@ class Found:
     ended      there is nothing deeper
     states     different states of clusters; steps  taken between them
     local_states, local_steps    of single hosts, on the real code
-    quiets     states after which everybody was connected and heard; restless  where that did not
-               end (only told of in scopes of removals)
+    quiets     states after which everybody was connected and heard
     complaint, schedule    the first violation, and what leads to it
     """
 
@@ -57,7 +56,6 @@ class Found:
     local_steps: int = 0
     messages: int = 0
     quiets: int = 0
-    restless: int = 0
     seconds: float = 0.0
     complaint: str = ""
     schedule: tuple[str, ...] = ()
@@ -89,7 +87,7 @@ class Exploration:
         # By number of a state: the number of the state before it, and the action between.
         self._before = array("q")
         self._actions: list[Action | None] = []
-        self._quiet = Quiet(states, lenient=bool(scope.removed))
+        self._quiet = Quiet(states)
 
     def run(self) -> Found:
         """Search until the depth, the time, the states or a violation end it."""
@@ -106,7 +104,7 @@ class Exploration:
         found.states, found.seconds = len(self._actions), self._clock() - self._began
         found.local_states, found.local_steps = len(states.looks), states.steps
         found.messages = len(states.frames)
-        found.quiets, found.restless = self._quiet.done, self._quiet.restless
+        found.quiets = self._quiet.done
         return found
 
     def _note(self, state: State, before: int, action: Action | None) -> int | None:

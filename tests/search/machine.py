@@ -49,5 +49,5 @@ class ClusterMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Connect everybody, deliver everything."""
-        complaint = Quiet(self._locals, lenient=True).check(self._state)
+        complaint = Quiet(self._locals).check(self._state)
         assert not complaint, f"{complaint}\n" + "; ".join(self.schedule)

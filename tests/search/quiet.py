@@ -25,20 +25,15 @@ _ROUNDS_MAX = 12
 _FIRST = 48
 _EVERY = 24
 _N = len(HOSTS)
-_RESTLESS = "I3 agreement: no rest:"
 
 
 class Quiet:
     """Ends of schedules; one per search.
 
-    done     how many were tried
-    restless  of these, how many did not come to rest with all removals ended
+    done  how many were tried
     """
 
-    def __init__(self, states: Locals, *, lenient: bool = False) -> None:
-        """`lenient`: a removal that does not end is counted, and no complaint (docs/search.md)."""
-        self._lenient = lenient
-        self.restless = 0
+    def __init__(self, states: Locals) -> None:
         self._locals = states
         self._seen: set[tuple[int, ...]] = set()
         self.done = 0
@@ -55,9 +50,6 @@ class Quiet:
         cluster = Cluster(self._locals, state, 0)
         settle(cluster)
         complaint = cluster.complaint or self._ended(cluster)
-        if self._lenient and complaint.startswith(_RESTLESS):
-            self.restless += 1
-            return ""
         complaint = complaint or self._agree(cluster) or self._nothing_lost(cluster, least)
         return f"at rest: {complaint}" if complaint else ""
 
@@ -93,9 +85,9 @@ class Quiet:
         for host in range(_N):
             name = HOSTS[host]
             if states[host] is roster.State.REMOVING:
-                return f"{_RESTLESS} the removal of {name} does not end"
+                return f"I3 agreement: the removal of {name} does not end"
             if states[host] is roster.State.REMOVED and cluster.look(host).alive:
-                return f"{_RESTLESS} {name} is removed and does not end"
+                return f"I3 agreement: {name} is removed and does not end"
         return ""
 
     def _nothing_lost(self, cluster: Cluster, least: dict[tuple[int, int], int]) -> str:
@@ -133,7 +125,9 @@ def settle(cluster: Cluster) -> None:
                 cluster.drain()
         if tuple(cluster.hosts) == before or cluster.complaint:
             return
-    cluster.complaint = f"{_RESTLESS} after {_ROUNDS_MAX} rounds"
+    # Where everybody is removed nobody can end: all wait for an operator, and look out meanwhile.
+    if any(_is_member(cluster, host) for host in range(_N)):
+        cluster.complaint = f"I3 agreement: no rest after {_ROUNDS_MAX} rounds"
 
 
 def _connect_all(cluster: Cluster, *, anew: bool) -> None:

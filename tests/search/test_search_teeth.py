@@ -15,11 +15,13 @@ from gcounterd.counters.counters import Counters
 from gcounterd.counters.deltas import Gathering, Stage
 from gcounterd.node.exchange import Exchange
 from gcounterd.node.intake import Intake
+from gcounterd.node.saving import Savings
 from gcounterd.storage import recovery
 from tests.search import ground, host
 from tests.search.__main__ import search
 from tests.search.locals import Locals
 from tests.search.play import ScheduleError, begin, play
+from tests.search.quiet import Quiet
 from tests.search.scale import small
 from tests.search.scopes import BEHIND, SCOPES
 
@@ -121,6 +123,19 @@ def test_a_total_that_misses_a_rise_is_found(monkeypatch: pytest.MonkeyPatch) ->
 def test_nodes_that_do_not_tell_each_other_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Exchange, "compare", lambda *_: [])
     assert find("crashes", 1).startswith("at rest: I3")
+
+
+def test_a_removal_that_does_not_end_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Savings, "_look", lambda self: None)
+    assert find("removal", 1, "remove c at a; crash c").endswith("the removal of c does not end")
+
+
+def test_three_that_remove_each_other_are_left_to_their_operator() -> None:
+    states = Locals()
+    all_ = "remove b at a; remove a at b forced; remove c at b; crash b"
+    state, complaint = play(states, begin(states), all_, fused=True)
+    assert not complaint
+    assert not Quiet(states).check(state)
 
 
 def test_a_schedule_is_played_as_it_is_printed() -> None:

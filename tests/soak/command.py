@@ -1,7 +1,7 @@
 """`scripts/soak`: play the scenarios of the membership over many seeds, print one table.
 
-`scripts/soak chaos` and `scripts/soak histories` are other things: see `tests.chaos` and
-`tests.histories`.
+`scripts/soak chaos`, `histories` and `search` are other things: see `tests.chaos`,
+`tests.histories` and `tests.search`.
 
 A line with a violation ends in the command that repeats it. The exit status says whether there was
 none.
@@ -23,6 +23,7 @@ import click
 
 from tests.chaos.command import chaos
 from tests.histories.command import histories
+from tests.search.__main__ import main as search
 from tests.soak.catalogue import SCENARIOS
 from tests.soak.live import LIVE
 from tests.soak.live_command import play_live
@@ -143,6 +144,7 @@ def _commit() -> str:
 
 main.add_command(chaos)
 main.add_command(histories)
+main.add_command(search, "search")
 
 
 if __name__ == "__main__":
