@@ -52,7 +52,7 @@ class Acknowledgements:
     async def wait(self, mark: Mark, level: Level, seconds: float) -> AckDone:
         """Wait until `mark` is held as `level` says, or so many seconds."""
         now = trio.current_time()
-        number, effects = self._node.acknowledging.wait(mark, level, now, seconds)
+        number, effects = self._node.acknowledge(mark, level, now, seconds)
         waiting = self._waiting.get(number)
         if waiting is None:
             waiting = self._waiting[number] = _Waiting()

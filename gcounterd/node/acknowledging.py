@@ -181,6 +181,27 @@ class Acknowledging:
                 heads[column] = max(version, heads.get(column, 0))
         return heads
 
+    def unlinked(self) -> list[NodeId]:
+        """Return the members that are waited for and that no link leads to."""
+        awaited = self._awaited()
+        return [
+            entry.node
+            for entry in (self._roster.belonging() if awaited else ())
+            if entry.node != self._own
+            and self._peers.to(entry.node, Channel.BULK) is None
+            and self._lacks(entry.node, awaited)
+        ]
+
+    def uses(self, node: NodeId) -> bool:
+        """Say whether an answer is expected on the link to a member."""
+        return bool(self._waits) and self._lacks(node, self._awaited())
+
+    def _lacks(self, node: NodeId, heads: dict[ColumnId, int]) -> bool:
+        return any(
+            column not in self._told or self._told[column].kept.get(node, 0) < version
+            for column, version in heads.items()
+        )
+
     # -- what comes in ----------------------------------------------------------------------
 
     def take(self, link: Link, message: Kept) -> list[Effect]:

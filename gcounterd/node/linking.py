@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from gcounterd.ids import NodeId
 from gcounterd.node import admission
 from gcounterd.node.asking import Verdict
 from gcounterd.node.dialling import Target
@@ -147,11 +148,16 @@ class Linking:
 
     def visit(self, now: float) -> list[Effect]:
         """Return the dials of members of a crowd that a read waits for and no link leads to."""
-        return _dial(self._visits.dials(self._node.reading.unlinked(), now))
+        node = self._node
+        lacking = [*node.reading.unlinked(), *node.acknowledging.unlinked()]
+        return _dial(self._visits.dials(dict.fromkeys(lacking), now))
 
     def end_visits(self, now: float) -> list[Effect]:
         """Let go of links that were opened for reads, when none needs them any more."""
-        return self.part(self._visits.over(self._node.reading.uses, now), "visited", now)
+        return self.part(self._visits.over(self._uses, now), "visited", now)
+
+    def _uses(self, peer: NodeId) -> bool:
+        return self._node.reading.uses(peer) or self._node.acknowledging.uses(peer)
 
     def next_wake(self) -> float:
         """Return when a link may be let go, at the earliest (`inf` for never)."""

@@ -40,6 +40,7 @@ from gcounterd.node.inquiries import Inquiries
 from gcounterd.node.intake import Intake
 from gcounterd.node.joining import Joining
 from gcounterd.node.keeping import Keeping
+from gcounterd.node.levels import Level, Mark
 from gcounterd.node.linking import Linking
 from gcounterd.node.membership import Membership
 from gcounterd.node.messages import Channel, Hello, Message, Refusal
@@ -312,6 +313,16 @@ class Node:
             raise ClientError(503, "busy", f"{READS_MAX} consistent reads are under way")
         number, effects = self.reading.start(now, seconds)
         return number, [*effects, *self.linking.visit(now)]
+
+    def acknowledge(
+        self, mark: Mark, level: Level, now: float, seconds: float
+    ) -> tuple[int, list[Effect]]:
+        """Wait until members hold what is committed; it ends in one `AckDone` of that number."""
+        before = len(self.acknowledging)
+        number, effects = self.acknowledging.wait(mark, level, now, seconds)
+        if len(self.acknowledging) > before:
+            effects += self.linking.visit(now)
+        return number, effects
 
     # -- time -------------------------------------------------------------------------------
 

@@ -1,12 +1,13 @@
-"""Visits: links to members of a crowd that are opened for consistent reads, and let go of later.
+"""Visits: links to members of a crowd that are opened to ask them, and let go of later.
 
-Theory. A read asks every member, but in a large cluster links do not go to everyone. So the members
-that it lacks are dialled, a few at a time, on bulk alone: probes and rumours need no link to each.
-Reads come in streams, and a link costs more than a question, so one is kept for a while after it
-was last needed; how many are kept is bounded, and where there is no room those that nobody needs go
-first. What becomes an ordinary link, because its peer came to be probed over one of its own, stays.
+Theory. A consistent read asks every member, and who waits for others to hold what it counted asks
+many, but in a large cluster links do not go to everyone. So the members that are lacking are
+dialled, a few at a time, on bulk alone: probes and rumours need no link to each. Questions come in
+streams, and a link costs more than one, so it is kept for a while after it was last needed; how
+many are kept is bounded, and where there is no room those that nobody needs go first. What is an
+ordinary link by then, because its peer came to be probed over one of its own, stays.
 
-This module refuses to know reads: it is told whom they lack.
+This module refuses to know why somebody asks: it is told whom it lacks.
 """
 
 from __future__ import annotations

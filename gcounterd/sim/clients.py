@@ -109,7 +109,7 @@ class Clients:
             return
         process = self._process
         mark = ((process.column, process.node.counters.head(process.column)),)
-        number, effects = process.node.acknowledging.wait(mark, level, process.now, seconds)
+        number, effects = process.node.acknowledge(mark, level, process.now, seconds)
         self._waits.setdefault(number, []).append((mark, process.now, answered))
         process.carry_out(effects)
 

@@ -6,10 +6,14 @@ import pytest
 from stories import agree, form, join, read
 
 from gcounterd.errors import ClientError
+from gcounterd.node.dialling import SPARE_LINKS_MAX, WARM_LINKS_MAX
 from gcounterd.node.effects import AckDone
 from gcounterd.node.levels import Level
+from gcounterd.node.messages import Channel
+from gcounterd.node.visits import VISIT_KEPT_S
 from gcounterd.sim.cluster import Cluster
 from gcounterd.sim.disk import Content
+from gcounterd.sim.standing import stand
 
 LOCAL, MAJORITY, ALL = Level
 
@@ -197,3 +201,27 @@ def test_a_node_that_drains_for_its_removal_refuses_and_promises_nothing() -> No
     cluster.run(0.05)
     with pytest.raises((AssertionError, ClientError)):
         keep(cluster, "n3", MAJORITY)
+
+
+# -- where links do not go to everyone ----------------------------------------------------------
+
+MEMBERS = 50
+
+
+def test_in_a_crowd_a_majority_and_all_can_be_waited_for() -> None:
+    cluster = Cluster(1)
+    stand(cluster, MEMBERS)
+    cluster.run(3.0)
+    assert len(cluster.node("n1").peers.on(Channel.BULK)) < MEMBERS - 1
+    majority, everyone = keep(cluster, "n1", MAJORITY), keep(cluster, "n1", ALL)
+    cluster.run(1.0)
+    assert told(majority)[0] is MAJORITY
+    assert told(everyone) == (ALL, tuple(sorted(f"n{number}" for number in range(1, MEMBERS + 1))))
+    cluster.kill("n7")
+    short, enough = keep(cluster, "n1", ALL, 4.0), keep(cluster, "n1", MAJORITY, 4.0)
+    cluster.run(5.0)
+    assert told(enough)[0] is MAJORITY
+    assert len(told(short)[1]) == MEMBERS - 1
+    cluster.run(VISIT_KEPT_S + 5.0)
+    links = cluster.node("n1").peers.on(Channel.BULK)
+    assert len(links) <= WARM_LINKS_MAX + SPARE_LINKS_MAX
