@@ -124,7 +124,16 @@ class Backend(Protocol):
         """Return the largest counters, largest first, ties by key."""
 
     async def consistent(self, key: bytes, seconds: float) -> ConsistentRead:
-        """Ask every member for what it has answered, within that many seconds."""
+        """Ask every member for what it has answered, within that many seconds.
+
+        Raises `ClientError` 503 where too many such reads are under way, or this node is removed.
+        """
+
+    async def reach(self, key: bytes, least: int, seconds: float) -> int:
+        """Return the value when it is at least so large, or what it is after that many seconds.
+
+        Raises `ClientError` 503 `busy` where too many wait.
+        """
 
     def readiness(self) -> Readiness:
         """Say whether this node is caught up, not draining, and listening everywhere."""

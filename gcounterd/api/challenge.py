@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from gcounterd.api.backend import Backend, Counted
 from gcounterd.api.bodies import check_address, read_ascii_amount, read_object
-from gcounterd.api.counters import refuse_inexact, refuse_unready
+from gcounterd.api.counters import refuse_unready
 from gcounterd.api.limits import ACTORS_MAX
 from gcounterd.api.promises import count_once, is_keyed
-from gcounterd.api.requests import read_timeout
+from gcounterd.api.reading import find_value
 from gcounterd.api.responses import TEXT_TYPE, Response, answer
 from gcounterd.api.routing import Call
 from gcounterd.errors import ClientError
@@ -48,18 +48,20 @@ async def count(call: Call, backend: Backend) -> Response:
 
 async def read_value(call: Call, backend: Backend) -> Response:
     """`GET /counter/{name}/value`: what this node has."""
-    return refuse_unready(backend, call.query) or _decimal(backend.value(call.keys["name"]))
+    return await _read(call, backend, consistent=False)
 
 
 async def read_consistent(call: Call, backend: Backend) -> Response:
     """`GET /counter/{name}/consistent_value`: exact, or 503 with the names missing."""
+    return await _read(call, backend, consistent=True)
+
+
+async def _read(call: Call, backend: Backend, *, consistent: bool) -> Response:
     unready = refuse_unready(backend, call.query)
     if unready is not None:
         return unready
-    read = await backend.consistent(call.keys["name"], read_timeout(call.query))
-    if read.missing:
-        return refuse_inexact(read.value, read.missing)
-    return _decimal(read.value)
+    value = await find_value(backend, call.keys["name"], call.query, consistent=consistent)
+    return value if isinstance(value, Response) else _decimal(value)
 
 
 def _decimal(value: int) -> Response:

@@ -18,6 +18,7 @@ from gcounterd.api.backend import Backend, Counted, Held
 from gcounterd.api.bodies import check_amount, read_counts, read_object
 from gcounterd.api.limits import KEYS_MAX, LISTING_DEFAULT, LISTING_MAX, SLICE_ENTRIES, SLICE_KEYS
 from gcounterd.api.promises import count_once, is_keyed
+from gcounterd.api.reading import find_value, read_least
 from gcounterd.api.requests import (
     Query,
     check_key,
@@ -65,7 +66,7 @@ def plan_read(call: Call) -> Plan | None:
     read_timeout(call.query)
     consistent = _is_consistent(call.query)
     by_node = _wants_nodes(call.query)
-    if consistent or by_node or _accepts_stale(call.query):
+    if consistent or by_node or _accepts_stale(call.query) or read_least(call.query):
         return None
     return Plan(call.keys["key"], 0, wants_text(call.query))
 
@@ -102,18 +103,16 @@ def refuse_unready(backend: Backend, query: Query) -> Response | None:
 
 
 async def read_value(call: Call, backend: Backend) -> Response:
-    """`GET /v1/counters/{key}` with `consistency=consistent`, `by_node=true` or `stale=ok`."""
+    """`GET /v1/counters/{key}` with `consistency=consistent`, `min`, `by_node` or `stale=ok`."""
     key = call.keys["key"]
     as_text = wants_text(call.query)
     unready = refuse_unready(backend, call.query)
     if unready is not None:
         return unready
-    value = backend.value(key)
-    if _is_consistent(call.query):
-        read = await backend.consistent(key, read_timeout(call.query))
-        if read.missing:
-            return refuse_inexact(read.value, read.missing, as_text)
-        value = read.value
+    consistent = _is_consistent(call.query)
+    value = await find_value(backend, key, call.query, consistent=consistent, as_text=as_text)
+    if isinstance(value, Response):
+        return value
     shape: dict[str, object] = {"key": key.decode(), "value": number(value, as_text)}
     if _wants_nodes(call.query):
         counts = await backend.by_node(key)
@@ -121,12 +120,6 @@ async def read_value(call: Call, backend: Backend) -> Response:
         shape["value"] = number(sum(counts.values()), as_text)
         shape["by_node"] = {label: number(counts[label], as_text) for label in sorted(counts)}
     return answer(shape)
-
-
-def refuse_inexact(best: int, missing: tuple[str, ...], as_text: bool = False) -> Response:
-    """Return the 503 of a consistent read that some members did not answer."""
-    error = ClientError(503, "not_exact", f"no answer in time from {', '.join(missing)}")
-    return refuse(error, {"missing": list(missing), "best": number(best, as_text)})
 
 
 async def count_many(call: Call, backend: Backend) -> Response:

@@ -26,7 +26,7 @@ _ABSOLUTE = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
 _DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 # The values of `?ack=`, the default first.
 LEVELS = {level.name.lower(): level for level in Level}
-_NATURAL = re.compile(r"[0-9]{1,16}")
+_NATURAL = re.compile(r"[0-9]{1,19}")
 
 Query = dict[str, list[bytes]]
 

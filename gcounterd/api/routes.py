@@ -21,6 +21,7 @@ from gcounterd.api.limits import (
     TIMEOUT_DEFAULT_S,
     TIMEOUT_MAX_S,
 )
+from gcounterd.api.reading import MIN
 from gcounterd.api.requests import LEVELS
 from gcounterd.api.responses import Response, dump
 from gcounterd.api.routing import Call, Parameter, Route, Schema
@@ -84,6 +85,7 @@ _COUNTERS = (
             _IN_PATH,
             choice("consistency", "`consistent` asks every member", "local", "consistent"),
             choice("by_node", "add the counts of each node", "false", "true"),
+            MIN,
             _TIMEOUT,
             _STALE,
             _AS,
@@ -185,7 +187,7 @@ _CHALLENGE = (
         "/counter/{name}/value",
         "Read what this node has",
         handler=challenge.read_value,
-        parameters=(_NAME, _STALE),
+        parameters=(_NAME, MIN, _TIMEOUT, _STALE),
         answers={200: ("the value", PLAIN, _DECIMAL)},
         slash=True,
         tag="challenge",
@@ -195,7 +197,7 @@ _CHALLENGE = (
         "/counter/{name}/consistent_value",
         "Read what all members have",
         handler=challenge.read_consistent,
-        parameters=(_NAME, _TIMEOUT),
+        parameters=(_NAME, MIN, _TIMEOUT),
         answers={200: ("the exact value", PLAIN, _DECIMAL)},
         slash=True,
         tag="challenge",

@@ -25,6 +25,7 @@ from gcounterd.daemon.events import WARNINGS, History
 from gcounterd.daemon.identity import Identity
 from gcounterd.daemon.logs import get_logger
 from gcounterd.daemon.turning import Turning
+from gcounterd.daemon.waiting import Waiting
 from gcounterd.errors import RefusedError, RemovedError, StorageError
 from gcounterd.ids import ColumnId, Epoch, show
 from gcounterd.links.limits import Limits
@@ -60,7 +61,7 @@ PARTS_PER_COLLECTION = 16
 
 
 @attrs.define(eq=False)
-class _Waiting:
+class _Read:
     """A consistent read that somebody waits for."""
 
     done: trio.Event = attrs.Factory(trio.Event)
@@ -72,6 +73,7 @@ class Driver:
 
     events    how often each named event happened, for metrics
     history   the membership events, for those who watch
+    waiting   who waits for which values
     longest   the longest step of handling one input, in seconds
     """
 
@@ -90,11 +92,10 @@ class Driver:
         limits = Limits.patient(timing.interval, timing.timeout)
         self.transport = Transport(self, limits=limits)
         self.cold = ColdColumns(node.counters, store)
-        self.commits = Commits(
-            node, store, durability, self.carry_out, names_on_disk, self.cold.read
-        )
+        self.waiting = Waiting(node.counters.value)
+        self.commits = Commits(node, store, durability, self.shown, names_on_disk, self.cold.read)
         self.acknowledgements = Acknowledgements(node, self.carry_out, self.count)
-        self.turning = Turning(node, store, self.commits, self.carry_out)
+        self.turning = Turning(node, store, self.commits, self.shown)
         self.events: collections.Counter[str] = collections.Counter()
         # A life is a process, also where that process draws a second epoch.
         self.history = History(show(node.config.epoch))
@@ -102,7 +103,7 @@ class Driver:
         self._parts = 0
         self._nudge = trio.Event()
         self._sleeping_until = -float("inf")
-        self._reads: dict[int, _Waiting] = {}
+        self._reads: dict[int, _Read] = {}
         self._ended: Exit | None = None
         # Who is told of each notice beside the log.
         self.heeds: list[Callable[[Notice], None]] = []
@@ -175,6 +176,11 @@ class Driver:
         self.perform(effects)
         if self.node.next_wake(trio.current_time()) < self._sleeping_until:
             self._nudge.set()
+
+    def shown(self, effects: Sequence[Effect]) -> None:
+        """Perform what follows when counts have come to be shown, and wake who waits for them."""
+        self.carry_out(effects)
+        self.waiting.look()
 
     def _input(self, effects: Sequence[Effect], started: float) -> None:
         self.carry_out(effects)
@@ -277,10 +283,14 @@ class Driver:
         self._input(self.node.join(addresses, now), now)
 
     async def read(self, seconds: float) -> tuple[str, ...]:
-        """Ask every member for what it has answered; return the names of those missed."""
+        """Ask every member for what it has answered; return the names of those missed.
+
+        Raises `ClientError` 503 where too many ask, or this node is removed.
+        """
         now = trio.current_time()
         number, effects = self.node.read(now, seconds)
-        waiting = self._reads[number] = _Waiting()
+        waiting = self._reads[number] = _Read()
         self._input(effects, now)
         await waiting.done.wait()
+        self.node.removing.check_read()  # whoever is removed has not asked everyone
         return waiting.missing

@@ -249,6 +249,7 @@ async def _stop_later(
 
 async def _stop(everything: trio.CancelScope, driver: Driver, api: _Api) -> None:
     driver.history.end()
+    driver.waiting.end()
     api.scope.cancel()
     await api.done.wait()
     with trio.move_on_after(_FLUSH_S):

@@ -68,6 +68,7 @@ class Service:
         self.value = self._counters.value
         imports = Imports(driver.node.importing, driver.commits, self._check_open)
         self.importing, self.bring, self.imports = imports.slot, imports.bring, imports.known
+        self.reach = driver.waiting.reach
 
     @property
     def name(self) -> str:

@@ -45,6 +45,7 @@ class MemoryBackend:
     others     how far other members hold what is counted here, and who does
     told       the levels that commits were told of, and waits were asked for
     patience   how many seconds each wait was given
+    reachable  the value that a wait ends with, if that is asked for
     """
 
     name = "n1"
@@ -72,6 +73,7 @@ class MemoryBackend:
         self.others = Held(Level.LOCAL, (self.name,))
         self.told: list[Level] = []
         self.patience: list[float] = []
+        self.reachable = 0
 
     def add(self, key: bytes, amount: int) -> None:
         self._check(key, amount)
@@ -151,6 +153,11 @@ class MemoryBackend:
 
     async def consistent(self, key: bytes, timeout: float) -> ConsistentRead:
         return ConsistentRead(self.value(key), self.missing)
+
+    async def reach(self, key: bytes, least: int, seconds: float) -> int:
+        self.patience.append(seconds)
+        self.values[key] = max(self.value(key), min(least, self.reachable))
+        return self.value(key)
 
     def readiness(self) -> Readiness:
         drains = ("draining",) if self.draining else ()
