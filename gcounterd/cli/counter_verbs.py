@@ -14,6 +14,7 @@ from gcounterd.cli.failures import EXIT_FAILED, EXIT_UNFINISHED, CallError
 from gcounterd.cli.manners import Call, read_key, read_prefix, verb
 
 AMOUNT_MAX = 2**31
+LEAST_MAX = 2**63 - 1
 ACKS = ("local", "majority", "all")
 # What one answer of the daemon holds at most.
 LIMIT_MAX = 1000
@@ -83,14 +84,26 @@ def _advise(call: Call, key: str) -> None:
 @verb
 @click.argument("key", metavar="KEY", callback=read_key)
 @click.option("--consistent", is_flag=True, help="Ask every member, so that nothing is missed.")
+@click.option(
+    "--min",
+    "least",
+    metavar="N",
+    type=click.IntRange(0, LEAST_MAX),
+    default=0,
+    help="Wait until the value is at least this: the last one seen, say.",
+)
 @click.option("--by-node", is_flag=True, help="Show the counts by the node that took them.")
-def get(call: Call, key: str, consistent: bool, by_node: bool) -> None:
+def get(call: Call, key: str, consistent: bool, least: int, by_node: bool) -> None:
     """Print a counter's value; an unknown one is 0."""
     query: list[tuple[str, str]] = []
     client = call.client
     if consistent:
+        query.append(("consistency", "consistent"))
+    if least:
+        query.append(("min", str(least)))
+    if query:
         client, wait_s = _patient(call)
-        query += [("consistency", "consistent"), ("timeout", f"{wait_s:g}")]
+        query.append(("timeout", f"{wait_s:g}"))
     if by_node:
         query.append(("by_node", "true"))
     try:
@@ -109,10 +122,11 @@ def get(call: Call, key: str, consistent: bool, by_node: bool) -> None:
 
 
 def _say_what_is_known(call: Call, failure: CallError) -> None:
-    missing = failure.more.get("missing")
-    if isinstance(missing, list) and missing:
-        names = ", ".join(str(name) for name in missing)
-        call.output.say(f"no answer from {names}; best value known: {failure.more.get('best')}")
+    if "best" in failure.more:
+        missing = failure.more.get("missing")
+        names = ", ".join(str(name) for name in missing) if isinstance(missing, list) else ""
+        silent = f"no answer from {names}; " if names else ""
+        call.output.say(f"{silent}best value known: {failure.more['best']}")
 
 
 @click.command()

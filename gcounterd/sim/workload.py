@@ -24,6 +24,10 @@ from gcounterd.sim.process import Process
 BURST_EVERY_S = (0.1, 0.8)
 READ_EVERY_S = 0.5
 CONSISTENT_EVERY_S = 4.0
+# How many more come to the same node after one, and within which time: some begin while a question
+# that cannot serve them is under way.
+FOLLOWERS = (0, 0, 0, 3, 8)
+FOLLOWED_S = 0.05
 KEEP_EVERY_S = 1.0
 KEYS = 60
 NEW_KEYS_MAX = 1500
@@ -35,6 +39,7 @@ class Workload:
     def __init__(self, cluster: Cluster, rng: Random) -> None:
         self._cluster = cluster
         self._rng = rng
+        self._reads_rng = cluster.world.derive("reads")
         self._new = 0
         self._every_s = rng.uniform(*BURST_EVERY_S)
         self.ended = False
@@ -90,9 +95,18 @@ class Workload:
             self._cluster.value(process.host, self._key())
 
     def _read(self) -> None:
-        """Read consistently, and check the answer against what was answered before."""
+        """Read consistently, now and then with others soon after, which share its questions."""
         process = self._process()
-        if process is None or not process.node.joining.counting:
+        if process is None:
+            return
+        self._read_at(process)
+        for _ in range(self._reads_rng.choice(FOLLOWERS)):
+            soon = self._reads_rng.uniform(0.0, FOLLOWED_S)
+            self._cluster.world.after(soon, self._read_at, process)
+
+    def _read_at(self, process: Process) -> None:
+        """Read at one node, and check the answer against what was answered before."""
+        if not process.alive or process.paused or not process.node.joining.counting:
             return
         if process.node.removing.returning.active:
             return  # it was removed, and is not read any more

@@ -24,6 +24,7 @@ from tests.bench import (
     idle,
     large_node,
     newcomer,
+    reading,
     removing,
     restarting,
     simulating,
@@ -44,6 +45,7 @@ BENCHMARKS: dict[str, Callable[..., list[Row]]] = {
     "idle": idle.measure,
     "simulator": simulating.measure,
     "hits": hits.measure,
+    "reading": reading.measure,
     "acks": acks.measure,
 }
 # Above this others use the machine, and absolute figures are theirs too.

@@ -138,6 +138,23 @@ def test_get_consistent_asks_for_it_with_its_time() -> None:
         assert daemon.asked == asked
 
 
+def test_get_with_a_floor_waits_for_it_and_tells_the_best_it_found() -> None:
+    late = error("not_reached", "the value was below 9", definite=True, missing=[], best=7)
+    answers = {
+        f"GET {KEY}?min=7&timeout=5": (200, {"key": "k", "value": 8}),
+        f"GET {KEY}?consistency=consistent&min=9&timeout=2.5": (503, late),
+    }
+    with StandIn(answers) as daemon:
+        assert daemon.run("get", "k", "--min", "7").stdout == "8\n"
+        result = daemon.run("get", "k", "--consistent", "--min", "9", "--timeout", "2.5")
+        assert result.exit_code == 3
+        assert "best value known: 7" in result.stderr
+        assert "no answer from" not in result.stderr
+        wanted = ("get", "k", "--consistent", "--min", "9", "--timeout", "2.5", "--json")
+        shown = json.loads(daemon.run(*wanted).stdout)
+        assert (shown["error"]["code"], shown["missing"], shown["best"]) == ("not_reached", [], 7)
+
+
 def test_an_incomplete_read_names_who_is_missing_and_the_best_value() -> None:
     body = error("incomplete", "not all answered", definite=True, missing=["n2", "n3"], best=41)
     with StandIn({f"GET {KEY}?consistency=consistent&timeout=5": (503, body)}) as daemon:
