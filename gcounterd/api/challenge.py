@@ -16,6 +16,7 @@ from gcounterd.api.counters import refuse_unready
 from gcounterd.api.limits import ACTORS_MAX
 from gcounterd.api.promises import count_once, is_keyed
 from gcounterd.api.reading import find_value
+from gcounterd.api.requests import read_timeout
 from gcounterd.api.responses import TEXT_TYPE, Response, answer
 from gcounterd.api.routing import Call
 from gcounterd.errors import ClientError
