@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 # Ends a run that hangs; nothing here takes a third of it.
 PATIENCE_S = 60
 WORKERS = 8
-KILLS = 3
+KILLS = 2
 
 
 @asynccontextmanager
@@ -111,7 +111,7 @@ async def test_without_that_promise_what_a_kill_leaves_unknown_is_told(tmp_path:
                 )
 
     async with three_nodes(tmp_path) as cluster:
-        with Client(urls(cluster), timeout_s=2.0) as client:
+        with Client(urls(cluster), timeout_s=1.0) as client:
             done = trio.Event()
             async with trio.open_nursery() as nursery:
                 for _ in range(WORKERS):
@@ -152,7 +152,7 @@ async def test_a_value_never_goes_down_behind_a_balancer_with_a_stale_node(tmp_p
             open_client([cluster.find("n1").url]) as writer,
             open_client(url, timeout_s=2.0) as reader,
         ):
-            for number in range(1, 7):
+            for number in range(1, 5):
                 assert (await writer.count("visits")).value == number
                 value = await reader.get("visits", least=1)
                 assert value >= seen
@@ -163,7 +163,7 @@ async def test_a_value_never_goes_down_behind_a_balancer_with_a_stale_node(tmp_p
 
 async def test_a_paused_node_delays_a_count_until_it_goes_on(tmp_path: Path) -> None:
     async with three_nodes(tmp_path) as cluster:
-        async with open_client(urls(cluster), timeout_s=9.0) as client:
+        async with open_client(urls(cluster), timeout_s=6.0) as client:
             first = (await client.count("visits")).node
             cluster.pause(first)
             async with trio.open_nursery() as nursery:
