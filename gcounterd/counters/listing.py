@@ -24,6 +24,8 @@ _RUN = 4096
 # Runs whose place is found in one slice.
 _RUNS_PER_SLICE = 256
 _ROWS_PER_SLICE = 65_536
+# Names merged out of all runs in one slice: some 3 us each of a million counters.
+_NAMES_PER_SLICE = 256
 
 
 class Listing:
@@ -56,9 +58,11 @@ class Listing:
             if number % _RUNS_PER_SLICE == _RUNS_PER_SLICE - 1:
                 yield
         found: list[tuple[bytes, int]] = []
-        for name in heapq.merge(*places):
+        for number, name in enumerate(heapq.merge(*places), 1):
             if len(found) == limit or not name.startswith(prefix):
                 break
+            if number % _NAMES_PER_SLICE == 0:
+                yield
             value = self._counters.value(name)
             if value:
                 found.append((name, value))
