@@ -5,6 +5,9 @@ the journal makes up for that (`storage.recovery`). What one image promises and 
 therefore not an error of one kind: a segment beyond its column's size is younger than the last
 whole checkpoint and comes again from the journal, one that is missing was lost.
 
+Of a closed column only its sums are needed once all of its segments were seen, so one of them at a
+time is in memory, however many there are.
+
 It refuses to know where images come from and whether they were intact.
 """
 
@@ -25,14 +28,19 @@ if TYPE_CHECKING:
     from gcounterd.counters.counters import Counters
 
 
-def load(counters: Counters, images: Iterable[Image]) -> None:
+def load(counters: Counters, images: Iterable[Image], *, cool: bool = False) -> None:
     """Take images into empty counters, in the order names, columns, segments by number.
 
-    Raises `StorageError` where they do not fit together.
+    `cool` lets go of each closed column when it is complete, and of each sum. Raises `StorageError`
+    where images do not fit together.
     """
     sizes: dict[ColumnId, int] = {}
+    last = ColumnId(b"")
     for image in images:
         column = ColumnId(image.column)
+        if cool and column != last and image.kind is Kind.SEGMENT:
+            _cool(counters, last, sizes)
+            last = column
         match image.kind:
             case Kind.NAMES:
                 counters.keys.load(image)
@@ -45,10 +53,23 @@ def load(counters: Counters, images: Iterable[Image]) -> None:
                 _load_segment(counters, image, column, sizes.get(column, 0))
             case Kind.ROSTER | Kind.APPROVALS | Kind.RECEIPTS:
                 raise AssertionError(f"the {image.kind} are not the counters' business")
-    for column, size in sizes.items():
-        if counters.columns[column].size != size:
-            raise StorageError("a segment of a column is missing")
+    for column in list(sizes):
+        _check(counters, column, sizes)
     counters.residues.loaded()
+
+
+def _cool(counters: Counters, column: ColumnId, sizes: dict[ColumnId, int]) -> None:
+    """Let go of a column of which all segments were seen, if it is closed; or of a sum."""
+    counters.residues.seen(column)
+    if column in sizes and counters.is_closed(column):
+        _check(counters, column, sizes)
+        counters.chill(column)
+        del sizes[column]
+
+
+def _check(counters: Counters, column: ColumnId, sizes: dict[ColumnId, int]) -> None:
+    if counters.columns[column].size != sizes[column]:
+        raise StorageError("a segment of a column is missing")
 
 
 def _load_state(counters: Counters, column: ColumnId, image: Image) -> int:

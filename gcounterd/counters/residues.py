@@ -48,6 +48,7 @@ class Residues:
 
     def __init__(self) -> None:
         self._parts: dict[NodeId, Part] = {}
+        self._seen: dict[ColumnId, int] = {}
         self.warm: dict[ColumnId, Column] = {}
 
     def get(self, node: NodeId) -> Part | None:
@@ -75,10 +76,16 @@ class Residues:
         self.warm[part.id] = Column(part.id)
         self.warm[part.id].base = base
 
+    def seen(self, column: ColumnId) -> None:
+        """Let go at a start of a sum of which all segments were seen, if this is one."""
+        if column in self.warm:
+            self._seen[column] = self.warm.pop(column).size
+
     def loaded(self) -> None:
         """Check at a start that all segments were there, and let go of them."""
-        sizes = {column: read.size for column, read in self.warm.items()}
-        self.warm = {}
+        for column in list(self.warm):
+            self.seen(column)
+        sizes, self._seen = self._seen, {}
         if any(part.size != sizes.get(part.id) for part in self._parts.values()):
             raise StorageError("a segment of a residue is missing")
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
 
@@ -150,12 +151,22 @@ def _start(store: Store, wishes: Wishes, aside: list[Damage], *, with_images: bo
             raise StorageError(_describe(recovered.damage, wishes.data_dir))
         identity = _identity(before, wishes)
         own = column_id(NodeId(identity.node_id), Epoch(identity.epoch))
-        # Which columns are damaged is only known when all images are read, and they are few.
-        images = list(recovered.images)
-        left_out = _left_out([*aside, *recovered.damage], own, wishes)
-        if not with_images:
-            left_out |= {ColumnId(image.column): None for image in images if image.column}
-        restored = _restore(own, _sound(images, left_out, with_images), recovered, wishes)
+        images = _Images(recovered)
+        try:
+            if aside or not with_images:
+                raise _DamagedError
+            left_out: dict[ColumnId, None] = {}
+            restored = _restore(own, images, recovered, wishes)
+        except (_DamagedError, StorageError):
+            if images.were_sound:
+                raise  # it is about the journal
+            images.exhaust()  # which columns are damaged is known when all images are read
+            left_out = _left_out([*aside, *recovered.damage], own, wishes)
+            if not with_images:
+                named = [ColumnId(image.column) for image in recovered.again()]
+                left_out |= dict.fromkeys(column for column in named if column)
+            sound = _sound(recovered.again(), left_out, with_images)
+            restored = _restore(own, sound, recovered, wishes)
     _left_out(recovered.damage, own, wishes)  # the journal's damage is known only now
     _check_gaps(restored, left_out, wishes)
     for column in left_out:
@@ -196,18 +207,46 @@ def _set_aside(store: Store) -> list[Damage]:
     return found
 
 
-def _sound(images: list[Image], left_out: dict[ColumnId, None], with_images: bool) -> list[Image]:
-    return [
-        image
-        for image in images
-        if image.kind in (Kind.ROSTER, Kind.APPROVALS)
-        or (with_images and ColumnId(image.column) not in left_out)
-    ]
+class _DamagedError(Exception):
+    """Some images are damaged: what is sound has to be read from the beginning."""
 
 
-def _restore(own: ColumnId, images: list[Image], recovered: Recovered, wishes: Wishes) -> Restored:
+class _Images:
+    """The images of a directory, as long as they are sound; in nearly all starts they are.
+
+    were_sound  all were read, and none was damaged
+    """
+
+    def __init__(self, recovered: Recovered) -> None:
+        self._recovered = recovered
+        self.were_sound = False
+
+    def __iter__(self) -> Iterator[Image]:
+        yield from self._recovered.images
+        if self._recovered.damage:
+            raise _DamagedError
+        self.were_sound = True
+
+    def exhaust(self) -> None:
+        """Read what is left, so that all damage is known."""
+        for _ in self._recovered.images:
+            pass
+
+
+def _sound(
+    images: Iterator[Image], left_out: dict[ColumnId, None], with_images: bool
+) -> Iterator[Image]:
+    for image in images:
+        facts = image.kind in (Kind.ROSTER, Kind.APPROVALS)
+        if facts or (with_images and ColumnId(image.column) not in left_out):
+            yield image
+
+
+def _restore(
+    own: ColumnId, images: Iterable[Image], recovered: Recovered, wishes: Wishes
+) -> Restored:
     try:
-        return restore(own, wishes.max_counters, images, recovered.groups)
+        return restore(own, wishes.max_counters, images, recovered.groups, recovered.read)
     except StorageError as error:
         raise StorageError(f"{error}. {_ways_out(wishes.data_dir)}") from None
 

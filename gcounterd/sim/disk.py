@@ -122,6 +122,9 @@ class Disk:
         segments = [image for image in found if image.kind is Kind.SEGMENT]
         return sorted(segments, key=lambda image: image.number)
 
+    def _reread(self, column: ColumnId, size: int) -> list[Image]:
+        return self.read_column(column)
+
     def _submit(self, operation: _Operation) -> None:
         self._queue.append(operation)
         if len(self._queue) == 1:
@@ -177,6 +180,8 @@ class Disk:
     def recover(self, own: ColumnId, max_counters: int) -> Restored:
         """Rebuild the state of a process that will write column `own`."""
         images = [image for _, image in sorted(self.content.images.items(), key=lambda at: at[0])]
-        restored = restore(own, max_counters, images, sorted(self.content.rows.items()))
+        restored = restore(
+            own, max_counters, images, sorted(self.content.rows.items()), self._reread
+        )
         self.last_row = max(self.last_row, restored.last_seq, self.content.trimmed)
         return restored

@@ -11,10 +11,12 @@ to do about it is decided elsewhere. This module refuses to know threads and fil
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
 
+from gcounterd.counters.columns import SEGMENT_SIZE
 from gcounterd.counters.images import Image, Kind
 from gcounterd.errors import StorageError
 from gcounterd.ids import ColumnId
@@ -159,6 +161,10 @@ class Contents:
             raise StorageError(f"{self.database.path}: segment {number} of a column {why}")
         return Image(Kind.SEGMENT, column, number, body)
 
+    def read_segments(self, column: ColumnId, size: int) -> list[Image]:
+        """Return the images of the segments of a column of so many positions, in order."""
+        return [self.read_segment(column, n) for n in range(-(-size // SEGMENT_SIZE))]
+
     def trim_some(self) -> bool:
         """Delete some superfluous groups; return whether there may be more."""
         return self.journal.trim(self.trimmed)
@@ -180,7 +186,9 @@ class Contents:
         damage: list[Damage] = []
         settings = self._read_settings(damage)
         self._check_manifest(damage)
-        return Recovered(settings, self._images(damage), self._groups(damage), damage, torn)
+        again = partial(self._images, [])
+        images, groups = self._images(damage), self._groups(damage)
+        return Recovered(settings, images, groups, damage, again, self.read_segments, torn)
 
     def _report(self, damage: list[Damage], what: Damage, row: Broken | Gap | None) -> None:
         damage.append(what)

@@ -1,18 +1,18 @@
 """Recovery: from images and journal rows back to counters, roster and receipts.
 
-Theory. Images are at least as new as the journal rows trimmed; the rows left are replayed over
-them in order. Writing only raises counts, so rows that an image already covers change nothing.
-Closed columns are kept in memory until the end, since a row may raise one; then those that lie in
-images as they are become cold again. A batch that does not continue its column (`since` above its
-head) can only mean that something before it is missing: it is left out, the column stays at the
-head that it can prove, and peers send the rest again. That is reported, never passed over.
+Theory. Images are at least as new as the journal rows trimmed; the rows left are replayed over them
+in order. Writing only raises counts, so rows that an image already covers change nothing. Closed
+columns are let go of as soon as they were counted, and the few that a row raises are read again: a
+disk may hold more of them than there is memory. A batch that does not continue its column (`since`
+above its head) can only mean that something before it is missing: it is left out, the column stays
+at the head that it can prove, and peers send the rest again. That is reported, never passed over.
 
 This module is pure: the simulator recovers its crashed nodes with it too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
@@ -57,24 +57,30 @@ class Restored:
     last_seq: int = 0
 
 
+# Reads the images of a column's segments again: of which column, and how many positions.
+Reader = Callable[[ColumnId, int], list[Image]]
+
+
 def restore(
     own: ColumnId,
     max_counters: int,
     images: Iterable[Image],
     groups: Iterable[tuple[int, bytes]],
+    reader: Reader | None = None,
 ) -> Restored:
     """Rebuild state for a process that will write column `own`.
 
-    `images` come sorted by kind, column and number, `groups` as (seq, body) by seq. Raises
-    `StorageError` where what was read contradicts itself.
+    `images` come sorted by kind, column and number, `groups` as (seq, body) by seq. Without a
+    `reader` all closed columns are kept in memory until the end. Raises `StorageError` where what
+    was read contradicts itself.
     """
     restored = Restored(Counters(own, max_counters), Roster())
     chunks: list[Chunk] = []
-    load(restored.counters, _of_counters(images, restored, chunks))
+    load(restored.counters, _of_counters(images, restored, chunks), cool=reader is not None)
     restored.receipts.load(chunks)
     restored.names_on_disk = len(restored.counters.keys)
     for seq, body in groups:
-        _replay(restored, seq, body)
+        _replay(restored, seq, body, reader)
     for column in restored.counters.warm_columns():
         if restored.counters.may_chill(column):
             restored.counters.chill(column)
@@ -100,7 +106,13 @@ def _of_counters(
             raise StorageError(f"the image of the {image.kind} cannot be read: {error}") from None
 
 
-def _replay(restored: Restored, seq: int, body: bytes) -> None:
+def _warm(counters: Counters, column: ColumnId, reader: Reader | None) -> None:
+    """Have a closed column in memory that a row raises."""
+    if reader is not None and counters.is_cold(column):
+        counters.warm(counters.read_cold(column, reader(column, counters.size(column))))
+
+
+def _replay(restored: Restored, seq: int, body: bytes, reader: Reader | None) -> None:
     counters = restored.counters
     for record in decode_group(body):
         match record:
@@ -122,6 +134,8 @@ def _replay(restored: Restored, seq: int, body: bytes) -> None:
                     check_batch(batch, counters.size(batch.column))
                 except PeerError as error:
                     raise StorageError(f"journal row {seq} does not fit: {error}") from None
+                if batch.version > counters.head(batch.column):
+                    _warm(counters, batch.column, reader)
                 counters.apply(batch)
     restored.groups += 1
     restored.last_seq = seq

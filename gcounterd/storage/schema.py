@@ -21,11 +21,12 @@ This module refuses to know connections, threads and what the blobs mean.
 from __future__ import annotations
 
 import enum
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import attrs
 
 from gcounterd.counters.images import Image
+from gcounterd.ids import ColumnId
 
 STORE_FILE = "store.db"
 LOG_FILE = "store.db-wal"
@@ -117,6 +118,8 @@ class Recovered:
     images    each sound image, sorted by kind, column and number
     groups    (seq, body) of each sound group not yet trimmed, by rising seq; close it if it is
               not read to its end
+    again     yields the sound images once more, and reports no damage
+    read      returns the images of the segments of a column of so many positions
     damage    complete once `images` and `groups` are exhausted, in that order
     torn      "" or a sentence: the log ends in a transaction that is not whole. A crash during a
               write leaves this; so does damage to the very last commit, and nothing on one disk
@@ -127,4 +130,6 @@ class Recovered:
     images: Iterator[Image]
     groups: Generator[tuple[int, bytes], None, None]
     damage: list[Damage]
+    again: Callable[[], Iterator[Image]]
+    read: Callable[[ColumnId, int], list[Image]]
     torn: str = ""
