@@ -48,6 +48,9 @@ log = get_logger("gcounterd.run")
 _FILES_RESERVED = 256
 # A commit at the end that takes longer than this is a disk that hangs; the journal has the rest.
 _FLUSH_S = 10.0
+# Increments that wait for other members do so no longer when the process stops: members that are
+# there answer in a fraction of this, and the others might never.
+_HELD_S = 1.0
 _CAUGHT_UP_POLL_S = 0.5
 # A node that was removed answers for so long that it was; operators ask several times a second.
 _SEEN_S = 1.0
@@ -251,6 +254,9 @@ async def _stop(everything: trio.CancelScope, driver: Driver, api: _Api) -> None
     driver.history.end()
     driver.waiting.end()
     api.scope.cancel()
+    with trio.move_on_after(_HELD_S):
+        await api.done.wait()
+    driver.carry_out(driver.node.acknowledging.give_up())
     await api.done.wait()
     with trio.move_on_after(_FLUSH_S):
         await driver.commits.flush()

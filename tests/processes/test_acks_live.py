@@ -49,3 +49,25 @@ async def test_a_majority_is_waited_for_and_survives_what_all_cannot(tmp_path: P
 
         await cluster.kill("n2")
         assert await count(cluster, "n3", "ack=majority&timeout=0.3") == (202, ["n3"])
+
+
+async def test_who_waits_for_a_member_that_is_away_is_answered_when_the_node_stops(
+    tmp_path: Path,
+) -> None:
+    async with open_cluster(Plan(tmp_path, 2, 0, 0)) as cluster:
+        await cluster.start_all()
+        await cluster.ready()
+        cluster.pause("n2")
+        answers: list[tuple[int, object]] = []
+
+        async def wait() -> None:
+            answers.append(await count(cluster, "n1", "ack=all&timeout=60"))
+
+        with trio.fail_after(30):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(wait)
+                while (await ask(cluster, "n1", "GET", "/v1/counters/hits")).json()["value"] != 1:
+                    await trio.sleep(0.02)
+                assert await cluster.stop("n1") == {"n1": 0}
+        assert answers == [(202, ["n1"])]
+        cluster.resume("n2")
