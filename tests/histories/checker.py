@@ -10,19 +10,20 @@ from collections.abc import Sequence
 
 import attrs
 
+from tests.histories.audits import find_audits
 from tests.histories.history import History, Loss, Operation, Outcome
-from tests.histories.moments import Increment, Sweep
+from tests.histories.moments import Sweep
 from tests.histories.rules import (
     MOMENT_RULES,
     NOTHING,
-    Audit,
     Judgement,
     judge_agreement,
+    judge_bundle,
     judge_end,
     judge_repeats,
 )
 
-RULES = (*MOMENT_RULES, "same answer", "agreement", "acceptable end")
+RULES = (*MOMENT_RULES, "same answer", "agreement", "acceptable end", "all or nothing")
 
 
 @attrs.frozen
@@ -75,8 +76,11 @@ def check(history: History) -> Verdict:
     named = [each.place for each in history.operations] + [loss.place for loss in history.losses]
     named += [place for each in history.operations for place in each.covers or ()]
     places = list(dict.fromkeys(named))
+    fates: dict[str, dict[str, bool]] = {}
     for key, operations in history.by_key().items():
-        _check_key(verdict, key, operations, history.losses, places)
+        _check_key(verdict, key, operations, history.losses, places, fates)
+    for bundle, parts in fates.items():
+        verdict.take("all or nothing", bundle, judge_bundle(parts))
     return verdict
 
 
@@ -86,7 +90,9 @@ def _check_key(
     operations: Sequence[Operation],
     losses: Sequence[Loss],
     places: Sequence[str],
+    fates: dict[str, dict[str, bool]],
 ) -> None:
+    """Check one key; `fates` takes what became of parts of bundles, by bundle and key."""
     sweep = Sweep(operations, losses, places)
     for moment in sweep.run():
         for rule, judge in MOMENT_RULES.items():
@@ -96,18 +102,7 @@ def _check_key(
     for audit in find_audits(operations, sweep.increments, losses):
         verdict.take("agreement", key, judge_agreement(audit))
         verdict.take("acceptable end", key, judge_end(audit))
-
-
-def find_audits(
-    operations: Sequence[Operation], increments: list[Increment], losses: Sequence[Loss]
-) -> list[Audit]:
-    """Return the audits of one key in their order, each with the one before it."""
-    reads: dict[int, list[Operation]] = {}
-    for each in operations:
-        if each.final and each.outcome is Outcome.OK:
-            reads.setdefault(each.final, []).append(each)
-    audits: list[Audit] = []
-    for number in sorted(reads):
-        since = audits[-1] if audits and len(audits[-1].values) == 1 else None
-        audits.append(Audit(reads[number], increments, losses, since))
-    return audits
+        for increment, has_counted in audit.fates():
+            bundle = increment.attempts[0].bundle
+            if bundle and increment.outcome is Outcome.UNKNOWN:
+                fates.setdefault(bundle, {})[key] = has_counted

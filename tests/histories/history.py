@@ -46,6 +46,7 @@ class Operation:
     to_all      it was answered when all members of `covers` held it
     token       the Idempotency-Key: operations with one token are one increment; "" for none
     repeated    the answer says that it is of an earlier one with that token
+    bundle      one request of several counters: its operations have this in common; "" for none
     final       the number of an audit in which everything was at rest; 0 for none
     """
 
@@ -64,6 +65,7 @@ class Operation:
     to_all: bool = False
     token: str = ""
     repeated: bool = False
+    bundle: str = ""
     final: int = 0
 
     def check(self) -> None:

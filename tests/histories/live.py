@@ -29,6 +29,7 @@ from tests.chaos.story import Story
 from tests.cluster.client import Answer, Client, Lost, NotSent
 from tests.histories.checker import check
 from tests.histories.history import Operation, Outcome
+from tests.histories.looking import look, look_until_agreed
 from tests.histories.recorder import Recorder
 from tests.histories.talking import Said, Wish, understand
 
@@ -43,15 +44,15 @@ MOVES_SHARE = 0.1
 COUNT_SHARE, CONSISTENT_SHARE = 0.55, 0.4
 ACKS = ("local",) * 6 + ("majority",) * 3 + ("all",)
 # Of clients: those that carry min, and those that name their increments.
-CHAINED_SHARE, NAMED_SHARE = 0.0, 0.5
+CHAINED_SHARE, NAMED_SHARE = 0.5, 0.5
 # How often an increment without an answer is asked for again, and of answered ones, once more.
 AGAIN_TIMES, REPEATED_SHARE = 3, 0.1
 # Of those that are asked for again: elsewhere.
 ELSEWHERE_SHARE = 0.2
 # Nobody is there to talk to.
 LONELY_S = 0.1
-# Between two looks at all nodes.
-LOOK_EVERY_S = 0.2
+# Of increments: those of several counters at once.
+BUNDLE_SHARE, BUNDLE_KEYS = 0.1, 2
 
 
 @attrs.define
@@ -114,15 +115,15 @@ class Crowd:
         began = trio.current_time()
         self._open = trio.Event()
         while self._busy:
-            await trio.sleep(LOOK_EVERY_S)
+            await trio.sleep(LONELY_S)
         for place in away:
             if place not in self._away:
                 self._away[place] = None
                 self.recorder.lose(place)
         self._audits += 1
         with trio.move_on_after(wait_s):
-            await self._agree()
-        wrong = await self._look(self._audits) or []
+            await look_until_agreed(self.recorder, self._ports, KEYS)
+        wrong = await look(self.recorder, self._ports, KEYS, final=self._audits)
         wrong += await self.judge()
         self._settled = dict.fromkeys(self._ports)
         self._open.set()
@@ -172,6 +173,9 @@ class Crowd:
     async def _act(self, person: Person) -> None:
         """Do one thing; where it is an increment, until its end is known or all hope is gone."""
         wish = self._draw(person)
+        if wish.amount and person.rng.random() < BUNDLE_SHARE:
+            await self._count_many(person)
+            return
         said = await self._ask(person, wish)
         for _ in range(AGAIN_TIMES):
             again = said.outcome is Outcome.UNKNOWN or person.rng.random() < REPEATED_SHARE
@@ -225,6 +229,26 @@ class Crowd:
             person.seen[wish.key] = max(said.value, person.seen.get(wish.key, 0))
         return said
 
+    async def _count_many(self, person: Person) -> None:
+        """Count several counters by one request; each is recorded as an operation of its own."""
+        person.tokens += 1
+        name = f"{person.name}-{person.tokens}"
+        keys = person.rng.sample(KEYS, BUNDLE_KEYS)
+        counts = {key: person.rng.randint(1, AMOUNT_MAX) for key in keys}
+        parts = [
+            self.recorder.begin(
+                f"{person.name} {key}", person.place, key, amount=amount, bundle=name
+            )
+            for key, amount in counts.items()
+        ]
+        wish = Wish("", person.rng.uniform(*ASKING_S), amount=1, counts=counts)
+        said = await self._talk(person, wish)
+        for part in parts:
+            value = said.values.get(part.key)
+            self._note(part, self.recorder.end(part, said.outcome, value))
+        if said.outcome is not Outcome.OK:
+            person.place = ""
+
     async def _talk(self, person: Person, wish: Wish) -> Said:
         assert person.client is not None
         wait_s = person.rng.uniform(*PATIENCE_S)
@@ -257,55 +281,6 @@ class Crowd:
         kind = "increment" if asked.amount else "consistent" if asked.consistent else "read"
         self._counts[f"{kind} {ended.outcome.value}"] += 1
         self._counts["repeated"] += ended.repeated
-
-    # -- audits -----------------------------------------------------------------------------
-
-    async def _agree(self) -> None:
-        """Look at all nodes until they show the same twice."""
-        before: list[Any] | None = None
-        while True:
-            await self._look(0)
-            shown = self._shown()
-            if shown == before and len(dict.fromkeys(shown)) == 1:
-                return
-            before = shown
-            await trio.sleep(LOOK_EVERY_S)
-
-    def _shown(self) -> list[Any]:
-        """Return what each node showed in the last look, key by key."""
-        last: dict[str, dict[str, int | None]] = {}
-        for each in self.recorder.history.operations[-len(KEYS) * len(self._ports) :]:
-            last.setdefault(each.place, {})[each.key] = each.value
-        return [tuple(last.get(place, {}).get(key) for key in KEYS) for place in self._ports]
-
-    async def _look(self, final: int) -> list[str]:
-        """Read all keys at all nodes; return what is wrong with an audit."""
-        wrong: list[str] = []
-        async with trio.open_nursery() as nursery:
-            for place in self._ports:
-                nursery.start_soon(self._look_at, place, final, wrong)
-        return wrong
-
-    async def _look_at(self, place: str, final: int, wrong: list[str]) -> None:
-        client = Client("127.0.0.1", self._ports[place])
-        looks = [
-            self.recorder.begin(f"look {place} {key}", place, key, final=final) for key in KEYS
-        ]
-        shown: dict[str, int] = {}
-        try:
-            target = "/v1/counters?" + "&".join(f"key={key}" for key in KEYS)
-            answer = await client.request("GET", target)
-            if answer.status == 200:
-                shown = {item["key"]: item["value"] for item in answer.json()["counters"]}
-        except (NotSent, Lost):
-            pass
-        finally:
-            client.drop()
-        if final and not shown:
-            wrong.append(f"{place} could not be read at the end of a round")
-        outcome = Outcome.OK if shown else Outcome.REFUSED
-        for look in looks:
-            self.recorder.end(look, outcome, shown.get(look.key))
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@
     same answer          an increment that is repeated by its key is answered as the first time
     agreement            at rest all places show the same
     acceptable end       at rest the value is all that was answered, and some of what never was
+    all or nothing       a request of several counters counts in all of them or in none
 
 Theory. Each rule is a function of a moment, or of an audit, so it can be read by itself. A value is
 judged wherever it is shown: in reads, in answers to increments, in what a refused read has best.
@@ -20,13 +21,11 @@ This module refuses to know how moments are found.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 
-import attrs
-
-from tests.histories.history import Loss, Operation, Outcome
+from tests.histories.audits import Audit
+from tests.histories.history import Outcome
 from tests.histories.moments import Increment, Moment
-from tests.histories.sums import Sums, find_sums
 
 # What a rule says of something: nothing to judge, all right, or what is wrong.
 NOTHING, RIGHT = None, ""
@@ -129,34 +128,6 @@ def judge_repeats(increment: Increment) -> Judgement:
     return f"one increment of {increment.amount} was answered with {texts}"
 
 
-@attrs.frozen
-class Audit:
-    """All reads of one key at one rest, and what came before them.
-
-    since  the audit before, if there was one at which all agreed
-    """
-
-    reads: list[Operation]
-    increments: list[Increment]
-    losses: Sequence[Loss]
-    since: Audit | None = None
-
-    @property
-    def began(self) -> float:
-        """Return when the first of its reads was invoked."""
-        return min(read.invoked for read in self.reads)
-
-    def survives(self, until: float) -> bool:
-        """Say whether a place that was read here has kept its disk until then."""
-        lost = {loss.place: None for loss in self.losses if self.began <= loss.at <= until}
-        return any(read.place not in lost for read in self.reads)
-
-    @property
-    def values(self) -> dict[int, str]:
-        """Return what was shown, each with one of the places that did."""
-        return {read.value: read.place for read in self.reads if read.value is not None}
-
-
 def judge_agreement(audit: Audit) -> Judgement:
     """Hold the reads of an audit against each other."""
     if len(audit.reads) < 2:
@@ -170,33 +141,19 @@ def judge_end(audit: Audit) -> Judgement:
     """Hold each value against the acceptable totals, since the beginning and since the audit
     before.
     """
-    bases: list[tuple[int, float, str]] = [(0, float("-inf"), "the start")]
-    if audit.since is not None and audit.since.survives(audit.began):
-        (value,) = audit.since.values
-        bases.append((value, audit.since.began, "the audit before"))
     for value, place in audit.values.items():
-        for base, start, what in bases:
-            acceptable = _acceptable(audit, base, start)
+        for base in audit.bases():
+            acceptable = audit.acceptable(base)
             if value not in acceptable:
-                return f"{value} at {place}, not {acceptable} (since {what})"
+                return f"{value} at {place}, not {acceptable} (since {base.what})"
     return RIGHT
 
 
-def _acceptable(audit: Audit, base: int, start: float) -> Sums:
-    """Return the totals that are acceptable where `base` was agreed on at `start`.
-
-    What was unanswered then is in the base or never will be, unless its disk was out of reach.
-    """
-    away = {loss.place: None for loss in audit.losses if loss.at <= start}
-    optional: list[int] = []
-    for increment in audit.increments:
-        outcome = increment.outcome
-        if outcome is Outcome.REFUSED or increment.invoked >= audit.began:
-            continue
-        is_sure = outcome is Outcome.OK and increment.forgiven > audit.began
-        is_new = increment.invoked > start
-        if is_sure and is_new:
-            base += increment.amount
-        elif not is_sure and (is_new or any(each.place in away for each in increment.attempts)):
-            optional.append(increment.amount)
-    return find_sums(base, optional)
+def judge_bundle(fates: Mapping[str, bool]) -> Judgement:
+    """Hold what became of the parts of one request against each other; `fates` are by key."""
+    if len(fates) < 2:
+        return NOTHING
+    counted = [key for key, has_counted in fates.items() if has_counted]
+    if len(counted) in (0, len(fates)):
+        return RIGHT
+    return f"of {', '.join(fates)} only {', '.join(counted)} counted"

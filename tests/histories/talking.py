@@ -10,6 +10,7 @@ This module refuses to know when anything happened.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -29,6 +30,7 @@ class Wish:
     ack      how many members are to hold an increment: local, majority or all
     retry    it was asked for at another node before
     seconds  how long the node may take
+    counts   of an increment of several counters: the amounts by key; then `key` is none
     """
 
     key: str
@@ -39,6 +41,7 @@ class Wish:
     retry: bool = False
     consistent: bool = False
     least: int = 0
+    counts: Mapping[str, int] = attrs.Factory(dict)
 
     def method(self) -> str:
         """Return the method."""
@@ -50,10 +53,13 @@ class Wish:
         query += [f"ack={self.ack}"] if self.amount and self.ack != "local" else []
         query += ["consistency=consistent"] if self.consistent else []
         query += [f"min={self.least}"] if self.least else []
-        return f"{counter_target(self.key)}?{'&'.join(query)}"
+        path = "/v1/counters" if self.counts else counter_target(self.key)
+        return f"{path}?{'&'.join(query)}"
 
     def body(self) -> bytes:
         """Return the body."""
+        if self.counts:
+            return json.dumps({"counts": dict(self.counts)}).encode()
         return json.dumps({"by": self.amount}).encode() if self.amount else b""
 
     def headers(self) -> dict[str, str]:
@@ -68,12 +74,14 @@ class Said:
 
     held_by   how many members are said to hold it; None if the answer does not count them
     repeated  it is the answer to an earlier request with the same token
+    values    of an increment of several counters, by key; then `value` is None
     """
 
     outcome: Outcome
     value: int | None = None
     held_by: int | None = None
     repeated: bool = False
+    values: Mapping[str, int] = attrs.Factory(dict)
 
 
 def understand(wish: Wish, answer: Answer) -> Said:
@@ -85,6 +93,8 @@ def understand(wish: Wish, answer: Answer) -> Said:
             raise ValueError(f"{wish}: {answer}")
         repeated = answer.headers.get(REPLAYED) == "true"
         held_by = len(holders) if holders is not None else None
+        if wish.counts:
+            return Said(Outcome.OK, None, held_by, repeated, told["values"])
         return Said(Outcome.OK, told["value"], held_by, repeated)
     if answer.status in OUR_FAULT:
         raise ValueError(f"{wish}: {answer}")

@@ -21,8 +21,8 @@ clients = count()
 def add(begin: float, end: float, amount: int, value: int | None, **more: Any) -> Operation:
     """Return an increment; without a value nobody knows what became of it."""
     outcome = more.pop("outcome", OK if value is not None else UNKNOWN)
-    place, client = more.pop("at", "n1"), f"c{next(clients)}"
-    return Operation(client, place, "k", begin, end, outcome, amount, value, **more)
+    place, key, client = more.pop("at", "n1"), more.pop("key", "k"), f"c{next(clients)}"
+    return Operation(client, place, key, begin, end, outcome, amount, value, **more)
 
 
 def refused(begin: float, end: float, amount: int, **more: Any) -> Operation:
@@ -37,10 +37,15 @@ def asked(begin: float, end: float, value: int | None, **more: Any) -> Operation
     return read(begin, end, value, consistent=True, **more)
 
 
-def end(*values: int, at: float = 90, number: int = 1) -> list[Operation]:
+def two(begin: float, end: float) -> list[Operation]:
+    """Return a request that adds 5 to one counter and 7 to another, and has no answer."""
+    return [add(begin, end, n, None, key=key, bundle="b") for n, key in ((5, "k"), (7, "l"))]
+
+
+def end(*values: int, at: float = 90, number: int = 1, key: str = "k") -> list[Operation]:
     """Return the reads of an audit, of n1, n2, …"""
     places = enumerate(values, 1)
-    return [read(at, at + 1, value, final=number, at=f"n{n}") for n, value in places]
+    return [read(at, at + 1, value, final=number, at=f"n{n}", key=key) for n, value in places]
 
 
 BAD: dict[str, tuple[str, Sequence[Operation | Loss]]] = {
@@ -144,6 +149,18 @@ BAD: dict[str, tuple[str, Sequence[Operation | Loss]]] = {
         "acceptable end",
         [add(1, 2, 5, None), *end(0, 0, at=10), *end(5, 5, at=20, number=2)],
     ),
+    "half of a request of two counters counts": (
+        "all or nothing",
+        [*two(1, 2), *end(5), *end(0, key="l", at=80)],
+    ),
+    "the other half of a request of two counters counts at the next end": (
+        "all or nothing",
+        [
+            *(*end(0, at=10), *end(0, key="l", at=20)),
+            *two(30, 31),
+            *(*end(0, number=2), *end(7, key="l", at=80, number=2)),
+        ],
+    ),
     "what all agreed on goes": (
         "acceptable end",
         [add(1, 2, 5, None), *end(5, 5, at=10), *end(0, 0, at=20, number=2)],
@@ -152,6 +169,14 @@ BAD: dict[str, tuple[str, Sequence[Operation | Loss]]] = {
 
 GOOD: dict[str, Sequence[Operation | Loss]] = {
     "nothing happens": end(0, 0, 0),
+    "a request of two counters counts": [*two(1, 2), *end(5), *end(7, key="l", at=80)],
+    "a request of two counters does not count": [*two(1, 2), *end(0), *end(0, key="l", at=80)],
+    "which of two requests counted cannot be told": [
+        *two(1, 2),
+        add(1, 2, 5, None),
+        *end(5),
+        *end(0, key="l", at=80),
+    ],
     "a lost request counts": [add(1, 2, 5, None), *end(5, 5)],
     "a lost request does not count": [add(1, 2, 5, None), *end(0, 0)],
     "a lost request counts late": [add(1, 2, 5, None), read(3, 4, 0), read(5, 6, 5), *end(5)],

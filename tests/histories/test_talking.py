@@ -47,6 +47,14 @@ def test_what_an_answer_makes_known(wish: Wish, told: Answer, said: Said) -> Non
     assert understand(wish, told) == said
 
 
+def test_an_increment_of_several_counters_is_one_request() -> None:
+    wish = Wish("", 2.0, amount=1, counts={"a": 5, "b": 7})
+    assert wish.target() == "/v1/counters?timeout=2.00"
+    assert json.loads(wish.body()) == {"counts": {"a": 5, "b": 7}}
+    said = understand(wish, answer(200, values={"a": 5, "b": 9}))
+    assert said == Said(Outcome.OK, values={"a": 5, "b": 9})
+
+
 def test_a_replayed_answer_is_known_by_its_header() -> None:
     replayed = Answer(200, b'{"value": 5}', {"idempotency-replayed": "true"})
     assert understand(ADD, replayed) == Said(Outcome.OK, 5, repeated=True)
