@@ -125,8 +125,16 @@ class Workload:
 
 
 def find_reachable(cluster: Cluster, asker: Process) -> dict[NodeId, None]:
-    """Return the nodes that a chain of rosters leads to from `asker`, restored disks left out."""
-    rosters = {process.node.config.node: process.node.roster for process in cluster.running}
+    """Return the nodes that a chain of rosters leads to from `asker`, restored disks left out.
+
+    No chain leads on from those either: of two processes of one node only one is asked.
+    """
+    rosters = {
+        process.node.config.node: process.node.roster
+        for process in cluster.running
+        if process.node.config.node not in cluster.rolled_back
+    }
+    rosters[asker.node.config.node] = asker.node.roster
     found: dict[NodeId, None] = {asker.node.config.node: None}
     waiting = deque(found)
     while waiting:
