@@ -128,7 +128,8 @@ class Guests:
         heads = message.heads.items()
         held = {column: self._counters.head(column) for column, _ in heads}
         # What we shall never count, and have in a file.
-        refused = [column for column, head in heads if self._late.is_written(column, head)]
+        written = self._late.is_written
+        refused = [c for c, head in heads if head > held[c] and written(c, head)]
         answer = Held(message.number, held, self._roster.hash(), tuple(refused))
         effects += [*self._exchange.ask(now), *self._settlement.taking.look(now)]
         return [*effects, Send((link.id,), answer)]
