@@ -36,6 +36,7 @@ from gcounterd.errors import ClientError
 RECORD_CHARS_MAX = 16 * 1024
 # Records read in one step: about a millisecond.
 _SLICE_RECORDS = 512
+_QUOTE = '"'
 _SPACE = r"[ \t\r\n]*+"
 _OBJECT_START = re.compile(rf"{_SPACE}\{{{_SPACE}")
 _OBJECT_PAIR = re.compile(
@@ -106,7 +107,7 @@ class Reader:
         lines = text.split("\n")
         rest = "" if last else lines.pop()
         records = _join_quoted(lines) if self._is_csv and '"' in text else lines
-        if not last and records and self._is_csv and records[-1].count('"') % 2:
+        if not last and records and self._is_csv and records[-1].count(_QUOTE) % 2:
             rest = f"{records.pop()}\n{rest}"
         if len(rest) > RECORD_CHARS_MAX:
             raise _bad(f"record {self._number + len(records) + 1}", "it is too long")
@@ -167,7 +168,7 @@ def _join_quoted(lines: list[str]) -> list[str]:
             records[-1] += f"\n{line}"
         else:
             records.append(line)
-        is_open ^= line.count('"') % 2 == 1
+        is_open ^= line.count(_QUOTE) % 2 == 1
     return records
 
 
