@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 
 from gcounterd.api.formats import CSV_HEAD, RECORD_CHARS_MAX, Format, Reader, write
 from gcounterd.errors import ClientError
+from gcounterd.ids import ColumnId
+from gcounterd.storage.refused import write_refused
 
 keys = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9)
 counts = st.dictionaries(keys, st.integers(1, 2**53), min_size=1, max_size=9)
@@ -111,6 +114,13 @@ def test_a_refused_file_that_is_counted_in_part_is_refused_unless_it_is_meant() 
     refused = refusal(Format.JSON, data)
     assert (refused.status, refused.code) == (409, "partly_counted")
     assert read(Format.JSON, data, again=True) == [(b"a", 9)]
+
+
+def test_the_files_of_what_was_refused_can_be_read(tmp_path: Path) -> None:
+    counts = [('pärs, "ripe"'.encode(), 3), (b"apples", 2**53)]
+    for counted in (0, 2):
+        path = write_refused(tmp_path, ColumnId(b"c" * 32), 4 + counted, counted, counts)
+        assert read(Format.JSON, path.read_bytes(), again=counted > 0) == counts
 
 
 BAD = [
