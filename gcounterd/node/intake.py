@@ -11,6 +11,8 @@ a peer comes again.
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from gcounterd.counters.batches import Batch
 from gcounterd.counters.counters import Counters, check_batch
 from gcounterd.counters.settled import Closing
@@ -76,8 +78,7 @@ class Intake:
             return False
         self._expected[batch.column] = (batch.version, check_batch(batch, size))
         self._batches.append(batch)
-        size = sum(len(block.encoded) for block in batch.blocks)
-        self.size_bytes += size + BATCH_OVERHEAD_BYTES
+        self.size_bytes += _size_of(batch)
         return True
 
     def take_closings(self, closings: tuple[Closing, ...]) -> None:
@@ -146,10 +147,8 @@ class Intake:
         """
         batches = dict.fromkeys(r.batch.column for r in group.records if isinstance(r, TakeBatch))
         dropped: list[ColumnId] = []
-        self._batches = []
+        self._keep_imports(batches)
         self._committing = {}
-        self._expected = {}
-        self.size_bytes = CLOSING_BYTES * len(self._closings)
         for record in group.records:
             match record:
                 case TakeClosings(closings):
@@ -162,3 +161,17 @@ class Intake:
                     used = [each for each in approvals if each.used_by is not None]
                     self.take_approvals(tuple(used))
         return dropped
+
+    def _keep_imports(self, failed: Container[ColumnId]) -> None:
+        """Drop the batches that wait, but for imports, which rest on nothing.
+
+        No peer may have them to send again, and who waits for one is not told of this failure.
+        """
+        named = dict.fromkeys(c.column for c in self._closings.values() if c.source)
+        self._batches = [b for b in self._batches if b.column in named and b.column not in failed]
+        self._expected = {b.column: self._expected[b.column] for b in self._batches}
+        self.size_bytes = CLOSING_BYTES * len(self._closings) + sum(map(_size_of, self._batches))
+
+
+def _size_of(batch: Batch) -> int:
+    return BATCH_OVERHEAD_BYTES + sum(len(block.encoded) for block in batch.blocks)

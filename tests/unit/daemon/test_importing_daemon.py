@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 from test_commits import Bench, limit_pages, running
 
 from gcounterd.counters.imports import Content, start_source
 from gcounterd.daemon import imports
 from gcounterd.daemon.imports import Imports
-from gcounterd.errors import ClientError
+from gcounterd.errors import ClientError, StorageError
 from gcounterd.storage.schema import Durability
 
 OLD = {b"apples": 1000, b"pears": 7}
@@ -163,3 +164,27 @@ async def test_sources_come_in_pages(tmp_path: Path) -> None:
         second = await at(bench).known(str(first["next"]), 2)
         names = [each["source"] for page in (first, second) for each in page["imports"]]
         assert (names, first["next"], second["next"]) == (["a", "b", "c"], "b", None)
+
+
+async def test_an_import_that_comes_while_a_commit_is_refused_is_counted_when_it_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What peers sent is dropped with a refused commit; this is not theirs to send again."""
+    async with running(tmp_path / "d") as bench:
+        append, go = bench.store.append, trio.Event()
+
+        async def refuse(seq: int, body: bytes, *, durable: bool = True) -> float:
+            await go.wait()
+            monkeypatch.setattr(bench.store, "append", append)
+            raise StorageError("the disk is full", definite=True, full=True)
+
+        monkeypatch.setattr(bench.store, "append", refuse)
+        bench.node.add(b"x", 1)
+        bench.commits.request()
+        await trio.testing.wait_all_tasks_blocked()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(bring, bench, "old", OLD)
+            await trio.testing.wait_all_tasks_blocked()
+            go.set()
+        assert bench.commits.refused == 1
+        assert bench.node.counters.value(b"apples") == OLD[b"apples"]
