@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from gcounterd.errors import ClientError
-from gcounterd.ids import ColumnId, Epoch, NodeId, column_id, draw_epoch
+from gcounterd.ids import ColumnId, Epoch, NodeId, column_id, draw_epoch, show
 from gcounterd.members.removals import Plan, Wish, may_start_anew
 from gcounterd.members.timing import LAN, Timing
 from gcounterd.node.config import Config
@@ -233,6 +233,13 @@ class Cluster:
         self.tally["removal asked for"] += 1
         return plan
 
+    def release(self, at: str, node: NodeId) -> None:
+        """Give up what may still come of a removed node, as an operator does at a host."""
+        self.node(at).settlement.releasing.release(show(node))
+        self.process(at).turn()
+        self.ledger.release(node)
+        self.tally["released"] += 1
+
     def value(self, name: str, key: bytes) -> int:
         """Read at a host, and check what a reader may see."""
         process = self.process(name)
@@ -337,6 +344,8 @@ class Cluster:
         """See what an operator would; correct nodes never break the protocol."""
         self.notices[notice.name] += 1
         self.chronicle.note(self.world.now, process.host, notice)
+        if notice.name == "residue" and notice.fields["set_aside"]:
+            self.checkers.set_aside(process.host)
         if notice.name == "peer_error":
             raise ViolationError(f"no peer error: {process.host} says {notice.fields}")
 

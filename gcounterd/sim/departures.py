@@ -3,27 +3,29 @@
 Theory. A removal is a merge of facts that anything may interrupt, so it is asked for while faults
 go on, at any member, of living members and of dead ones, of several at once, and again. A dead
 member's disk is started again some time later, as if nobody had told it. New members are added
-meanwhile, so that the cluster never runs out of them. What struck while a removal was in which
-phase is counted: a pair that never comes is not tested.
+meanwhile, so that the cluster never runs out of them. Now and then somebody gives up what may still
+come of a removed one (`gcounterctl forget`).
 
 This module refuses to know what removing means.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from random import Random
 
 from gcounterd.errors import ClientError
 from gcounterd.ids import show
+from gcounterd.members.roster import State
 from gcounterd.sim.cluster import Cluster
 from gcounterd.sim.host import Host
 
 # Members that are never removed, so that somebody is left to hold everything.
 LEFT_MIN = 3
-# Removals asked for, and hosts added, in one seed.
+# Removals asked for, hosts added, and nodes released, in one seed.
 REMOVALS_MAX = 6
 ADDED_MAX = 4
+RELEASES_MAX = 3
 # How long a dead member's disk lies about before it is started again.
 AWAY_S = (1.0, 60.0)
 
@@ -36,17 +38,12 @@ class Departures:
         self._rng = rng
         self._asked = 0
         self._added = 0
+        self._released = 0
 
-    def struck(self, fault: str) -> None:
-        """Note that a fault struck, beside the phases in which removals are."""
-        phases = {
-            report.phase: None
-            for process in self._cluster.running
-            for report in process.node.removing.reports()
-            if report.phase != "done"
-        }
-        for phase in phases:
-            self._cluster.tally[f"removal: {phase} x {fault}"] += 1
+    @property
+    def kinds(self) -> tuple[Callable[[], None], ...]:
+        """Return what may happen, beside faults."""
+        return self.remove_live, self.remove_dead, self.add_node, self.release
 
     def remove_live(self) -> None:
         """Ask for the removal of a member that runs."""
@@ -98,6 +95,17 @@ class Departures:
         self._cluster.add_host(name, seeds=seeds)
         self._cluster.tally["newcomer"] += 1
         self._cluster.start(name)
+
+    def release(self) -> None:
+        """Give up what may still come of a removed node, at some member that knows of it."""
+        names = list(self._members())
+        if not names or self._released >= RELEASES_MAX:
+            return
+        process = self._cluster.process(self._rng.choice(names))
+        removed = [e.node for e in process.node.roster if e.state is State.REMOVED]
+        if removed:
+            self._released += 1
+            self._cluster.release(process.host, self._rng.choice(removed))
 
     def _members(self) -> Iterator[str]:
         """Yield the hosts whose processes run as members, and are their node's only one."""

@@ -96,6 +96,7 @@ class Ledger:
         self.columns: dict[ColumnId, Written] = {}
         self.attempted: dict[bytes, int] = {}
         self.increments = 0
+        self._released: dict[NodeId, None] = {}
 
     def attempt(self, key: bytes, amount: int) -> None:
         """Note an increment that a node accepted for its next commit."""
@@ -129,6 +130,14 @@ class Ledger:
         """Note that no copy above `version` survives: what was answered above it is gone."""
         written = self.columns[column]
         written.acknowledged = min(written.acknowledged, version)
+
+    def release(self, node: NodeId) -> None:
+        """Note that what may still come of a removed node was given up: it may stay in files."""
+        self._released[node] = None
+
+    def is_released(self, column: ColumnId) -> bool:
+        """Say whether what may still come of a column was given up."""
+        return node_of(column) in self._released
 
     def values(self, heads: dict[ColumnId, int]) -> dict[bytes, int]:
         """Return what all counters are where these are the heads: the oracle of every value."""

@@ -21,6 +21,7 @@ from gcounterd.sim.disk import APPEND_S, Content, Pace
 from gcounterd.sim.network import Limits
 from gcounterd.sim.process import STOP_S_MAX, Process
 from gcounterd.sim.routes import Conditions
+from gcounterd.sim.steering import Steering
 
 # How likely each class is in a climate, and how rare it is there: mean seconds, drawn between.
 LIKELY = 0.4
@@ -50,7 +51,7 @@ class Weather:
         self._network = cluster.network
         self._rng = rng
         self._backups: list[tuple[str, Content]] = []
-        self._departures: Departures | None = None
+        self._steering: Steering | None = None
         self.calm = False
 
     def rage(self, departures: Departures | None = None) -> None:
@@ -76,9 +77,10 @@ class Weather:
             if self._is_drawn():
                 self._again(kind, rng.uniform(*RARELY_S))
         if departures is not None:
-            self._departures = departures
-            for kind in (departures.remove_live, departures.remove_dead, departures.add_node):
+            for kind in departures.kinds:
                 self._again(kind, rng.uniform(*RARELY_S))
+            steering = self._world.derive("steering")
+            self._steering = Steering(self._cluster, steering, [*kinds, *departures.kinds])
 
     def _is_drawn(self) -> bool:
         return self._rng.random() < LIKELY
@@ -86,10 +88,11 @@ class Weather:
     def _again(self, kind: Callable[[], None], mean_s: float) -> None:
         def strike() -> None:
             if not self.calm:
-                self._cluster.world.note(kind.__name__.encode())
-                kind()
-                if self._departures is not None:
-                    self._departures.struck(kind.__name__.strip("_"))
+                if self._steering is not None:
+                    self._steering.strike(kind)
+                else:
+                    self._world.note(kind.__name__.encode())
+                    kind()
                 self._again(kind, mean_s)
 
         self._world.after(draw_exponential(self._rng, mean_s), strike)
@@ -104,6 +107,8 @@ class Weather:
     def clear(self) -> None:
         """End every fault: routes open, disks good, every host with a running process."""
         self.calm = True
+        if self._steering is not None:
+            self._steering.ended = True
         cluster = self._cluster
         self._network.conditions = Conditions()
         self._network.limits = Limits()

@@ -207,7 +207,7 @@ def test_what_a_released_node_counted_unseen_is_refused_and_kept_in_a_file() -> 
     cluster.run(1)
     column = cluster.process("n3").column
     remove_dead(cluster, "n3", at="n1")
-    release(cluster, "n1", "n3")
+    cluster.release("n1", cluster.hosts["n3"].node)
     cluster.run(LONG_S)
     assert has_forgotten(cluster, "n1", column)
     cluster.network.heal()
@@ -221,6 +221,7 @@ def test_what_a_released_node_counted_unseen_is_refused_and_kept_in_a_file() -> 
     assert cluster.node("n1").settlement.late.refused[node_of(column)] >= 1
     cluster.settle(60)
     assert values(cluster, b"hits") == {"n1": 5, "n2": 5}
+    cluster.check_everything()
 
 
 def test_a_late_version_is_refused_from_the_moment_of_the_release() -> None:
