@@ -26,6 +26,9 @@ LEFT_MIN = 3
 REMOVALS_MAX = 6
 ADDED_MAX = 4
 RELEASES_MAX = 3
+# How often somebody asks for the removal of a dead member, and how long after a refusal.
+TRIES = 4
+ASK_AGAIN_S = 3.0
 # How long a dead member's disk lies about before it is started again.
 AWAY_S = (1.0, 60.0)
 
@@ -65,19 +68,25 @@ class Departures:
         for name in targets:
             self._cluster.kill(name, power=True)
             self._cluster.world.after(self._rng.uniform(*AWAY_S), self._bring_back, name)
-        self._cluster.world.after(self._rng.uniform(5.0, 12.0), self._ask_later, at, targets)
+        self._cluster.world.after(self._rng.uniform(5.0, 12.0), self._ask_later, at, targets, TRIES)
 
-    def _ask_later(self, at: str, targets: list[str]) -> None:
-        if self._cluster.hosts[at].process is not None:
-            self._ask(at, targets, dead=True)
+    def _ask_later(self, at: str, targets: list[str], times: int) -> None:
+        """Ask for the removal of the dead; again where it is refused: nobody has found out yet."""
+        gone = all(self._cluster.hosts[name].process is None for name in targets)
+        if not times or not gone or self._cluster.hosts[at].process is None:
+            return
+        if not self._ask(at, targets, dead=True):
+            self._cluster.world.after(ASK_AGAIN_S, self._ask_later, at, targets, times - 1)
 
-    def _ask(self, at: str, targets: list[str], *, dead: bool) -> None:
+    def _ask(self, at: str, targets: list[str], *, dead: bool) -> bool:
         ids = [show(self._cluster.hosts[name].node) for name in targets]
         forced = self._rng.random() < 0.3
         try:
             self._cluster.remove(at, *ids, dead=dead, forced=forced)
         except ClientError as error:
             self._cluster.tally[f"removal refused: {error.code}"] += 1
+            return False
+        return True
 
     def _bring_back(self, name: str) -> None:
         host = self._cluster.hosts[name]

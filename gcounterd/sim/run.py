@@ -150,7 +150,9 @@ def form(cluster: Cluster, rng: Random, names: list[str], seconds: float) -> Non
 
 
 def _start(cluster: Cluster, name: str) -> None:
-    if cluster.hosts[name].process is None:
+    """Start a host that comes late, unless weather has, and its life is over by now."""
+    host = cluster.hosts[name]
+    if host.process is None and not host.sent_away:
         cluster.start(name)
 
 

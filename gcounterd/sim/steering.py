@@ -24,8 +24,8 @@ PHASES = ("draining", "saving", "closing")
 # next one where it lasts; and how many do.
 LOOK_S = 0.02
 SOON_S = (0.0, 0.03)
-AGAIN_S = (0.3, 3.0)
-STRIKES_MAX = 3
+AGAIN_S = (0.01, 0.3)
+STRIKES_MAX = 4
 # One in so many phases passes without a fault of ours.
 SPARED = 4
 # By so many kinds the turns of two seeds are apart; it has no divisor in common with the number of
