@@ -43,7 +43,7 @@ class Answer:
 
     status: int
     body: bytes
-    headers: Mapping[str, str] = attrs.Factory(dict)
+    headers: Mapping[str, str] = attrs.field(factory=dict, eq=False)
 
     def json(self) -> Any:
         """Return the decoded body; raise `ValueError` if it is not JSON."""

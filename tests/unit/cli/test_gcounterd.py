@@ -57,6 +57,7 @@ def test_every_option_is_a_flag_and_every_flag_wins_over_the_environment() -> No
         "new-identity": "",
         "profile": "wan",
         "durability": "memory",
+        "drain-delay": "9",
         "archive-budget": "99",
         "max-counters": "99",
         "max-connections": "99",
