@@ -74,17 +74,20 @@ class Audit:
     def fates(self) -> Iterator[tuple[Increment, bool]]:
         """Yield the increments of which only this audit tells whether they counted.
 
-        What was asked for where a disk was lost or out of reach may still come, so it is left out.
+        What was asked for where a disk was lost since, or out of reach, may still come, so it is
+        left out.
         """
         if len(self.values) != 1:
             return
-        lost = {loss.place: None for loss in self.losses}
+        lost = {loss.place: loss.at for loss in sorted(self.losses, key=lambda loss: loss.at)}
         (value,) = self.values
         sure, optional = self._split(self.bases()[-1])
         for increment in optional:
             others = find_sums(sure, (each.amount for each in optional if each is not increment))
             with_it, without = value - increment.amount in others, value in others
-            is_settled = not any(each.place in lost for each in increment.attempts)
+            is_settled = all(
+                lost.get(each.place, -1.0) < increment.invoked for each in increment.attempts
+            )
             if with_it != without and is_settled:
                 yield increment, with_it
 

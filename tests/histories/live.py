@@ -35,7 +35,8 @@ from tests.histories.talking import Said, Wish, understand
 
 KEYS = ("h/a", "h/b", "h/c", "h/d")
 CLIENTS = 16
-AMOUNT_MAX = 999
+# So large that few totals can be had in two ways.
+AMOUNT_MAX = 99_999
 # Seconds that a node may take, and that a client waits: some give up first.
 ASKING_S, PATIENCE_S = (0.2, 3.0), (0.3, 6.0)
 # A client stays with its node for some time, and leaves it when it was not answered well.
