@@ -228,7 +228,8 @@ class Counters:
         read = Column(column)
         read.base = self.base.of(node_of(column))
         for image in images:
-            read.load(image, None, upto=line.size, rows_max=len(self.keys))
+            if read.size < line.size:  # else it was written after the last whole checkpoint
+                read.load(image, None, upto=line.size, rows_max=len(self.keys))
         if read.size != line.size:
             raise StorageError("a segment of a closed column is missing")
         read.head = line.version

@@ -138,6 +138,18 @@ def test_one_closed_column_at_a_time_is_in_memory(monkeypatch: pytest.MonkeyPatc
     assert max(held) == 1
 
 
+def test_a_segment_from_after_the_last_whole_checkpoint_is_left_to_the_rows() -> None:
+    """Found by seed 23 with removals: an empty segment came behind one that was not full."""
+    store = Store(3)
+    late = [column for column in dict.fromkeys(image.column for image in store.images) if column]
+    for column in late:
+        (first,) = store.read(ColumnId(column), 1)
+        store.images.append(Image(Kind.SEGMENT, column, 1, first.body))
+    found = store.restore(store.read).counters
+    assert {key: found.value(key) for key in KEYS} == store.values
+    assert all(len(held.segments) == 1 for held in found.columns.values() if held.size)
+
+
 @pytest.mark.parametrize("which", [0, 3, -1])
 def test_a_segment_that_is_missing_is_an_error_wherever_it_stood(which: int) -> None:
     store = Store(2)
