@@ -21,6 +21,7 @@ from random import Random
 
 import attrs
 
+from gcounterd.ids import NodeId
 from gcounterd.members.roster import State
 from gcounterd.node.effects import AckDone
 from gcounterd.node.levels import Level
@@ -58,16 +59,27 @@ TRIES_MAX, PENDING_S = 6, 0.01
 
 
 class Watched(Cluster):
-    """A cluster that tells a recorder which disks are replaced by older ones."""
+    """A cluster that tells a recorder which disks are replaced by older ones, or given up.
+
+    given_up  hosts of released nodes: what comes of them late is refused
+    """
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         self.recorder = Recorder(lambda: self.world.now)
+        self.given_up: dict[str, None] = {}
 
     def roll_back(self, name: str, content: Content) -> None:
         """Put an older copy of its disk in place of a host's."""
         super().roll_back(name, content)
         self.recorder.lose(name)
+
+    def release(self, at: str, node: NodeId) -> None:
+        """Release a removed node's columns."""
+        super().release(at, node)
+        for name in [name for name, host in self.hosts.items() if host.node == node]:
+            self.given_up[name] = None
+            self.recorder.lose(name)
 
 
 class Clients:
@@ -93,6 +105,8 @@ class Clients:
 
     def audit(self) -> None:
         """Read each key at each node that runs."""
+        for name in self._cluster.given_up:
+            self._recorder.lose(name)  # it may have counted on before it was told
         for process in self._cluster.running:
             for key in KEYS:
                 asked = self._recorder.begin(f"audit {process.host}", process.host, key, final=1)
