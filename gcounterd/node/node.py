@@ -251,7 +251,7 @@ class Node:
     def turned(self, turn: AnyTurn, now: float, *, done: bool) -> list[Effect]:
         """Take note that a turn was carried out, or could not be."""
         effects = self.linking.tidied(self.settlement.turned(turn, now, done=done), now)
-        self.removing.turned(turn.node)
+        self.removing.turned(turn.node, now)
         return [*effects, *self.exchange.ask(now), *self.reading.finish(now)]
 
     # -- links ------------------------------------------------------------------------------

@@ -223,9 +223,10 @@ class Removing:
         self.closed(columns, now)
         self.leaving.grown(columns)
 
-    def turned(self, node: NodeId) -> None:
+    def turned(self, node: NodeId, now: float) -> None:
         """Take note that the residue of a node is another one now."""
         self._count_late([node])
+        self.savings.turned(node, now)
 
     def _count_late(self, nodes: Iterable[NodeId]) -> None:
         """Count what closed columns of these nodes rose by since they were looked at last."""

@@ -125,11 +125,15 @@ class Savings:
 
     def grown(self, columns: Iterable[ColumnId], now: float) -> None:
         """Take note that what is held of these columns, or known of their ends, changed."""
-        for column in columns:
-            saving = self._open.get(node_of(column))
-            if saving is not None:
-                saving.print = None
-                self._look_due = self._ask_due = now
+        for node in dict.fromkeys(node_of(column) for column in columns):
+            self.turned(node, now)
+
+    def turned(self, node: NodeId, now: float) -> None:
+        """Take note that what is held of a node's columns changed, columns or sum."""
+        saving = self._open.get(node)
+        if saving is not None:
+            saving.print = None
+            self._look_due = self._ask_due = now
 
     def link_closed(self, link: Link) -> None:
         """Take note that a link is gone: its peer may come back with another disk."""

@@ -6,7 +6,7 @@ import attrs
 import pytest
 from nodes import commit, config, entry, hello, node, node_id
 
-from gcounterd.counters.settled import Closing
+from gcounterd.counters.settled import Closing, Line
 from gcounterd.members.roster import State
 
 
@@ -47,3 +47,18 @@ def test_a_member_that_answers_has_to_show_the_same_versions(
 
     a.received(1, mine, 2.0)
     assert savings.waiting(saving) == []
+
+
+def test_what_came_with_anothers_sum_is_shown_to_whoever_leaves() -> None:
+    a = node("a", "a", "b", "c")
+    a.intake.take_entries((attrs.evolve(entry("c"), state=State.REMOVING),))
+    commit(a)
+    savings = a.removing.savings
+    before = savings.say(node_id("c"), asks=False)
+
+    # As a turn leaves it: the column is known to be forgotten, at its final version.
+    a.counters.settled.put(config("c").column, Line(3, final=3, forgotten=True))
+    a.removing.turned(node_id("c"), 1.0)
+
+    assert savings.say(node_id("c"), asks=False) != before
+    assert savings.next_wake() <= 1.0
