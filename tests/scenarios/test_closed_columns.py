@@ -70,12 +70,18 @@ def test_late_counts_of_a_closed_column_outlive_a_power_cut() -> None:
     cluster.split(["n1", "n3"], ["n2"])
     cluster.add("n1", b"hits", 10)
     cluster.run(0.5)
+    late = cluster.process("n1").column
     cluster.network.heal()
     cluster.split(["n1", "n2"], ["n3"])
     cluster.kill("n1")
     cluster.roll_back("n1", backup)
     cluster.start("n1")
+    # The closing lies in the journal before anything of the column does.
+    cluster.node("n2").intake.take_closings((Closing(late),))
+    cluster.add("n2", b"other", 1)
     cluster.run(10)
+    assert cluster.node("n2").counters.is_closed(late)
+    assert cluster.node("n2").counters.head(late) == 0
     cluster.network.heal()
     agree(cluster)
     cluster.kill("n2", power=True)
