@@ -49,7 +49,8 @@ class Inquiry:
     after          where it is asked on, b"" from the beginning
     due            when to ask again, or to remind the exchange of what is still to come
     found          what the parts so far have named above us
-    waiting        answers not yet taken in: the moment each serves, and what it named
+    waiting        answers not yet taken in: the moment each serves, the nonce of the process that
+                   gave it, and what it named
     covered        the moment up to which reads have all they need of this member
     agrees         its last answer named no members: it knew those that the question knew
     """
@@ -61,7 +62,7 @@ class Inquiry:
     after: bytes = b""
     due: float = float("inf")
     found: dict[ColumnId, int] = attrs.Factory(dict)
-    waiting: deque[tuple[int, dict[ColumnId, int]]] = attrs.Factory(deque)
+    waiting: deque[tuple[int, bytes, dict[ColumnId, int]]] = attrs.Factory(deque)
     covered: int = 0
     agrees: bool = False
 
@@ -203,7 +204,7 @@ class Inquiries:
         if len(inquiry.found) > SETTLED_MAX:
             raise PeerError("too_many_columns", f"an answer of more than {SETTLED_MAX} columns")
         if not answer.upto:
-            inquiry.waiting.append((inquiry.serves, inquiry.found))
+            inquiry.waiting.append((inquiry.serves, link.hello.nonce, inquiry.found))
             inquiry.found = {}
         self._unfinished[link.peer] = inquiry
         self._wait(inquiry, now)
@@ -212,8 +213,8 @@ class Inquiries:
         """See how far what answers named is taken in; return of whom something was waited for."""
         looked_at = list(self._unfinished.items())
         for node, inquiry in looked_at:
-            while inquiry.waiting and self._has(inquiry.waiting[0][1]):
-                inquiry.covered, _ = inquiry.waiting.popleft()
+            while inquiry.waiting and self._has(inquiry.waiting[0][-1]):
+                inquiry.covered = inquiry.waiting.popleft()[0]
             if not (inquiry.waiting or inquiry.after):
                 del self._unfinished[node]
         return [node for node, _ in looked_at]
@@ -240,15 +241,19 @@ class Inquiries:
         for node in late:
             inquiry = self.members[node]
             if inquiry.link is None and inquiry.waiting:
-                self._remind(node, inquiry.waiting[0][1])
+                _, nonce, named = inquiry.waiting[0]
+                self._remind(node, nonce, named)
                 self._wait(inquiry, now)
         dues = [inquiry.due for inquiry in self.members.values() if inquiry.due > now]
         self.due = min(dues, default=float("inf"))
         return effects
 
-    def _remind(self, node: NodeId, named: dict[ColumnId, int]) -> None:
-        """Let the exchange ask for what it may have forgotten with a link, or had no room for."""
+    def _remind(self, node: NodeId, nonce: bytes, named: dict[ColumnId, int]) -> None:
+        """Let the exchange ask for what it may have forgotten with a link, or had no room for.
+
+        Only of the process that named it: another one of that node may have an older disk.
+        """
         link = self._peers.to(node, Channel.BULK)
-        if link is not None:
+        if link is not None and link.hello.nonce == nonce:
             for column, head in itertools.islice(named.items(), AHEAD_MAX):
                 self._exchange.ahead(link, column, head)

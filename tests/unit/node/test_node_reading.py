@@ -166,6 +166,23 @@ def test_a_new_link_is_asked_at_once_and_what_the_old_one_said_is_void() -> None
     assert ended(a.received(2, reply(question), 1.2)) == {number: ()}
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_only_the_process_that_named_a_column_is_reminded_of_it(same: bool) -> None:
+    # Another process of that node may run on an older disk: there the column was never offered.
+    a = node("a", "a", "b")
+    a.opened(1, hello("b"), None, 0.0)
+    named = column_id(node_id("b"), b"\1" * 16)
+    _, effects = a.read(0.0, 60.0)
+    (question,) = asked(effects, 1)
+    a.received(1, reply(question, {named: 1}), 0.0)
+    a.closed(1, 1.0)
+    nonce = hello("b").nonce if same else b"\7" * 8
+    a.opened(2, attrs.evolve(hello("b"), nonce=nonce), None, 1.0)
+    effects = [*a.wake(40.0), *a.wake(41.0)]
+    wanted = [message for message in sent(effects, 2) if isinstance(message, Want)]
+    assert [want.column for want in wanted] == ([named] if same else [])
+
+
 def test_answers_that_are_not_taken_in_are_bounded_and_each_read_waits_for_its_own() -> None:
     a = linked("b")
     columns = [column_id(node_id("b"), bytes([life]) * 16) for life in range(1, 10)]
