@@ -8,21 +8,22 @@ from __future__ import annotations
 
 from gcounterd.api import imports
 from gcounterd.api.formats import Format
-from gcounterd.api.limits import LISTING_DEFAULT, LISTING_MAX
 from gcounterd.api.routing import Parameter, Route
 from gcounterd.api.schemas import (
     BOOLEAN,
     INTEGER,
     JSON,
+    KEY,
     STRING,
     choice,
     exactly,
+    limit,
     listed,
     named,
     or_none,
     shape,
 )
-from gcounterd.counters.batches import COUNT_MAX, KEY_BYTES_MAX
+from gcounterd.counters.batches import COUNT_MAX
 from gcounterd.counters.imports import SOURCE_BYTES_MAX
 
 LINES = "application/jsonl"
@@ -36,17 +37,8 @@ _SOURCE = Parameter(
     "where the counts come from: the same counts of the same source count once",
     {"type": "string", "minLength": 1, "maxLength": SOURCE_BYTES_MAX},
 )
-_KEY = Parameter(
-    "key",
-    "percent-encoded, `/` as `%2F`",
-    {"type": "string", "minLength": 1, "maxLength": KEY_BYTES_MAX},
-    "path",
-)
-_LIMIT = Parameter(
-    "limit",
-    "how many sources",
-    {"type": "integer", "minimum": 1, "maximum": LISTING_MAX, "default": LISTING_DEFAULT},
-)
+_IN_PATH = Parameter("key", "percent-encoded, `/` as `%2F`", KEY, "path")
+_LIMIT = limit("sources")
 _BROUGHT = named(
     "Import",
     shape(source=STRING, id=STRING, keys=INTEGER, total=INTEGER, repeated=BOOLEAN),
@@ -79,7 +71,7 @@ IMPORTS: tuple[Route, ...] = (
         "/v1/start-at/{key}",
         "Let a counter start at a value, once in the whole cluster",
         handler=imports.start_at,
-        parameters=(_KEY, _AGAIN),
+        parameters=(_IN_PATH, _AGAIN),
         body={JSON: exactly(value={"type": "integer", "minimum": 1, "maximum": COUNT_MAX})},
         answers={200: ("counted, durably; or it was before", JSON, _BROUGHT)},
         tag="imports",

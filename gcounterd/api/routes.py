@@ -16,8 +16,6 @@ from gcounterd.api.limits import (
     AMOUNT_MAX,
     AMOUNT_MIN,
     KEYS_MAX,
-    LISTING_DEFAULT,
-    LISTING_MAX,
     TIMEOUT_DEFAULT_S,
     TIMEOUT_MAX_S,
 )
@@ -25,18 +23,28 @@ from gcounterd.api.reading import MIN
 from gcounterd.api.requests import LEVELS
 from gcounterd.api.responses import Response, dump
 from gcounterd.api.routing import Call, Parameter, Route, Schema
-from gcounterd.api.schemas import JSON, OBJECT, PLAIN, STRING, choice, exactly, listed, shape
-from gcounterd.counters.batches import COUNT_MAX, KEY_BYTES_MAX
+from gcounterd.api.schemas import (
+    JSON,
+    KEY,
+    OBJECT,
+    PLAIN,
+    STRING,
+    choice,
+    exactly,
+    limit,
+    listed,
+    shape,
+)
+from gcounterd.counters.batches import COUNT_MAX
 
 _NUMBER: Schema = {"type": ["integer", "string"], "description": "a string with `as=string`"}
 _AMOUNT: Schema = {"type": "integer", "minimum": AMOUNT_MIN, "maximum": AMOUNT_MAX}
-_KEY: Schema = {"type": "string", "minLength": 1, "maxLength": KEY_BYTES_MAX}
 _CONFIG = shape(actors=listed(STRING), waiting_for=listed(STRING))
 _DECIMAL: Schema = {"type": "string", "pattern": "^[0-9]+$"}
-_COUNTER = shape(key=_KEY, value=_NUMBER)
+_COUNTER = shape(key=KEY, value=_NUMBER)
 _LISTING = shape(counters={"type": "array", "items": _COUNTER}, next={"type": ["string", "null"]})
-_IN_PATH = Parameter("key", "percent-encoded, `/` as `%2F`; a plus is a plus", _KEY, "path")
-_NAME = Parameter("name", "the counter", _KEY, "path")
+_IN_PATH = Parameter("key", "percent-encoded, `/` as `%2F`; a plus is a plus", KEY, "path")
+_NAME = Parameter("name", "the counter", KEY, "path")
 _AS = choice("as", "write numbers as strings", "number", "string")
 _STALE = choice("stale", "read a node that is not ready", "ok")
 _ACK = choice("ack", "who must hold it durably before the answer", *LEVELS)
@@ -47,17 +55,13 @@ _TIMEOUT = Parameter(
     f"seconds, decimal; {TIMEOUT_DEFAULT_S} by default",
     {"type": "number", "minimum": 0, "maximum": TIMEOUT_MAX_S},
 )
-_LIMIT = Parameter(
-    "limit",
-    "how many counters",
-    {"type": "integer", "minimum": 1, "maximum": LISTING_MAX, "default": LISTING_DEFAULT},
-)
+_LIMIT = limit("counters")
 _PREFIX = Parameter("prefix", "keys that begin so", STRING)
 _AFTER = Parameter("after", "keys that sort after this one: the `next` of the last page", STRING)
 _KEYS = Parameter(
     "key",
     "these counters, in this order; repeat it",
-    {"type": "array", "items": _KEY, "maxItems": KEYS_MAX},
+    {"type": "array", "items": KEY, "maxItems": KEYS_MAX},
 )
 
 _COUNTERS = (
@@ -72,7 +76,7 @@ _COUNTERS = (
         body_required=False,
         answers={
             200: ("counted, durably; the value here", JSON, _COUNTER),
-            202: (_COUNTED, JSON, shape(key=_KEY, value=_NUMBER, held_by=_HELD_BY)),
+            202: (_COUNTED, JSON, shape(key=KEY, value=_NUMBER, held_by=_HELD_BY)),
         },
     ),
     Route(
@@ -98,7 +102,7 @@ _COUNTERS = (
         "Read what this node counted itself",
         handler=counters.read_share,
         parameters=(_IN_PATH, _STALE, _AS),
-        answers={200: ("this node's share", JSON, shape(key=_KEY, share=_NUMBER))},
+        answers={200: ("this node's share", JSON, shape(key=KEY, share=_NUMBER))},
     ),
     Route(
         "PUT",
@@ -108,8 +112,8 @@ _COUNTERS = (
         parameters=(_IN_PATH, _ACK, _TIMEOUT, _AS),
         body={JSON: exactly(at_least={"type": "integer", "minimum": 0, "maximum": COUNT_MAX})},
         answers={
-            200: ("this node's share", JSON, shape(key=_KEY, share=_NUMBER)),
-            202: (_COUNTED, JSON, shape(key=_KEY, share=_NUMBER, held_by=_HELD_BY)),
+            200: ("this node's share", JSON, shape(key=KEY, share=_NUMBER)),
+            202: (_COUNTED, JSON, shape(key=KEY, share=_NUMBER, held_by=_HELD_BY)),
         },
     ),
     Route(
@@ -123,7 +127,7 @@ _COUNTERS = (
                 counts={
                     "type": "object",
                     "additionalProperties": _AMOUNT,
-                    "propertyNames": _KEY,
+                    "propertyNames": KEY,
                     "maxProperties": KEYS_MAX,
                 }
             )

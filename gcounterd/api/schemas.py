@@ -6,7 +6,9 @@ readable. This module refuses to know any route.
 
 from __future__ import annotations
 
+from gcounterd.api.limits import LISTING_DEFAULT, LISTING_MAX
 from gcounterd.api.routing import Parameter, Schema
+from gcounterd.counters.batches import KEY_BYTES_MAX
 
 JSON = "application/json"
 PLAIN = "text/plain"
@@ -16,6 +18,7 @@ INTEGER: Schema = {"type": "integer"}
 NUMBER: Schema = {"type": "number"}
 BOOLEAN: Schema = {"type": "boolean"}
 OBJECT: Schema = {"type": "object"}
+KEY: Schema = {"type": "string", "minLength": 1, "maxLength": KEY_BYTES_MAX}
 
 
 def shape(**properties: Schema) -> Schema:
@@ -46,3 +49,9 @@ def named(title: str, schema: Schema) -> Schema:
 def choice(name: str, summary: str, *values: str) -> Parameter:
     """Return a query parameter that is one of `values`."""
     return Parameter(name, summary, {"type": "string", "enum": list(values)})
+
+
+def limit(what: str) -> Parameter:
+    """Return the query parameter that bounds a listing."""
+    bounds = {"minimum": 1, "maximum": LISTING_MAX, "default": LISTING_DEFAULT}
+    return Parameter("limit", f"how many {what}", {**INTEGER, **bounds})

@@ -54,7 +54,7 @@ LOAD_QUIET = 0.5
 
 @click.group(invoke_without_command=True)
 @click.option("--only", "names", multiple=True, type=click.Choice(list(BENCHMARKS)))
-@click.option("--quick", is_flag=True, help="Fewer rounds and shorter runs: under 2 minutes.")
+@click.option("--quick", is_flag=True, help="Fewer rounds and shorter runs: under 3 minutes.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all rows there.")
 @click.pass_context
 def main(

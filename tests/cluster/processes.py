@@ -25,7 +25,7 @@ from pathlib import Path
 import attrs
 import trio
 
-from tests.cluster.client import Client, why_not_ready
+from tests.cluster.client import Answer, Client, why_not_ready
 from tests.cluster.ground import Ground, PortTaken
 from tests.cluster.proxy import Cuts, Tap
 
@@ -274,6 +274,14 @@ class Cluster:
     def heal(self) -> None:
         """Bring all routes back."""
         self.cuts.heal()
+
+    async def ask(self, name: str, method: str, target: str, body: bytes = b"") -> Answer:
+        """Send one request to a node, on a connection of its own; raise as `Client.request`."""
+        client = Client.at(self.find(name).url)
+        try:
+            return await client.request(method, target, body)
+        finally:
+            client.drop()
 
     async def ready(self, names: Iterable[str] | None = None, wait_s: float = READY_WAIT_S) -> None:
         """Wait until these nodes, or all, answer 200 on `/readyz`.

@@ -7,22 +7,13 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.cluster.client import Answer, Client
 from tests.cluster.processes import Cluster, Plan, open_cluster
 
 pytestmark = pytest.mark.slow
 
 
-async def ask(cluster: Cluster, name: str, method: str, target: str, body: bytes = b"") -> Answer:
-    client = Client.at(cluster.find(name).url)
-    try:
-        return await client.request(method, target, body)
-    finally:
-        client.drop()
-
-
 async def count(cluster: Cluster, name: str, query: str) -> tuple[int, object]:
-    answer = await ask(cluster, name, "POST", f"/v1/counters/hits?{query}")
+    answer = await cluster.ask(name, "POST", f"/v1/counters/hits?{query}")
     return answer.status, answer.json().get("held_by")
 
 
@@ -34,8 +25,8 @@ async def test_a_majority_is_waited_for_and_survives_what_all_cannot(tmp_path: P
         cluster.pause("n3")
         assert await count(cluster, "n1", "ack=majority") == (200, None)
         assert await count(cluster, "n1", "ack=all&timeout=0.3") == (202, ["n1", "n2"])
-        share = await ask(
-            cluster, "n1", "PUT", "/v1/counters/hits/share?ack=majority", b'{"at_least": 5}'
+        share = await cluster.ask(
+            "n1", "PUT", "/v1/counters/hits/share?ack=majority", b'{"at_least": 5}'
         )
         assert (share.status, share.json()) == (200, {"key": "hits", "share": 5})
 
@@ -43,7 +34,7 @@ async def test_a_majority_is_waited_for_and_survives_what_all_cannot(tmp_path: P
         await cluster.kill("n1")
         cluster.resume("n3")
         with trio.fail_after(30):
-            while (await ask(cluster, "n3", "GET", "/v1/counters/hits")).json()["value"] != 5:
+            while (await cluster.ask("n3", "GET", "/v1/counters/hits")).json()["value"] != 5:
                 await trio.sleep(0.05)
         assert await count(cluster, "n3", "ack=majority") == (200, None)
 
@@ -66,7 +57,7 @@ async def test_who_waits_for_a_member_that_is_away_is_answered_when_the_node_sto
         with trio.fail_after(30):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(wait)
-                while (await ask(cluster, "n1", "GET", "/v1/counters/hits")).json()["value"] != 1:
+                while (await cluster.ask("n1", "GET", "/v1/counters/hits")).json()["value"] != 1:
                     await trio.sleep(0.02)
                 assert await cluster.stop("n1") == {"n1": 0}
         assert answers == [(202, ["n1"])]

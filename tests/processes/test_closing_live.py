@@ -18,16 +18,6 @@ POLL_S = 0.05
 NAMES = ("n1", "n2", "n3")
 
 
-async def ask(cluster: Cluster, name: str, method: str, target: str) -> dict[str, object]:
-    client = Client.at(cluster.find(name).url)
-    try:
-        answer = await client.request(method, target)
-        assert answer.status == 200, answer
-        return dict(answer.json())
-    finally:
-        client.drop()
-
-
 async def closed(cluster: Cluster, name: str) -> int:
     """Return how many columns are closed at a node."""
     client = Client.at(cluster.find(name).url)
@@ -62,14 +52,15 @@ async def test_a_restart_closes_on_all_members_and_a_stop_before_anybody_starts_
         await cluster.start_all()
         await cluster.ready()
         for name in NAMES:
-            await ask(cluster, name, "POST", "/v1/counters/visits")
+            await cluster.ask(name, "POST", "/v1/counters/visits")
 
         await cluster.kill("n2")
         assert await closed(cluster, "n1") == 0  # nobody but its next process says so
         await cluster.start("n2")
         await cluster.ready(["n2"])
         await until_closed(cluster, 1)
-        assert (await ask(cluster, "n2", "GET", "/v1/counters/visits/share"))["share"] == 1
+        share = await cluster.ask("n2", "GET", "/v1/counters/visits/share")
+        assert share.json()["share"] == 1
 
         assert await cluster.stop("n3") == {"n3": 0}
         await until_closed(cluster, 2, ("n1", "n2"))  # by itself, and final
@@ -77,10 +68,11 @@ async def test_a_restart_closes_on_all_members_and_a_stop_before_anybody_starts_
         await cluster.ready(["n3"])
         await until_closed(cluster, 2)
 
-        await ask(cluster, "n3", "POST", "/v1/counters/visits")
+        await cluster.ask("n3", "POST", "/v1/counters/visits")
         with trio.fail_after(PATIENCE_S):
             while await values(cluster) != [4, 4, 4]:
                 await trio.sleep(POLL_S)
         for name in NAMES:
-            by_node = await ask(cluster, name, "GET", "/v1/counters/visits?by_node=true")
+            shown = await cluster.ask(name, "GET", "/v1/counters/visits?by_node=true")
+            by_node = shown.json()
             assert by_node["by_node"] == {"n1": 1, "n2": 1, "n3": 2}

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.cluster.client import Answer, Client
 from tests.cluster.processes import Cluster, Plan, open_cluster
 
 pytestmark = pytest.mark.slow
@@ -28,14 +27,6 @@ async def tool(cluster: Cluster, name: str, *words: str) -> tuple[int, str]:
     return done.returncode, done.stdout.decode()
 
 
-async def ask(cluster: Cluster, name: str, method: str, target: str) -> Answer:
-    client = Client.at(cluster.find(name).url)
-    try:
-        return await client.request(method, target)
-    finally:
-        client.drop()
-
-
 async def test_a_drained_node_refuses_to_count_until_it_is_undrained_or_restarted(
     tmp_path: Path,
 ) -> None:
@@ -45,7 +36,7 @@ async def test_a_drained_node_refuses_to_count_until_it_is_undrained_or_restarte
         assert await tool(cluster, "n1", "incr", "visits", "5") == (0, "5\n")
         for _ in range(2):
             assert await tool(cluster, "n1", "drain") == (0, "draining\n")
-        refused = await ask(cluster, "n1", "POST", "/v1/counters/visits")
+        refused = await cluster.ask("n1", "POST", "/v1/counters/visits")
         assert (refused.status, refused.definite()) == (503, True)
         assert sorted(other["node"] for other in refused.json()["others"]) == ["n2", "n3"]
         status, told = await tool(cluster, "n1", "health")
@@ -63,7 +54,7 @@ async def test_a_drained_node_refuses_to_count_until_it_is_undrained_or_restarte
         assert await tool(cluster, "n1", "undrain") == (0, "takes increments\n")
         assert await tool(cluster, "n1", "incr", "visits") == (0, "13\n")
         await drain_by_signal(cluster, "n1")
-        assert (await ask(cluster, "n1", "POST", "/v1/counters/visits")).status == 503
+        assert (await cluster.ask("n1", "POST", "/v1/counters/visits")).status == 503
         assert await cluster.stop("n1") == {"n1": 0}
         await cluster.start("n1")
         await cluster.ready(["n1"])
@@ -75,7 +66,7 @@ async def drain_by_signal(cluster: Cluster, name: str) -> None:
     assert process is not None
     os.kill(process.pid, signal.SIGUSR2)
     with trio.fail_after(PATIENCE_S):
-        while (await ask(cluster, name, "GET", "/readyz")).status != 503:
+        while (await cluster.ask(name, "GET", "/readyz")).status != 503:
             await trio.sleep(POLL_S)
 
 
@@ -90,7 +81,7 @@ async def test_a_node_with_a_delay_is_not_ready_and_goes_on_counting(tmp_path: P
         assert process is not None
         process.send_signal(signal.SIGTERM)
         with trio.fail_after(PATIENCE_S):
-            while "stopping" not in str((await ask(cluster, "n1", "GET", "/readyz")).json()):
+            while "stopping" not in str((await cluster.ask("n1", "GET", "/readyz")).json()):
                 await trio.sleep(POLL_S)
         assert await tool(cluster, "n1", "incr", "visits") == (0, "2\n")
         # Told a second time it goes at once.

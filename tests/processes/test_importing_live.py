@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 
-from tests.cluster.client import Answer, Client, Lost, NotSent
+from tests.cluster.client import Lost, NotSent
 from tests.cluster.processes import Cluster, Plan, open_cluster
 
 pytestmark = pytest.mark.slow
@@ -24,23 +24,15 @@ ROWS = b"".join(b"key-%06d,%d\n" % (number, number + 1) for number in range(COUN
 TOTAL = COUNTERS * (COUNTERS + 1) // 2
 
 
-async def ask(cluster: Cluster, name: str, method: str, target: str, body: bytes = b"") -> Answer:
-    client = Client.at(cluster.find(name).url)
-    try:
-        return await client.request(method, target, body)
-    finally:
-        client.drop()
-
-
 async def bring(cluster: Cluster, name: str) -> dict[str, Any]:
-    answer = await ask(cluster, name, "POST", IMPORT, ROWS)
+    answer = await cluster.ask(name, "POST", IMPORT, ROWS)
     assert answer.status == 200, answer
     return dict(answer.json())
 
 
 async def exported(cluster: Cluster, name: str) -> dict[str, int]:
     """Return all counters of a node."""
-    body = (await ask(cluster, name, "GET", "/v1/export?format=csv")).body.decode()
+    body = (await cluster.ask(name, "GET", "/v1/export?format=csv")).body.decode()
     return {key: int(value) for key, value in (row.split(",") for row in body.splitlines()[1:])}
 
 
@@ -59,7 +51,7 @@ async def test_the_same_file_at_nodes_that_are_cut_off_and_killed_counts_once(
         await cluster.start_all()
         await cluster.ready()
         for name in NAMES:
-            await ask(cluster, name, "POST", "/v1/counters/key-000000")
+            await cluster.ask(name, "POST", "/v1/counters/key-000000")
         cluster.cut("n1", "n2")
         cluster.cut("n1", "n3")
         assert not (await bring(cluster, "n1"))["repeated"]
@@ -76,12 +68,12 @@ async def test_the_same_file_at_nodes_that_are_cut_off_and_killed_counts_once(
         await cluster.ready(["n3"])
         assert (await bring(cluster, "n3"))["repeated"]
         await until_all_show(cluster, TOTAL + 3)
-        known = (await ask(cluster, "n3", "GET", "/v1/imports")).json()["imports"]
+        known = (await cluster.ask("n3", "GET", "/v1/imports")).json()["imports"]
         assert [(each["source"], each["total"]) for each in known] == [("old", TOTAL)]
-        values = await ask(cluster, "n2", "GET", "/v1/counters/key-000000?by_node=true")
+        values = await cluster.ask("n2", "GET", "/v1/counters/key-000000?by_node=true")
         assert values.json()["by_node"] == {"import:old": 1, "n1": 1, "n2": 1, "n3": 1}
 
-        other = await ask(cluster, "n2", "POST", IMPORT, b"key-000000,2\n")
+        other = await cluster.ask("n2", "POST", IMPORT, b"key-000000,2\n")
         assert (other.status, other.json()["error"]["code"]) == (409, "source_known")
 
 
@@ -101,7 +93,7 @@ async def test_a_kill_in_the_middle_of_an_import_counts_all_of_it_or_nothing(
             await cluster.ready(["n1"])
             assert await sum_of(cluster, "n1", f"{number}-") in (0, TOTAL)
             # Whoever got no answer repeats it, wherever there is somebody to take it.
-            answer = await ask(cluster, "n2", "POST", target, rows)
+            answer = await cluster.ask("n2", "POST", target, rows)
             assert answer.status == 200
             assert await sum_of(cluster, "n2", f"{number}-") == TOTAL
         await until_all_show(cluster, 4 * TOTAL)
@@ -109,9 +101,9 @@ async def test_a_kill_in_the_middle_of_an_import_counts_all_of_it_or_nothing(
 
 async def try_to_bring(cluster: Cluster, target: str, rows: bytes) -> None:
     with contextlib.suppress(NotSent, Lost):
-        await ask(cluster, "n1", "POST", target, rows)
+        await cluster.ask("n1", "POST", target, rows)
 
 
 async def sum_of(cluster: Cluster, name: str, prefix: str) -> int:
-    body = (await ask(cluster, name, "GET", f"/v1/export?format=csv&prefix={prefix}")).body
+    body = (await cluster.ask(name, "GET", f"/v1/export?format=csv&prefix={prefix}")).body
     return sum(int(row.split(",")[1]) for row in body.decode().splitlines()[1:])

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.cluster.client import Answer, Client, Lost, counter_target, read_counters
+from tests.cluster.client import Client, Lost, counter_target, read_counters
 from tests.cluster.control import SOCKET_NAME
 from tests.cluster.processes import Cluster, Plan, open_cluster
 from tests.cluster.replay import agree
@@ -44,14 +44,6 @@ def urls(cluster: Cluster) -> dict[str, str]:
     return {name: node.url for name, node in cluster.nodes.items()}
 
 
-async def ask(cluster: Cluster, name: str, method: str, target: str, body: bytes = b"") -> Answer:
-    client = Client.at(cluster.find(name).url)
-    try:
-        return await client.request(method, target, body)
-    finally:
-        client.drop()
-
-
 async def count(cluster: Cluster, name: str, key: str, times: int = 1) -> None:
     """Increment `key` at a node, `times` requests on one connection, every one acknowledged."""
     client = Client.at(cluster.find(name).url)
@@ -64,7 +56,7 @@ async def count(cluster: Cluster, name: str, key: str, times: int = 1) -> None:
 
 
 async def value(cluster: Cluster, name: str, key: str) -> int:
-    answer = await ask(cluster, name, "GET", counter_target(key))
+    answer = await cluster.ask(name, "GET", counter_target(key))
     assert answer.status == 200, answer
     result: int = answer.json()["value"]
     return result
@@ -139,16 +131,16 @@ async def test_a_consistent_read_across_a_cut_names_who_is_missing(tmp_path: Pat
     async with three_nodes(tmp_path) as cluster:
         await count(cluster, "n2", "visits", 4)
         target = counter_target("visits") + "?consistency=consistent&timeout="
-        exact = await ask(cluster, "n1", "GET", target + "20")
+        exact = await cluster.ask("n1", "GET", target + "20")
         assert (exact.status, exact.json()["value"]) == (200, 4)
         cluster.cut("n1", "n3")
-        inexact = await ask(cluster, "n1", "GET", target + "1")
+        inexact = await cluster.ask("n1", "GET", target + "1")
         assert inexact.status == 503
         assert inexact.json()["missing"] == ["n3"]
         assert inexact.json()["best"] == 4
         cluster.heal()
         with trio.fail_after(PATIENCE_S):
-            while (await ask(cluster, "n1", "GET", target + "5")).status != 200:
+            while (await cluster.ask("n1", "GET", target + "5")).status != 200:
                 await trio.sleep(POLL_S)
 
 

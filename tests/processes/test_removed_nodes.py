@@ -6,40 +6,19 @@ import http.client
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import PATIENCE_S, free_port, wait_until
 
 pytestmark = pytest.mark.slow
 
-# Ends a run that hangs; nothing here takes a tenth of it.
-PATIENCE_S = 90
-POLL_S = 0.05
 DAEMON = [sys.executable, "-c", "from gcounterd.cli.gcounterd import main; main()", "run"]
 TOOL = [sys.executable, "-c", "from gcounterd.cli.gcounterctl import main; main()"]
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    pause = threading.Event()
-    while not holds():
-        assert time.monotonic() < deadline
-        pause.wait(POLL_S)
 
 
 class Machine:

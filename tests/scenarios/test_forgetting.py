@@ -198,7 +198,8 @@ def test_a_dead_nodes_life_is_kept_until_it_is_released() -> None:
     assert cluster.value("n4", b"hits") == 5
 
 
-def test_what_a_released_node_counted_unseen_is_refused_and_kept_in_a_file() -> None:
+def remove_one_that_counted_on() -> tuple[Cluster, ColumnId]:
+    """Return a cluster that removed n3, and n3's column: 105 at n3, of which others have 5."""
     cluster = form("n1", "n2", "n3")
     cluster.add("n3", b"hits", 5)
     cluster.run(1)
@@ -207,6 +208,11 @@ def test_what_a_released_node_counted_unseen_is_refused_and_kept_in_a_file() -> 
     cluster.run(1)
     column = cluster.process("n3").column
     remove_dead(cluster, "n3", at="n1")
+    return cluster, column
+
+
+def test_what_a_released_node_counted_unseen_is_refused_and_kept_in_a_file() -> None:
+    cluster, column = remove_one_that_counted_on()
     cluster.release("n1", cluster.hosts["n3"].node)
     cluster.run(LONG_S)
     assert has_forgotten(cluster, "n1", column)
@@ -225,14 +231,7 @@ def test_what_a_released_node_counted_unseen_is_refused_and_kept_in_a_file() -> 
 
 
 def test_a_late_version_is_refused_from_the_moment_of_the_release() -> None:
-    cluster = form("n1", "n2", "n3")
-    cluster.add("n3", b"hits", 5)
-    cluster.run(1)
-    cluster.split(("n3",), ("n1", "n2"))
-    cluster.add("n3", b"hits", 100)
-    cluster.run(1)
-    column = cluster.process("n3").column
-    remove_dead(cluster, "n3", at="n1")
+    cluster, column = remove_one_that_counted_on()
     cluster.kill("n2")
     release(cluster, "n1", "n3")
     cluster.run(5)

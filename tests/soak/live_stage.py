@@ -19,7 +19,7 @@ import attrs
 import trio
 
 from gcounterd.sim.checkers import check
-from tests.cluster.client import Answer, Client, NotSent, counter_target
+from tests.cluster.client import Client, NotSent, counter_target
 from tests.cluster.processes import Cluster, Plan, open_cluster
 from tests.cluster.replay import agree
 
@@ -54,26 +54,17 @@ async def form(cluster: Cluster) -> None:
     await until_seen(cluster, "alive", cluster.nodes, by=cluster.nodes)
 
 
-async def ask(cluster: Cluster, name: str, target: str) -> Answer:
-    """Return what one node answers."""
-    client = Client.at(cluster.find(name).url)
-    try:
-        answer = await client.request("GET", target)
-    finally:
-        client.drop()
-    assert answer.status == 200, answer
-    return answer
-
-
 async def get(cluster: Cluster, name: str, target: str) -> Any:
     """Return the JSON that one node answers with."""
-    return (await ask(cluster, name, target)).json()
+    answer = await cluster.ask(name, "GET", target)
+    assert answer.status == 200, answer
+    return answer.json()
 
 
 async def has_counted(cluster: Cluster, name: str, event: str) -> bool:
     """Say whether one node has counted such an event in its metrics, under whatever family."""
     try:
-        lines = (await ask(cluster, name, "/metrics")).body.decode().splitlines()
+        lines = (await cluster.ask(name, "GET", "/metrics")).body.decode().splitlines()
     except NotSent:  # it has only just been started
         return False
     return any(f'"{event}"' in line for line in lines)

@@ -30,6 +30,15 @@ def back(*, removed: bool = True) -> Node:
     return made
 
 
+def back_and_final() -> Node:
+    """Return the same when it has declared its column final, and dials."""
+    made = back()
+    made.wake(2.0)
+    commit(made, 2.0)
+    made.wake(2.2)
+    return made
+
+
 def dials(effects: list[Effect]) -> list[Dial]:
     return [effect for effect in effects if isinstance(effect, Dial)]
 
@@ -81,10 +90,7 @@ def test_it_dials_all_members_on_bulk_and_again_after_a_while() -> None:
 
 
 def test_it_asks_each_host_and_tells_what_is_final() -> None:
-    made = back()
-    made.wake(2.0)
-    commit(made, 2.0)
-    made.wake(2.2)
+    made = back_and_final()
     said = sent(host(made, 1, "b", 2.3), 1)
     assert [m.heads for m in said if isinstance(m, HandOver)] == [{made.config.column: 1}]
     (told,) = [m for m in said if isinstance(m, Settled)]
@@ -92,10 +98,7 @@ def test_it_asks_each_host_and_tells_what_is_final() -> None:
 
 
 def test_it_ends_when_all_whom_it_reaches_and_a_majority_hold_everything() -> None:
-    made = back()
-    made.wake(2.0)
-    commit(made, 2.0)
-    made.wake(2.2)
+    made = back_and_final()
     for number, letter in enumerate("bc", 1):
         host(made, number, letter, 2.3)
     fail(made, "d")
@@ -108,10 +111,7 @@ def test_it_ends_when_all_whom_it_reaches_and_a_majority_hold_everything() -> No
 
 
 def test_it_waits_until_it_is_known_who_answers_everywhere() -> None:
-    made = back()
-    made.wake(2.0)
-    commit(made, 2.0)
-    made.wake(2.2)
+    made = back_and_final()
     for number, letter in enumerate("bc", 1):
         host(made, number, letter, 2.3)
     hold_all(made, 1, 3.1)
@@ -121,10 +121,7 @@ def test_it_waits_until_it_is_known_who_answers_everywhere() -> None:
 
 
 def test_it_waits_for_a_majority() -> None:
-    made = back()
-    made.wake(2.0)
-    commit(made, 2.0)
-    made.wake(2.2)
+    made = back_and_final()
     host(made, 1, "b", 2.3)
     fail(made, "c", "d")
     assert ends(hold_all(made, 1, 3.1)) == []
@@ -132,10 +129,7 @@ def test_it_waits_for_a_majority() -> None:
 
 
 def test_a_host_with_another_roster_is_told_ours_before_it_ends() -> None:
-    made = back()
-    made.wake(2.0)
-    commit(made, 2.0)
-    made.wake(2.2)
+    made = back_and_final()
     for number, letter in enumerate("bc", 1):
         host(made, number, letter, 2.3)
     fail(made, "d")
@@ -144,10 +138,7 @@ def test_a_host_with_another_roster_is_told_ours_before_it_ends() -> None:
 
 
 def test_a_host_that_goes_has_to_be_found_out_about_again() -> None:
-    made = back()
-    made.wake(2.0)
-    commit(made, 2.0)
-    made.wake(2.2)
+    made = back_and_final()
     for number, letter in enumerate("bcd", 1):
         host(made, number, letter, 2.3)
     hold_all(made, 1, 3.1)
