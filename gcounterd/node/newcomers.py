@@ -12,7 +12,8 @@ On both sides of a split it may let in one node each; then the operator sees two
 
 A node that is still joining knows no approvals, so it lets in nobody who needs one; else whoever
 meets an approved newcomer early would become a member along with it. It does not send them away
-for good either.
+for good either. Nor does it, or one that is being removed, over a name that is not its own: what
+it knows of others may come from an old disk, and the holder have been removed long ago.
 """
 
 from __future__ import annotations
@@ -138,12 +139,16 @@ class Newcomers:
 
     def _judge_take_over(self, hello: Hello, holder: Entry) -> Refusal | None:
         """Return why a newcomer may not have the name of a member, or None: it is removed then."""
+        mine = self._roster.get(self._config.node)
+        active = mine is not None and mine.state is State.ACTIVE
         if not hello.take_over:
-            return _taken(hello.name, holder.node, holder.address)
+            if active or holder is mine:
+                return _taken(hello.name, holder.node, holder.address)
+            text = f"this node is no active member, and knows of an older '{hello.name}'"
+            return Refusal(Refused.YOUNG, f"{text}; ask a member", self._config.address)
         if hello.node in self._roster:
             return None  # it was let in once
-        mine = self._roster.get(self._config.node)
-        if mine is None or mine.state is not State.ACTIVE:
+        if not active:
             text = "this node is no active member, so it removes nobody; ask one"
             return Refusal(Refused.YOUNG, text, self._config.address)
         objection = self._remover.object_to(holder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from removals import REMOVED_S_MAX, finish, node_id, state, wait_removed
+from removals import REMOVED_S_MAX, finish, node_id, state, wait_exit, wait_removed
 from stories import SETTLED_S_MAX, address, agree, form, values
 from test_removal_dead import formed, kill
 
@@ -63,6 +63,31 @@ def test_without_take_over_the_name_of_a_dead_node_is_taken(seed: int) -> None:
     assert code == 4
     assert "start with another --name" in text
     assert state(cluster, "n1", "n2") is State.ACTIVE
+
+
+@over_seeds
+def test_an_old_disk_with_a_new_identity_sends_no_newcomer_away_over_a_name(seed: int) -> None:
+    cluster = formed(*FIVE, seed=seed)
+    kill(cluster, "n5")
+    cluster.remove("n1", "n5", dead=True)
+    wait_removed(cluster, "n5")
+    cluster.start("n5")
+    assert wait_exit(cluster, "n5")[0] == 5
+    kill(cluster, "n2")
+    cluster.remove("n1", "n2", dead=True)
+    wait_removed(cluster, "n2", "n5")
+    # What n5 has on its disk says that the name n2 is taken; nobody can tell it better yet.
+    cluster.hosts["n5"].new_identity = True
+    cluster.split(["n5", "new"], ["n1", "n3", "n4"])
+    cluster.start("n5")
+    assert cluster.tally["new identity"] == 1
+    new = replace(cluster, "n2", "new", "n1", "n5", take_over=False)
+    cluster.run(5)
+    assert new.exits == []
+    assert new.process is not None
+    cluster.network.heal()
+    agree(cluster)
+    assert state(cluster, "n1", "new") is State.ACTIVE
 
 
 @over_seeds

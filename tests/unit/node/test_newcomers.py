@@ -87,6 +87,17 @@ def test_a_node_that_is_joining_itself_lets_nobody_in_who_needs_an_approval() ->
     assert refusal.reason is Refused.YOUNG
 
 
+def test_a_node_that_is_joining_itself_sends_nobody_away_for_a_name_that_others_had() -> None:
+    b = node("b", "a", "c", seeds=("a:1",))  # a disk with members, but not itself
+    refusal = judge(b, newcomer("d", name="c"), 0.0)
+    assert refusal is not None
+    assert refusal.reason is Refused.YOUNG
+    assert "ask a member" in refusal.text
+    own = judge(b, newcomer("d", name="b"), 0.0)
+    assert own is not None
+    assert own.reason is Refused.NAME
+
+
 def test_an_open_member_uses_up_a_good_token_and_does_not_ask_for_one() -> None:
     a = node("a", "a", "b", approvals=(APPROVAL,))
     assert judge(a, newcomer("d", token=b""), 0.0) is None
