@@ -14,7 +14,8 @@ from pathlib import Path
 
 import trio
 
-from tests.bench.hits import CONNECTIONS, Contest, run_wrk
+from tests.bench.contest import Contest
+from tests.bench.hits import CONNECTIONS, run_wrk
 from tests.bench.rows import Row
 from tests.cluster.client import Client
 from tests.cluster.processes import Cluster, Plan, open_cluster
@@ -27,16 +28,15 @@ TARGET = "/v1/counters/x"
 
 def measure(*, quick: bool) -> list[Row]:
     """Return the rates, and what is left of that of `ack=local`."""
-    contest = Contest(2.0 if quick else 4.0)
+    contest = Contest()
+    rounds, seconds = (3, 2.0) if quick else (7, 4.0)
     with tempfile.TemporaryDirectory() as place:
-        trio.run(_run, Path(place), 3 if quick else 7, contest)
+        trio.run(_run, Path(place), rounds, seconds, contest)
     rows = []
     medians = {ack: contest.median(ack) or 0.0 for ack in ACKS}
     what = f"POST {TARGET} at one of {NODES} nodes, {CONNECTIONS} connections"
     for ack, rate in medians.items():
-        found = contest.rates[ack]
-        spread = f"of {len(found)}, {min(found):,.0f} to {max(found):,.0f}"
-        rows.append(Row("acks", f"{what}, ack={ack}", rate, "a second", remark=spread))
+        rows.append(Row("acks", f"{what}, ack={ack}", rate, "a second", remark=contest.spread(ack)))
     for ack in ACKS[1:]:
         share, least = (
             medians[ack] / medians["local"],
@@ -46,7 +46,7 @@ def measure(*, quick: bool) -> list[Row]:
     return rows
 
 
-async def _run(place: Path, rounds: int, contest: Contest) -> None:
+async def _run(place: Path, rounds: int, seconds: float, contest: Contest) -> None:
     script = place / "post.lua"
     script.write_text('wrk.method = "POST"\n')
     plan = Plan(place / "nodes", nodes=NODES, http_base=0, peer_base=0)
@@ -58,7 +58,7 @@ async def _run(place: Path, rounds: int, contest: Contest) -> None:
         for _ in range(rounds):
             for ack in ACKS:
                 target = f"{TARGET}?ack={ack}"
-                rate = await trio.to_thread.run_sync(run_wrk, port, script, contest.seconds, target)
+                rate = await trio.to_thread.run_sync(run_wrk, port, script, seconds, target)
                 contest.note(ack, rate)
         answer = await Client("127.0.0.1", port).request("GET", TARGET)
         assert answer.json()["value"] > 0, answer
