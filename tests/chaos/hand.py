@@ -101,7 +101,8 @@ class Hand:
     async def _start(self, step: Step) -> None:
         node = self._node(step)
         if not node.running:
-            await self._start_with(node)
+            # It may have been killed before it could do what its options say.
+            await self._start_with(node, *node.options)
 
     async def _pause(self, step: Step) -> None:
         if self._runs(self._node(step)):
@@ -153,7 +154,7 @@ class Hand:
             await self._cluster.kill(node.name)
         if step.how == "wiped":
             await self._wipe(node)
-            await self._start(step)
+            await self._start_with(node)
         else:
             await self._start_with(node, "--new-identity")
 
