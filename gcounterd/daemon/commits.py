@@ -71,6 +71,7 @@ class Commits:
     durability   when an increment is answered
     applied      the newest journal row whose records are applied
     checkpoints  who writes images beside it
+    did          is told how long what follows from a commit took
     """
 
     def __init__(
@@ -102,7 +103,8 @@ class Commits:
         self._idle = trio.Event()  # set while nothing is being applied
         self._idle.set()
         self._committed = trio.Event()  # set when a group has been committed or refused
-        self._waits = Longest(trio.current_time())
+        self._waits = Longest[None](trio.current_time())
+        self.did: Callable[[str, float], None] = lambda what, seconds: None
         self.number = 0
         self.refused = 0
         self.checkpoints = Checkpoints(node, store, self, names_on_disk)
@@ -294,7 +296,9 @@ class Commits:
                 await trio.lowlevel.checkpoint()
         self._idle.set()
         self.applied = self._seq
-        self._perform(self._node.committed(group, trio.current_time()))
+        now = trio.current_time()
+        self._perform(self._node.committed(group, now))
+        self.did("committed", trio.current_time() - now)
         self.number += 1
 
     async def _warm(self, group: Group) -> None:

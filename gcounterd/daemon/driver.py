@@ -26,6 +26,7 @@ from gcounterd.daemon.identity import Identity
 from gcounterd.daemon.logs import get_logger
 from gcounterd.daemon.turning import Turning
 from gcounterd.daemon.waiting import Waiting
+from gcounterd.daemon.watchdog import LOOKED_AT_S, Watchdog
 from gcounterd.errors import RefusedError, RemovedError, StorageError
 from gcounterd.ids import ColumnId, Epoch, show
 from gcounterd.links.limits import Limits
@@ -74,7 +75,7 @@ class Driver:
     events    how often each named event happened, for metrics
     history   the membership events, for those who watch
     waiting   who waits for which values
-    longest   the longest step of handling one input, in seconds
+    watchdog  who is told how long handling an input took
     """
 
     def __init__(
@@ -88,18 +89,19 @@ class Driver:
         self.node = node
         self._identity = identity
         self.store = store
+        self.watchdog = Watchdog()
         timing = node.config.timing
         limits = Limits.patient(timing.interval, timing.timeout)
         self.transport = Transport(self, limits=limits)
         self.cold = ColdColumns(node.counters, store)
         self.waiting = Waiting(node.counters.value)
         self.commits = Commits(node, store, durability, self.shown, names_on_disk, self.cold.read)
+        self.commits.did = self.watchdog.did
         self.acknowledgements = Acknowledgements(node, self.carry_out, self.count)
         self.turning = Turning(node, store, self.commits, self.shown)
         self.events: collections.Counter[str] = collections.Counter()
         # A life is a process, also where that process draws a second epoch.
         self.history = History(show(node.config.epoch))
-        self.longest = 0.0
         self._parts = 0
         self._nudge = trio.Event()
         self._sleeping_until = -float("inf")
@@ -161,7 +163,7 @@ class Driver:
     def loaded(self, column: ColumnId, read: Column | None, damaged: bool) -> None:
         """Hand a closed column to the node that it had asked for."""
         now = trio.current_time()
-        self._input(self.node.settlement.loaded(column, read, now, damaged=damaged), now)
+        self._input(self.node.settlement.loaded(column, read, now, damaged=damaged), now, "loaded")
 
     def _note(self, notice: Notice) -> None:
         for heed in self.heeds:
@@ -182,9 +184,12 @@ class Driver:
         self.carry_out(effects)
         self.waiting.look()
 
-    def _input(self, effects: Sequence[Effect], started: float) -> None:
+    def _input(self, effects: Sequence[Effect], started: float, what: str) -> None:
+        """Carry out what follows from an input, which came at `started`."""
         self.carry_out(effects)
-        self.longest = max(self.longest, trio.current_time() - started)
+        seconds = trio.current_time() - started
+        if seconds > LOOKED_AT_S:
+            self.watchdog.did(what, seconds)
 
     async def run(self) -> None:
         """Wake the node when it is due, until it ends itself.
@@ -194,7 +199,7 @@ class Driver:
         """
         while not self._has_ended():
             started = trio.current_time()
-            self._input(self.node.wake(started), started)
+            self._input(self.node.wake(started), started, "wake")
             if self.node.has_work:
                 self.commits.request()
             now = trio.current_time()
@@ -228,25 +233,25 @@ class Driver:
         """Return why a peer's hello is refused, or None."""
         now = trio.current_time()
         refusal, effects = self.node.judge(hello, now)
-        self._input(effects, now)
+        self._input(effects, now, "hello")
         return refusal
 
     def opened(self, link: int, hello: Hello, dialled: str | None) -> None:
         """Take note of a link."""
         log.info("link_opened", peer=hello.name, channel=hello.channel.name.lower())
         now = trio.current_time()
-        self._input(self.node.opened(link, hello, dialled, now), now)
+        self._input(self.node.opened(link, hello, dialled, now), now, "opened")
 
     def closed(self, link: int, reason: str) -> None:
         """Take note that a link is gone."""
         log.info("link_closed", link=link, reason=reason)
         now = trio.current_time()
-        self._input(self.node.closed(link, now), now)
+        self._input(self.node.closed(link, now), now, "closed")
 
     def refused(self, link: int, refusal: Refusal) -> None:
         """Take note that a peer refuses us after all."""
         now = trio.current_time()
-        self._input(self.node.refused(link, refusal, now), now)
+        self._input(self.node.refused(link, refusal, now), now, "refused")
 
     def received(self, link: int, message: Message) -> None:
         """Hand a message to the node."""
@@ -255,7 +260,7 @@ class Driver:
             if self._parts % PARTS_PER_COLLECTION == 0:
                 gc.collect(0)
         now = trio.current_time()
-        self._input(self.node.received(link, message, now), now)
+        self._input(self.node.received(link, message, now), now, type(message).__name__)
 
     def dial_failed(
         self, address: str, channel: Channel, grade: Grade, refusal: Refusal | None
@@ -265,7 +270,7 @@ class Driver:
         log.debug("dial_failed", address=address, grade=grade.name.lower())
         now = trio.current_time()
         theirs = refusal if grade is Grade.REJECTED else None
-        self._input(self.node.dial_failed(address, channel, grade, theirs, now), now)
+        self._input(self.node.dial_failed(address, channel, grade, theirs, now), now, "dial_failed")
 
     async def room(self) -> None:
         """Hold a reader back while too much waits for the disk."""
@@ -280,7 +285,7 @@ class Driver:
     def join(self, addresses: Sequence[str]) -> None:
         """Try more peer addresses."""
         now = trio.current_time()
-        self._input(self.node.join(addresses, now), now)
+        self._input(self.node.join(addresses, now), now, "join")
 
     async def read(self, seconds: float) -> tuple[str, ...]:
         """Ask every member for what it has answered; return the names of those missed.
@@ -290,7 +295,7 @@ class Driver:
         now = trio.current_time()
         number, effects = self.node.read(now, seconds)
         waiting = self._reads[number] = _Read()
-        self._input(effects, now)
+        self._input(effects, now, "read")
         await waiting.done.wait()
         self.node.removing.check_read()  # whoever is removed has not asked everyone
         return waiting.missing

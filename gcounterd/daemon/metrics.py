@@ -17,8 +17,8 @@ from prometheus_client.registry import Collector
 
 from gcounterd import __version__
 from gcounterd.daemon.driver import Driver
-from gcounterd.daemon.longest import Turns
 from gcounterd.daemon.views import Views
+from gcounterd.daemon.watchdog import BOUND_S
 from gcounterd.members.claims import Liveness
 from gcounterd.node.messages import Channel
 
@@ -43,10 +43,9 @@ DETECTOR_TALLIES = (
 class Metrics(Collector):
     """Collects from a driver; `exposition` gives the text."""
 
-    def __init__(self, driver: Driver, views: Views, turns: Turns) -> None:
+    def __init__(self, driver: Driver, views: Views) -> None:
         self._driver = driver
         self._views = views
-        self._turns = turns
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -63,6 +62,7 @@ class Metrics(Collector):
         yield from self._state()
         yield from self._detecting()
         yield from self._work()
+        yield from self._steps()
         events = CounterMetricFamily(
             "gcounterd_events", "Named events since the start.", labels=["event"]
         )
@@ -114,11 +114,24 @@ class Metrics(Collector):
         yield _count("commits", "Group commits.", commits.number)
         yield _count("commits_refused", "Commits refused by a full disk.", commits.refused)
         yield _count("checkpoints", "Checkpoints completed.", commits.checkpoints.number)
-        yield _gauge("longest_step_seconds", "Longest step of the node.", self._driver.longest)
-        held = "Longest CPU time between two looks at I/O, of the last minute at most."
-        yield _gauge("longest_turn_seconds", held, self._turns.read())
-        waited = "Longest wait of a commit for other work of the disk's thread, likewise."
+        waited = "Longest wait of a commit for other work of the disk's thread, of late."
         yield _gauge("longest_append_wait_seconds", waited, commits.longest_wait())
+
+    def _steps(self) -> Iterable[Family]:
+        watchdog = self._driver.watchdog
+        step = watchdog.longest_step()
+        longest = "Longest CPU time of one step of a task, of the last minute at most."
+        yield _gauge("longest_step_seconds", longest, step.cpu if step else 0.0)
+        held = "Longest CPU time between two looks at I/O, likewise."
+        yield _gauge("longest_turn_seconds", held, watchdog.longest_turn())
+        bound = f"{1000 * BOUND_S:.0f} ms of CPU"
+        steps = CounterMetricFamily(
+            "gcounterd_long_steps", f"Steps above {bound}, by name.", labels=["step"]
+        )
+        for name, number in sorted(watchdog.long.items()):
+            steps.add_metric([name], number)
+        yield steps
+        yield _count("long_turns", f"Turns of the loop above {bound}.", watchdog.turns)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -30,7 +30,6 @@ from gcounterd.daemon.driver import Driver
 from gcounterd.daemon.identity import Identity, is_caught_up
 from gcounterd.daemon.join_token import read_join_token
 from gcounterd.daemon.logs import get_logger
-from gcounterd.daemon.longest import Turns
 from gcounterd.daemon.metrics import Metrics
 from gcounterd.daemon.places import admin_socket
 from gcounterd.daemon.removals import Removals
@@ -123,9 +122,7 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
     driver = Driver(node, booted.store, durability, names_on_disk, identity)
     removals = Removals(driver, booted.removals)
     views = Views(driver, condition, durability, removals)
-    turns = Turns()
-    trio.lowlevel.add_instrument(turns)
-    exposition = Metrics(driver, views, turns).exposition
+    exposition = Metrics(driver, views).exposition
     draining = Draining(node, condition, settings.drain_delay)
     seen = (views.cluster, views.status, views.warnings)
     service = Service(driver, condition, draining, removals, *seen, exposition)
@@ -133,6 +130,7 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
         condition.warnings["damaged"] = "the store was damaged; see the log of this start"
     limits = Limits(connections_max=settings.max_connections or _raise_file_limit())
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(driver.watchdog.run)
         await nursery.start(driver.transport.serve, peers)
         await nursery.start(driver.commits.run)
         if booted.mended:

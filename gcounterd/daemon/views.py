@@ -25,6 +25,8 @@ from gcounterd.storage.schema import Durability
 # One probe that failed for a reason of our own passes; this many more than went well are a host
 # or a network that an operator should look at.
 HEALTH_WARNED = 3
+# So long a step of the loop makes a member that waits for an answer of ours doubt.
+STEP_WARNED_S = 0.1
 
 
 class Views:
@@ -118,12 +120,17 @@ class Views:
             warnings.append(
                 f"{damaged} columns cannot be read from disk; they are fetched from other members"
             )
+        step = self._driver.watchdog.longest_step()
+        if step is not None and step.cpu > STEP_WARNED_S:
+            held = f"{1000 * step.cpu:.0f} ms of CPU in one step"
+            warnings.append(f"the loop was held for {held}: {step.name}")
         return [*warnings, *self._removals.warnings()]
 
     def status(self) -> dict[str, object]:
         """Return this node in figures."""
         node, store = self._node, self._driver.store
         reasons = list(self.reasons())
+        step = self._driver.watchdog.longest_step()
         return {
             "node": node.config.name,
             "id": show(node.config.node),
@@ -145,6 +152,8 @@ class Views:
             "checkpoints": self._driver.commits.checkpoints.number,
             "journal_bytes": store.journal_bytes,
             "image_bytes": store.image_bytes,
+            "longest_step_ms": round(1000 * step.cpu, 2) if step else 0,
+            "longest_step": step.name if step else "",
             "sqlite": store.sqlite_version,
             "uptime_s": round(trio.current_time() - self._started, 3),
         }

@@ -14,7 +14,6 @@ from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.driver import Driver
 from gcounterd.daemon.events import MEMBERSHIP
 from gcounterd.daemon.identity import Identity
-from gcounterd.daemon.longest import Turns
 from gcounterd.daemon.metrics import DETECTOR_TALLIES, PROBE_OUTCOMES, Metrics
 from gcounterd.daemon.removals import Removals
 from gcounterd.daemon.views import Views
@@ -69,8 +68,9 @@ async def test_every_family_stands_with_its_type_and_labels(tmp_path: Path) -> N
     identity = Identity(booted.identity, booted.store)
     driver = Driver(node, booted.store, Durability.COMMIT, 0, identity)
     driver.count("bytes_sent")
+    driver.watchdog.long["daemon.slow"] = 1
     views = Views(driver, Condition(), Durability.COMMIT, Removals(driver, b""))
-    families = list(Metrics(driver, views, Turns()).collect())
+    families = list(Metrics(driver, views).collect())
     booted.store.close()
 
     (table,) = read_tables(PAGE, "name", "type", "labels")
