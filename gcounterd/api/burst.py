@@ -129,5 +129,9 @@ class Burst:
 
     def _write(self, request: Request, response: Response) -> bytes:
         return self._heads.render(
-            response, body=request.method != b"HEAD", keep=request.keep_alive, old=request.old
+            response,
+            body=request.method != b"HEAD",
+            keep=request.keep_alive,
+            old=request.old,
+            shared=request.shared,
         )

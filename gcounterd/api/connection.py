@@ -297,7 +297,8 @@ class Connection:
             self._intake.closed = True
         keep, old = request.keep_alive, request.old
         async with aclosing(pieces):
-            await self._send(self._shared.heads.render(response, keep=keep, old=old))
+            shared = request.shared
+            await self._send(self._shared.heads.render(response, keep=keep, old=old, shared=shared))
             if request.method == b"HEAD":
                 return
             async for piece in pieces:

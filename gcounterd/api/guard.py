@@ -4,7 +4,10 @@ Theory. A loopback listener grants everything to whoever can reach it, and a bro
 machine reaches it on behalf of any page. Two headers that a page cannot forge tell: `Host` is the
 name the page was loaded from, so after a DNS rebinding it is the stranger's (421); `Origin` is
 the page that sends a cross-site request (403). Both must be loopback. Unix sockets need no guard,
-since browsers do not open them. This module refuses to know sockets and tokens.
+since browsers do not open them.
+
+What any page may do on purpose, counting and reading counts, is not kept from it (`Route.open`).
+This module refuses to know sockets, routes and tokens.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ reports them, so that a request gets the same verdict however its bytes were cut
 Whatever cannot be read ends the connection, because nobody knows where the next request would
 begin: requests complete before it are still answered, then the failure is, then all is closed.
 
-Headers that mean nothing to us are dropped at once; trailers are counted and ignored, so that
+Headers that mean nothing to us are dropped at once, those that tell a visitor everywhere but where
+visits are counted; trailers are counted and ignored, so that
 nothing can be said after the body that was not said before it. No I/O, no clock.
 """
 
@@ -33,6 +34,12 @@ from gcounterd.errors import ClientError
 SIGNIFICANT = frozenset(
     (b"host", b"origin", b"expect", b"idempotency-key", b"idempotency-retry", b"gcounter-node")
 )
+# Kept where visits are counted, and only there, since nearly every request has some of them: they
+# tell whether somebody looks at a page, and at which.
+SIGNIFICANT_OF_VISITS = frozenset(
+    (b"user-agent", b"referer", b"purpose", b"sec-purpose", b"x-purpose", b"x-moz")
+)
+VISITS = (b"/hit/", b"/get/")
 _VERSIONS = ("1.0", "1.1")
 # Bytes fed while a head is incomplete; above the verdict's bound only while one header has no end.
 _HEAD_FED_MAX_BYTES = HEAD_BYTES_MAX + RECEIVE_BYTES
@@ -190,6 +197,8 @@ class Intake:
             self._says_connection = True
         elif name == b"content-length" and int(value) > self._body_bytes_max:
             self._stop(_body_too_large(self._body_bytes_max))
+        elif name in SIGNIFICANT_OF_VISITS and self._target.startswith(VISITS):
+            self._headers.setdefault(name, value.strip(b" \t"))
 
     def on_headers_complete(self) -> None:
         self.stage = Stage.BODY

@@ -16,7 +16,7 @@ import trio
 from gcounterd.api.backend import Backend
 from gcounterd.api.burst import Burst, Style
 from gcounterd.api.listeners import Listener
-from gcounterd.api.requests import Request, split_target
+from gcounterd.api.requests import Request, Target, split_target
 from gcounterd.api.responses import Response, blame, refuse
 from gcounterd.api.routing import Call, Router
 from gcounterd.errors import ClientError
@@ -26,9 +26,7 @@ def open_call(request: Request, burst: Burst, router: Router, listener: Listener
     """Find what answers a request; None if its answer is in the burst without a handler."""
     try:
         target = split_target(request.target)
-        if listener.guard is not None:
-            host = target.authority or request.headers.get(b"host")
-            listener.guard.check(host, request.headers.get(b"origin"))
+        _admit(request, target, router, listener)
         call = router.find(request, target)
         if isinstance(call, Response):
             burst.place(request, call)
@@ -45,6 +43,19 @@ def open_call(request: Request, burst: Burst, router: Router, listener: Listener
     except Exception as error:
         burst.place(request, _refuse(request, router, blame(error)))
     return None
+
+
+def _admit(request: Request, target: Target, router: Router, listener: Listener) -> None:
+    """Let pages of any origin ask what is open to them; raise `ClientError` for the rest."""
+    origin = request.headers.get(b"origin")
+    if origin is not None:
+        request.shared = router.opens(request, target)
+    if listener.guard is not None:
+        try:
+            listener.guard.check(target.authority or request.headers.get(b"host"), origin)
+        except ClientError:
+            if not (request.shared or router.opens(request, target)):
+                raise
 
 
 def _refuse(request: Request, router: Router, error: ClientError) -> Response:

@@ -40,6 +40,7 @@ class Request:
     keep_alive  the client expects the connection to stay open
     old         it said HTTP/1.0, so keeping alive must be said in the answer
     upload      the body, where its route takes one that is too large to be held; else None
+    shared      a page of any origin asks, and may read the answer
     """
 
     method: bytes
@@ -49,6 +50,7 @@ class Request:
     keep_alive: bool = True
     old: bool = False
     upload: Upload | None = None
+    shared: bool = False
 
 
 @attrs.frozen

@@ -26,6 +26,13 @@ _LOG = logging.getLogger(__name__)
 
 JSON_TYPE = b"application/json"
 TEXT_TYPE = b"text/plain; charset=utf-8"
+NO_STORE = b"no-store"
+# What a page of another origin needs to read an answer, and what of its headers.
+_SHARED = (
+    b"Access-Control-Allow-Origin: *\r\n"
+    b"Access-Control-Expose-Headers: Gcounter-Node, Idempotency-Replayed, Idempotency-Window, "
+    b"Retry-After\r\n"
+)
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _RETRY_STATUSES = (429, 503)
 # Statuses whose answers have neither a body nor a Content-Length.
@@ -36,6 +43,7 @@ _BARE_STATUSES = (204,)
 class Response:
     """One answer. `headers` are those beside the ones that every answer carries.
 
+    cache   the value of Cache-Control
     pieces  what follows in place of the body, made while it is sent
     """
 
@@ -44,6 +52,7 @@ class Response:
     content_type: bytes = JSON_TYPE
     headers: tuple[tuple[bytes, bytes], ...] = ()
     code: str = ""  # of an error, for the metrics
+    cache: bytes = NO_STORE
     pieces: AsyncGenerator[bytes, None] | None = None
 
 
@@ -98,22 +107,35 @@ class Heads:
 
     def refresh(self) -> None:
         """Write the present time into the heads."""
-        self.common = (
-            b"Date: %b\r\nGcounter-Node: %b\r\nCache-Control: no-store\r\n"
-            b"X-Content-Type-Options: nosniff\r\n"
-        ) % (formatdate(usegmt=True).encode(), self._name)
-        self.value = (
-            b"HTTP/1.1 200 OK\r\n%bContent-Type: application/json\r\nContent-Length: " % self.common
+        self.common = (b"Date: %b\r\nGcounter-Node: %b\r\nX-Content-Type-Options: nosniff\r\n") % (
+            formatdate(usegmt=True).encode(),
+            self._name,
         )
+        self.value = (
+            b"HTTP/1.1 200 OK\r\n%bCache-Control: %b\r\n"
+            b"Content-Type: application/json\r\nContent-Length: "
+        ) % (self.common, NO_STORE)
 
     def render(
-        self, response: Response, *, body: bool = True, keep: bool = True, old: bool = False
+        self,
+        response: Response,
+        *,
+        body: bool = True,
+        keep: bool = True,
+        old: bool = False,
+        shared: bool = False,
     ) -> bytes:
-        """Write an answer; `body` False for HEAD, `keep` False for the last one, `old` HTTP/1.0."""
+        """Write an answer: `body` False for HEAD, `keep` False for the last one, `old` HTTP/1.0.
+
+        `shared`: pages of other origins may read it.
+        """
         if response.code:
             self._count(f"http_{response.code}")
         phrase = http.HTTPStatus(response.status).phrase.encode()
         parts = [b"HTTP/1.1 %d %b\r\n%b" % (response.status, phrase, self.common)]
+        parts.append(b"Cache-Control: %b\r\n" % response.cache)
+        if shared:
+            parts.append(_SHARED)
         for name, value in response.headers:
             parts.append(b"%b: %b\r\n" % (name, value))
         if not keep:

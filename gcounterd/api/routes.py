@@ -19,6 +19,7 @@ from gcounterd.api.limits import (
     TIMEOUT_DEFAULT_S,
     TIMEOUT_MAX_S,
 )
+from gcounterd.api.page_routes import PAGES
 from gcounterd.api.reading import MIN
 from gcounterd.api.requests import LEVELS
 from gcounterd.api.responses import Response, dump
@@ -78,6 +79,7 @@ _COUNTERS = (
             200: ("counted, durably; the value here", JSON, _COUNTER),
             202: (_COUNTED, JSON, shape(key=KEY, value=_NUMBER, held_by=_HELD_BY)),
         },
+        open=True,
     ),
     Route(
         "GET",
@@ -95,6 +97,7 @@ _COUNTERS = (
             _AS,
         ),
         answers={200: ("the value", JSON, _COUNTER)},
+        open=True,
     ),
     Route(
         "GET",
@@ -144,6 +147,7 @@ _COUNTERS = (
                 shape(values={"type": "object", "additionalProperties": _NUMBER}, held_by=_HELD_BY),
             ),
         },
+        open=True,
     ),
     Route(
         "GET",
@@ -152,6 +156,7 @@ _COUNTERS = (
         handler=counters.list_counters,
         parameters=(_KEYS, _PREFIX, _AFTER, _LIMIT, _STALE, _AS),
         answers={200: ("counters, and the key to continue after", JSON, _LISTING)},
+        open=True,
     ),
     Route(
         "GET",
@@ -160,6 +165,7 @@ _COUNTERS = (
         handler=counters.read_top,
         parameters=(_LIMIT, _PREFIX, _STALE, _AS),
         answers={200: ("counters, largest first", JSON, _LISTING)},
+        open=True,
     ),
 )
 
@@ -239,4 +245,12 @@ _DOCUMENTATION = (
     ),
 )
 
-ROUTES: tuple[Route, ...] = (*_COUNTERS, *IMPORTS, *WATCHING, *_CHALLENGE, *ADMIN, *_DOCUMENTATION)
+ROUTES: tuple[Route, ...] = (
+    *_COUNTERS,
+    *PAGES,
+    *IMPORTS,
+    *WATCHING,
+    *_CHALLENGE,
+    *ADMIN,
+    *_DOCUMENTATION,
+)

@@ -23,6 +23,9 @@ from gcounterd.node.levels import Level
 
 Schema = Mapping[str, object]
 _READING = (b"GET", b"HEAD", b"OPTIONS")
+# How a page of another origin may ask, where it may; for how long its browser remembers that.
+_PAGE_HEADERS = b"Content-Type, Gcounter-Node, Idempotency-Key, Idempotency-Retry"
+_PREFLIGHT_S = 86_400
 # Headers that ask for a promise; one that is not declared by a route must not be ignored.
 _PROMISES = (b"idempotency-key", b"idempotency-retry")
 
@@ -74,6 +77,7 @@ class Route:
     local    only for the admin socket and loopback listeners
     slash    a trailing slash is accepted, as the API it follows writes it
     uploads  the body may be large, and comes in pieces (`api.streams`)
+    open     pages of any origin may ask it, and read the answer
     body     schema of the request's body, by content type
     answers  status → (summary, content type, schema)
     """
@@ -90,6 +94,7 @@ class Route:
     local: bool = False
     slash: bool = False
     uploads: bool = False
+    open: bool = False
     tag: str = "counters"
 
     @property
@@ -107,17 +112,26 @@ class Route:
 Methods = dict[bytes, tuple[Route, frozenset[str], frozenset[bytes]]]
 
 
+@attrs.frozen
+class _Gap:
+    # A segment that is a parameter, and what has to stand behind its value.
+    name: str
+    ending: bytes
+
+
 @attrs.define
 class _Place:
-    # The routes of one pattern; segments are literal bytes, or text naming a parameter.
-    segments: tuple[bytes | str, ...]
+    # The routes of one pattern.
+    segments: tuple[bytes | _Gap, ...]
     methods: Methods = attrs.field(factory=dict)
 
     def match(self, pieces: Sequence[bytes]) -> dict[str, bytes] | None:
         raw = {}
         for segment, piece in zip(self.segments, pieces, strict=True):
-            if isinstance(segment, str):
-                raw[segment] = piece
+            if isinstance(segment, _Gap):
+                if not piece.endswith(segment.ending):
+                    return None
+                raw[segment.name] = piece.removesuffix(segment.ending)
             elif segment != piece:
                 return None
         return raw
@@ -137,9 +151,7 @@ class Router:
                 self._enter(route, route.pattern + "/")
 
     def _enter(self, route: Route, pattern: str) -> None:
-        segments = tuple(
-            piece[1:-1] if piece.startswith("{") else piece.encode() for piece in _pieces(pattern)
-        )
+        segments = tuple(_segment(piece) for piece in _pieces(pattern))
         places = self._places.setdefault(len(segments), [])
         place = next((place for place in places if place.segments == segments), None)
         if place is None:
@@ -150,7 +162,7 @@ class Router:
         place.methods[method] = (route, route.names, route.headers)
 
     def find(self, request: Request, target: Target) -> Call | Response:
-        """Return the call, or the answer to OPTIONS.
+        """Return the call, or the answer to OPTIONS, which is a browser's preflight as well.
 
         Raises `ClientError` 404 `no_such_route`, 405 `bad_method`, 400 `bad_key`, `bad_escape`,
         `unsupported`.
@@ -160,7 +172,7 @@ class Router:
         methods, raw = self._place(target.path)
         method = b"GET" if request.method == b"HEAD" else request.method
         if method == b"OPTIONS":
-            return Response(204, headers=((b"Allow", _allowed(methods)),))
+            return Response(204, headers=((b"Allow", _allowed(methods)), *_preflight(methods)))
         if method not in methods:
             raise ClientError(405, "bad_method", f"allowed here: {_allowed(methods).decode()}")
         route, names, headers = methods[method]
@@ -171,6 +183,17 @@ class Router:
     def allowed(self, target: Target) -> bytes:
         """Return the value of `Allow` for the path of a target that has a route."""
         return _allowed(self._place(target.path)[0])
+
+    def opens(self, request: Request, target: Target) -> bool:
+        """Say whether pages of any origin may ask this; a preflight where they may ask anything."""
+        try:
+            methods, _ = self._place(target.path)
+        except ClientError:
+            return False
+        if request.method == b"OPTIONS":
+            return any(route.open for route, _, _ in methods.values())
+        found = methods.get(b"GET" if request.method == b"HEAD" else request.method)
+        return found is not None and found[0].open
 
     def _place(self, path: bytes) -> tuple[Methods, dict[str, bytes]]:
         pieces = path.split(b"/")[1:]
@@ -183,6 +206,24 @@ class Router:
 
 def _pieces(pattern: str) -> list[str]:
     return pattern.split("/")[1:]
+
+
+def _segment(piece: str) -> bytes | _Gap:
+    if not piece.startswith("{"):
+        return piece.encode()
+    name, _, ending = piece[1:].partition("}")
+    return _Gap(name, ending.encode())
+
+
+def _preflight(methods: Methods) -> tuple[tuple[bytes, bytes], ...]:
+    names = sorted(name for name, (route, _, _) in methods.items() if route.open)
+    if not names:
+        return ()
+    return (
+        (b"Access-Control-Allow-Methods", b", ".join(names)),
+        (b"Access-Control-Allow-Headers", _PAGE_HEADERS),
+        (b"Access-Control-Max-Age", b"%d" % _PREFLIGHT_S),
+    )
 
 
 def _allowed(methods: Methods) -> bytes:

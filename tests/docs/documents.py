@@ -24,7 +24,7 @@ _FENCE = re.compile(
 ANYTHING = "…"
 # A block that has none of these only looks, so it may look again until it sees what is shown.
 _CHANGES = re.compile(
-    r" -X| -d\b| --data| -T\b|>|"
+    r" -X| -d\b| --data| -T\b|>|/hit/|"
     r"\b(incr|kill|stop|start|pause|resume|cut|heal|up|down|backup|replay|test|cp|mv|rm|mkdir)\b|"
     r"remove-node(?!.*--dry-run)|\b(add|forget|drain|undrain)\b"
 )

@@ -124,7 +124,7 @@ HTTP_INPUT = {
     b"POST /v1/counters/%ff HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n": b"400",
     b"POST /v1/counters/" + b"k" * 1025 + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close"
     b"\r\n\r\n": b"400",
-    b"GET /v1/top HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n": b"421",
+    b"GET /v1/cluster HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n": b"421",
 }
 
 

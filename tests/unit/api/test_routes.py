@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,17 @@ BODIES = {
     ("POST", "/v1/imports"): b'{"a": 1}',
     ("POST", "/v1/start-at/{key}"): b'{"value": 1}',
 }
-QUERIES = {("POST", "/v1/imports"): "?source=a"}
+QUERIES = {
+    ("POST", "/v1/imports"): "?source=a",
+    ("GET", "/hit/{ns}"): "?url=a",
+    ("POST", "/hit/{ns}"): "?url=a",
+    ("GET", "/get/{ns}"): "?url=a",
+}
 
 
 def target_of(route: Route) -> str:
     path = route.pattern.replace("{key}", "a").replace("{name}", "a").replace("{names}", "a")
+    path = path.replace("{ns}", "a")
     return path + QUERIES.get((route.method, route.pattern), "")
 
 
@@ -69,7 +76,7 @@ async def test_the_description_shows_every_route_and_no_other(tmp_path: Path) ->
 def test_each_path_parameter_is_declared() -> None:
     for route in ROUTES:
         declared = {p.name for p in route.parameters if p.where == "path"}
-        written = {piece[1:-1] for piece in route.pattern.split("/") if piece.startswith("{")}
+        written = set(re.findall(r"\{(\w+)\}", route.pattern))
         assert declared == written, route.pattern
 
 
