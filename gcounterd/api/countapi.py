@@ -62,7 +62,12 @@ async def _answer(
         raise ClientError(400, "bad_parameter", "callback is for a script, img for an image")
     try:
         key = read_name(call)
-        response = await _count(backend, key) if counts else refuse_unready(backend, {})
+        response = None
+        if counts:
+            backend.add(key, 1)
+            await backend.commit()
+        else:
+            response = refuse_unready(backend, {})
         if response is None:
             value = number(backend.value(key), wants_text(call.query))
             response = answer({**(named or {}), "value": value})
@@ -75,11 +80,6 @@ async def _answer(
     elif wants_image and response.status == _OK:
         response = Response(body=PIXEL, content_type=GIF_TYPE)
     return attrs.evolve(response, headers=(*response.headers, EMBEDDABLE))
-
-
-async def _count(backend: Backend, key: bytes) -> None:
-    backend.add(key, 1)
-    await backend.commit()
 
 
 def read_name(call: Call) -> bytes:
