@@ -6,12 +6,15 @@ of two processes with one node id may stay is decided by `twins`; then, of newco
 `newcomers` asks. Two islands that both have an active member of one name keep both.
 
 Refusals that time may cure do not end a process: too many newcomers at once, a judge that is
-still joining itself, and for a while a token that the judge has not heard of yet.
+still joining itself, and for a while a token that the judge has not heard of yet. A name that
+nobody has by the roster of those who let us in may belong to a removed member whose removal the
+judge has not heard of yet: that is waited for as well.
 """
 
 from __future__ import annotations
 
 from gcounterd.counters.settled import Settled
+from gcounterd.members.roster import Roster
 from gcounterd.node.asking import Verdict
 from gcounterd.node.config import Config
 from gcounterd.node.effects import Effect, Exit, Notice
@@ -22,9 +25,10 @@ from gcounterd.node.returning import Returning
 from gcounterd.node.twins import Twins
 
 EXIT_REFUSED = 4
-# An approval is told to every member at once, and found by the next comparison of hashes (30 s)
-# where that was lost. Whoever is refused for longer has the wrong token.
-APPROVAL_PATIENCE_S = 60.0
+# An approval or a removal is told to every member at once, and found by the next comparison of
+# hashes (30 s) where that was lost. Whoever is refused for longer has the wrong token, or a name
+# that is taken.
+PATIENCE_S = 60.0
 
 
 def introduce(
@@ -107,9 +111,10 @@ def leave_name(hello: Hello) -> Exit:
 class Refusals:
     """What refusals mean to a process that was refused; one per node."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, roster: Roster) -> None:
         self._config = config
-        self._unknown_since = float("inf")
+        self._roster = roster
+        self._since: dict[Refused, float] = {}  # a reason that time may cure → first given
 
     def take(
         self, address: str, refusal: Refusal, joining: bool, established: bool, now: float
@@ -120,10 +125,19 @@ class Refusals:
         established  we have committed or been accepted before in this life
         """
         final = is_final(refusal, joining=joining, established=established)
-        if refusal.reason is Refused.UNKNOWN:
-            self._unknown_since = min(self._unknown_since, now)
-            final = final and now >= self._unknown_since + APPROVAL_PATIENCE_S
+        if self._may_pass(refusal.reason, established):
+            since = self._since.setdefault(refusal.reason, now)
+            final = final and now >= since + PATIENCE_S
         if not final:
             fields = {"address": address, "reason": str(refusal.reason), "text": refusal.text}
             return Notice("refused", {**fields})
         return Exit(EXIT_REFUSED, f"refused by {address}: {refusal.text}")
+
+    def _may_pass(self, reason: Refused, established: bool) -> bool:
+        """Say whether the judge may lack what others know: an approval, or a removal."""
+        if reason is Refused.UNKNOWN:
+            return True
+        if reason is not Refused.NAME or not established:
+            return False
+        named = self._roster.named(self._config.name)
+        return all(entry.node == self._config.node for entry in named)

@@ -116,7 +116,7 @@ class Node:
         self.linking = Linking(self)
         self.importing = Importing(self)
         self.newcomers = Newcomers(config, roster, counters, intake, peers, self.removing, now)
-        self.refusals = admission.Refusals(config)
+        self.refusals = admission.Refusals(config, roster)
         self.pushes = Pushes(counters, roster, self.peers, rng, now)
 
     # -- the data plane ---------------------------------------------------------------------

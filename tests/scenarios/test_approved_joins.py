@@ -7,7 +7,7 @@ from unittest import mock
 from stories import address, agree, form, join, values
 
 from gcounterd.members.approvals import HOUR_MS, hash_token
-from gcounterd.node.admission import APPROVAL_PATIENCE_S
+from gcounterd.node.admission import PATIENCE_S
 from gcounterd.sim.cluster import Cluster
 
 
@@ -163,7 +163,7 @@ def test_an_approval_made_on_one_side_of_a_split_holds_on_both_when_it_heals() -
     token = approve(cluster, "n1", "n5")
     cluster.run(20)
     knock(cluster, "n5", "n4", token=token)
-    cluster.run(APPROVAL_PATIENCE_S / 2)
+    cluster.run(PATIENCE_S / 2)
     assert not cluster.hosts["n5"].exits  # its token is only not known there yet
     assert "not known here" in cluster.node("n5").joining.reasons()[0]
     cluster.network.heal()
@@ -174,7 +174,7 @@ def test_an_approval_made_on_one_side_of_a_split_holds_on_both_when_it_heals() -
 def test_a_token_that_nobody_knows_is_shown_for_a_while_and_not_for_ever() -> None:
     cluster = form_strict("n1", "n2")
     knock(cluster, "n3", "n1", "n2", token=b"?" * 32)
-    cluster.run(APPROVAL_PATIENCE_S + 10)
+    cluster.run(PATIENCE_S + 10)
     assert "your token is not known here" in end_of(cluster, "n3")
 
 

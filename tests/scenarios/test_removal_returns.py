@@ -300,3 +300,23 @@ def test_new_identity_does_nothing_where_the_identity_is_not_removed(seed: int) 
     cluster.start("n2")
     agree(cluster)
     assert node_id(cluster, "n2") == before
+
+
+@over_seeds
+def test_who_has_missed_a_removal_does_not_end_a_newcomer_of_that_name(seed: int) -> None:
+    """Found by chaos, seed 11."""
+    cluster = formed("n1", "n2", "n3", "n4", seed=seed)
+    for other in ("n1", "n2", "n4"):
+        cluster.network.block(other, "n3")
+        cluster.network.block("n3", other)
+    cluster.remove("n1", "n4")
+    while state(cluster, "n1", "n4") is not State.REMOVED:
+        cluster.run(0.1)
+    host = cluster.add_host("n9", seeds=[address("n1")])
+    host.name = "n4"
+    cluster.start("n9")
+    cluster.run(5)
+    cluster.network.heal()
+    agree(cluster)
+    assert not host.exits
+    assert state(cluster, "n3", "n9") is State.ACTIVE

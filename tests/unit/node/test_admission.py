@@ -5,7 +5,7 @@ from nodes import hello, judge, node, node_id
 
 from gcounterd.counters.counters import OPEN_COLUMNS_MAX
 from gcounterd.ids import ColumnId
-from gcounterd.node.admission import APPROVAL_PATIENCE_S, is_final
+from gcounterd.node.admission import PATIENCE_S, is_final
 from gcounterd.node.effects import Exit, Notice
 from gcounterd.node.grades import Grade
 from gcounterd.node.messages import PROTOCOL_VERSION, Channel, Refusal, Refused
@@ -86,14 +86,26 @@ def test_no_lone_healthy_process_is_made_to_exit(
 def test_a_token_that_a_member_has_not_heard_of_yet_ends_a_newcomer_only_after_a_while() -> None:
     newcomer = node("b", seeds=("a:1",), join_token=b"t" * 32)
     unknown = Refusal(Refused.UNKNOWN, "your token is not known here")
-    for at in (1.0, 1.0 + APPROVAL_PATIENCE_S / 2):
+    for at in (1.0, 1.0 + PATIENCE_S / 2):
         (notice,) = newcomer.dial_failed("a:1", Channel.CONTROL, Grade.REJECTED, unknown, at)
         assert isinstance(notice, Notice)
         assert notice.fields["text"] == unknown.text
-    (end,) = newcomer.dial_failed(
-        "a:1", Channel.CONTROL, Grade.REJECTED, unknown, 1.0 + APPROVAL_PATIENCE_S
-    )
+    (end,) = newcomer.dial_failed("a:1", Channel.CONTROL, Grade.REJECTED, unknown, 1.0 + PATIENCE_S)
     assert end == Exit(4, "refused by a:1: your token is not known here")
+
+
+@pytest.mark.parametrize("knows_a_holder", [False, True])
+def test_a_name_that_nobody_else_has_ends_who_was_let_in_only_after_a_while(
+    knows_a_holder: bool,
+) -> None:
+    """Found by chaos, seed 11: an old disk refused the name of a member that had been removed."""
+    newcomer = node("c", "b" if knows_a_holder else "a", seeds=("a:1",), name="b")
+    newcomer.opened(1, hello("a", Channel.CONTROL), "a:1", 0.0)  # accepted by one
+    taken = Refusal(Refused.NAME, "the name 'b' belongs to node 626262626262 at b:1")
+    (first,) = newcomer.dial_failed("d:1", Channel.CONTROL, Grade.REJECTED, taken, 1.0)
+    assert isinstance(first, Exit if knows_a_holder else Notice)
+    (last,) = newcomer.dial_failed("d:1", Channel.CONTROL, Grade.REJECTED, taken, 1.0 + PATIENCE_S)
+    assert last == Exit(4, f"refused by d:1: {taken.text}")
 
 
 def test_a_token_is_shown_while_joining_and_never_after() -> None:
