@@ -6,13 +6,14 @@ of their own. The API refuses to know the node, the disk and the peers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 import attrs
 
 from gcounterd.counters.imports import Content
+from gcounterd.errors import ClientError
 from gcounterd.node.levels import Level, Mark
 from gcounterd.node.receipts import Claim
 
@@ -61,6 +62,25 @@ class Counted:
     replayed: bool = attrs.field(kw_only=True)
 
 
+@attrs.frozen(eq=False)
+class Tally:
+    """Increments of one each, gathered in one call; `rows` are the backend's own business.
+
+    refused  by place in `keys`: those that were not gathered, and why
+    """
+
+    keys: Sequence[bytes]
+    rows: Sequence[int] = ()
+    refused: Mapping[int, ClientError] = attrs.field(factory=dict)
+
+
+class Gathering(Protocol):
+    """The commit that is gathering: all that is added before it is cut has this one outcome."""
+
+    async def wait(self) -> Mark:
+        """Wait until it is durable as configured; return where it lies. Raises as `commit` does."""
+
+
 @attrs.frozen
 class Listing:
     """Some counters in key order, and the key to continue after (None: that was all)."""
@@ -81,6 +101,18 @@ class Backend(Protocol):
 
     def add_all(self, counts: dict[bytes, int]) -> None:
         """Gather many increments for one commit, all or none; raise `ClientError`."""
+
+    def add_each(self, keys: Sequence[bytes]) -> Tally:
+        """Gather an increment of one for each key, in order; what is refused is told by place."""
+
+    def read_each(self, tally: Tally) -> Sequence[int]:
+        """Return this node's value of each key of a tally, 0 for an unknown one."""
+
+    def gathering(self) -> Gathering:
+        """Return the commit that takes what was added before, and see to it that it is made soon.
+
+        Nobody else may have run since it was added.
+        """
 
     async def commit(self, level: Level = Level.LOCAL) -> Mark:
         """Wait until all that was added before is durable as configured; return where it lies.

@@ -47,7 +47,7 @@ SLICES_PER_COLLECTION = 64
 
 
 @attrs.define(eq=False)
-class _Outcome:
+class Outcome:
     """What becomes of the group that is gathering.
 
     error  set before `done` if it failed
@@ -57,6 +57,15 @@ class _Outcome:
     done: trio.Event = attrs.Factory(trio.Event)
     error: ClientError | None = None
     mark: Mark = ()
+
+    async def wait(self) -> Mark:
+        """Wait until it is committed; return where it lies, or raise `ClientError`."""
+        if not self.done.is_set():
+            await self.done.wait()
+        if self.error is not None:
+            error = self.error
+            raise ClientError(error.status, error.code, error.message, definite=error.definite)
+        return self.mark
 
     def fail(self, error: ClientError) -> None:
         """Tell those who wait that it failed, unless they have been told what became of it."""
@@ -96,9 +105,9 @@ class Commits:
         self.applied = self._seq
         self._work = trio.Event()
         self._between: dict[str, Callable[[], Awaitable[None]]] = {}
-        self._gathering = _Outcome()
-        self._noting = _Outcome()  # of the same commit, but for those who counted nothing
-        self._under_way: list[_Outcome] = []  # of the group that is being committed
+        self._gathering = Outcome()
+        self._noting = Outcome()  # of the same commit, but for those who counted nothing
+        self._under_way: list[Outcome] = []  # of the group that is being committed
         self._ended: ClientError | None = None  # why nothing is committed any more
         self._idle = trio.Event()  # set while nothing is being applied
         self._idle.set()
@@ -127,29 +136,24 @@ class Commits:
         Returns where it lies.
         Between adding and calling nobody else may have run: else the flusher may have cut it.
         """
-        outcome = self._gathering
-        await self._await(outcome)
-        return outcome.mark
+        return await self.gathering().wait()
+
+    def gathering(self) -> Outcome:
+        """Return what becomes of all that has been added since the last cut; it is cut soon."""
+        return self._due(self._gathering)
 
     async def noted(self) -> None:
         """Wait until the facts that wait now are committed; raise `ClientError` if they are not.
 
         Increments may go on waiting, where they have no column (`Settlement.holds_back`).
         """
-        await self._await(self._noting)
+        await self._due(self._noting).wait()
 
-    async def _await(self, outcome: _Outcome) -> None:
+    def _due(self, outcome: Outcome) -> Outcome:
         if self._ended is not None:
             outcome.fail(self._ended)
         self._work.set()
-        await outcome.done.wait()
-        if outcome.error is not None:
-            raise ClientError(
-                outcome.error.status,
-                outcome.error.code,
-                outcome.error.message,
-                definite=outcome.error.definite,
-            )
+        return outcome
 
     async def room(self) -> None:
         """Wait until what peers sent may grow again."""
@@ -210,20 +214,20 @@ class Commits:
         counters = self._node.counters
         return ((counters.writer.own, counters.head(counters.writer.own)),)
 
-    def _close_gathering(self) -> list[_Outcome]:
+    def _close_gathering(self) -> list[Outcome]:
         """Return who waits for the group that is about to be cut; those who come wait for others.
 
         Whoever counted while there is no column waits for one, or is refused.
         """
         settlement, writer = self._node.settlement, self._node.counters.writer
-        noting, self._noting = self._noting, _Outcome()
+        noting, self._noting = self._noting, Outcome()
         if settlement.holds_back and writer:
             if not settlement.refuses:
                 return [noting]
             self._node.drop()
             self.refused += 1
             self._gathering.fail(no_column())
-        gathering, self._gathering = self._gathering, _Outcome()
+        gathering, self._gathering = self._gathering, Outcome()
         return [noting, gathering]
 
     async def _act_between(self) -> None:

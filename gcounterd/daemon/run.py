@@ -19,6 +19,7 @@ import attrs
 import trio
 
 from gcounterd import __version__
+from gcounterd.api.connection import open_doors
 from gcounterd.api.limits import Limits
 from gcounterd.api.listeners import Listener, listen_tcp, listen_unix
 from gcounterd.api.server import serve
@@ -188,7 +189,8 @@ class _Api:
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Serve until `scope` is cancelled and the answers in flight are out."""
         with self.scope:
-            await serve(self.service, self.listeners, limits=self.limits, task_status=task_status)
+            doors = open_doors(self.service, self.listeners, self.limits)
+            await serve(self.service, doors, limits=self.limits, task_status=task_status)
         self.done.set()
 
 

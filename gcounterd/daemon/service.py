@@ -12,7 +12,7 @@ from pathlib import Path
 
 import trio
 
-from gcounterd.api.backend import ConsistentRead, Counted, Held, Listing, Readiness
+from gcounterd.api.backend import ConsistentRead, Counted, Held, Listing, Readiness, Tally
 from gcounterd.counters.batches import COUNT_MAX
 from gcounterd.counters.counters import OPEN_COLUMNS_MAX
 from gcounterd.counters.listing import Listing as KeyListing
@@ -61,6 +61,7 @@ class Service:
         self._removals = removals
         self._cluster_warnings = cluster_warnings
         self._commit = driver.commits.wait
+        self.gathering = driver.commits.gathering
         self._once = Once(driver.node, driver.commits, self._check_open)
         self.cluster = cluster_view
         self.status = status_view
@@ -81,6 +82,20 @@ class Service:
         """Gather an increment."""
         self._check_open()
         self._node.add(key, amount)
+
+    def add_each(self, keys: Sequence[bytes]) -> Tally:
+        """Gather an increment of one for each key."""
+        refused = {}
+        for place, key in enumerate(keys):
+            try:
+                self.add(key, 1)
+            except ClientError as error:
+                refused[place] = error
+        return Tally(keys, (), refused)
+
+    def read_each(self, tally: Tally) -> Sequence[int]:
+        """Return the value of each key of a tally."""
+        return list(map(self.value, tally.keys))
 
     def add_all(self, counts: dict[bytes, int]) -> None:
         """Gather many increments for one commit, all or none."""

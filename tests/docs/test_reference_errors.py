@@ -42,8 +42,7 @@ COMPUTED: dict[str, set[Error]] = {
     # An error that was raised before, told with its place in a file.
     "ClientError(error.status, error.code, text, definite=True)": set(),
     # An error that was raised before, told to one more of those who wait.
-    "ClientError(outcome.error.status, outcome.error.code, outcome.error.message, "
-    "definite=outcome.error.definite)": set(),
+    "ClientError(error.status, error.code, error.message, definite=error.definite)": set(),
 }
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import trio
 
-from gcounterd.api.connection import End
+from gcounterd.api.connection import Connection
+from gcounterd.api.doors import ADMISSIONS
+from gcounterd.api.spoke import End
 from gcounterd.daemon.boot import Wishes, boot
 from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.driver import Driver
@@ -87,7 +89,8 @@ async def test_every_family_stands_with_its_type_and_labels(tmp_path: Path) -> N
 def test_every_event_stands_there() -> None:
     # Those of the membership stand on a page of their own.
     notices = {*named("Notice")} - {*MEMBERSHIP}
-    events = {*named("count"), *notices, *End, *dropped()}
+    ends = {f"{Connection.protocol}_{each}" for each in (*End, *ADMISSIONS)}
+    events = {*named("count"), *notices, *ends, *dropped()}
     read = {*named("PeerError", node=False)} - {RENAMED}
     assert sorted({*column("event"), *column("reason")}) == sorted(events | read)
     assert sorted(column("cause")) == sorted({*named("PeerError", node=True)} - events)

@@ -14,8 +14,10 @@ import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gcounterd.api.connection import Connection, Shared
+from gcounterd.api.connection import Connection
+from gcounterd.api.conversation import Shared
 from gcounterd.api.guard import Guard
+from gcounterd.api.hub import Hub
 from gcounterd.api.intake import Intake
 from gcounterd.api.limits import BODY_BYTES_MAX, Limits
 from gcounterd.api.listeners import Listener
@@ -84,23 +86,23 @@ async def _converse(pieces: list[bytes]) -> Conversation:
     ours.setblocking(False)
     theirs.setblocking(False)
     backend = MemoryBackend()
-    shared = Shared(backend, Limits(), Heads("n1", backend.count), ROUTER, trio.current_time())
-    connection = Connection(ours, Listener(ours, "pair", Guard(), local=True), shared)
-    shared.connections[connection] = None
+    shared = Shared(backend, Limits(), Heads("n1", backend.count), ROUTER)
+    hub = Hub(backend, Limits())
+    hub.enter(Connection(ours, Listener(ours, "pair", Guard(), local=True), shared, hub))
     received = bytearray()
 
-    async def collect() -> None:
+    async def collect(nursery: trio.Nursery) -> None:
         while True:
             await trio.lowlevel.wait_readable(theirs)
             data = theirs.recv(65_536)
             if not data:
-                return
+                return nursery.cancel_scope.cancel()
             received.extend(data)
 
     with theirs, trio.fail_after(60):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(connection.run)
-            nursery.start_soon(collect)
+            await nursery.start(hub.run)
+            nursery.start_soon(collect, nursery)
             for piece in pieces:
                 await trio.testing.wait_all_tasks_blocked()
                 try:

@@ -12,6 +12,7 @@ import attrs
 import h11
 import trio
 
+from gcounterd.api.connection import open_doors
 from gcounterd.api.limits import Limits
 from gcounterd.api.listeners import Listener, listen_tcp, listen_unix
 from gcounterd.api.server import serve
@@ -148,7 +149,8 @@ async def running(folder: Path, limits: Limits | None = None) -> AsyncIterator[R
 
     async def run(scope: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
         with scope:
-            await serve(backend, [tcp, unix], limits=limits, task_status=task_status)
+            doors = open_doors(backend, [tcp, unix], limits)
+            await serve(backend, doors, limits=limits, task_status=task_status)
 
     with trio.fail_after(PATIENCE_S):
         async with trio.open_nursery() as nursery:

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
 
+import attrs
 import trio
 
-from gcounterd.api.backend import ConsistentRead, Counted, Held, Listing, Readiness
+from gcounterd.api.backend import ConsistentRead, Counted, Held, Listing, Readiness, Tally
 from gcounterd.counters.batches import read_counts
 from gcounterd.counters.imports import Content
 from gcounterd.errors import ClientError
@@ -24,6 +25,16 @@ from gcounterd.node.receipts import Claim
 from tests.finishing import result_of
 
 COUNT_MAX = 2**53
+
+
+@attrs.frozen
+class MemoryCommit:
+    """The commit of what was added, made when somebody waits for it."""
+
+    backend: MemoryBackend
+
+    async def wait(self) -> Mark:
+        return await self.backend.commit()
 
 
 class MemoryBackend:
@@ -87,6 +98,21 @@ class MemoryBackend:
     def _check(self, key: bytes, amount: int) -> None:
         if self.value(key) + self.pending[key] + amount > COUNT_MAX:
             raise ClientError(409, "too_large", "a counter ends at 2^53")
+
+    def add_each(self, keys: Sequence[bytes]) -> Tally:
+        refused = {}
+        for place, key in enumerate(keys):
+            try:
+                self.add(key, 1)
+            except ClientError as error:
+                refused[place] = error
+        return Tally(keys, (), refused)
+
+    def read_each(self, tally: Tally) -> list[int]:
+        return [self.value(key) for key in tally.keys]
+
+    def gathering(self) -> MemoryCommit:
+        return MemoryCommit(self)
 
     async def commit(self, level: Level = Level.LOCAL) -> Mark:
         self.commits += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import trio
 
+from gcounterd.api.connection import open_doors
 from gcounterd.api.listeners import listen_tcp
 from gcounterd.api.server import serve
 from tests.unit.api.http_rig import Client
@@ -13,7 +14,8 @@ from tests.unit.api.memory_backend import MemoryBackend
 async def test_admin_verbs_are_refused_on_a_listener_that_others_can_reach() -> None:
     listener = await listen_tcp("0.0.0.0", 0)
     async with trio.open_nursery() as nursery:
-        await nursery.start(serve, MemoryBackend(), [listener])
+        backend = MemoryBackend()
+        await nursery.start(serve, backend, open_doors(backend, [listener]))
         client = Client(await trio.open_tcp_stream("127.0.0.1", listener.port))
         async with client.stream:
             for target, body in (("verify", b""), ("backup", b'{"path": "/tmp/x"}')):
