@@ -112,6 +112,7 @@ class Commits:
         self._idle = trio.Event()  # set while nothing is being applied
         self._idle.set()
         self._committed = trio.Event()  # set when a group has been committed or refused
+        self._slices = 0
         self._waits = Longest[None](trio.current_time())
         self.did: Callable[[str, float], None] = lambda what, seconds: None
         self.number = 0
@@ -294,8 +295,9 @@ class Commits:
         await self._warm(group)
         self._idle = trio.Event()
         with trio.CancelScope(shield=True):  # half an apply must not be left behind
-            for number, _ in enumerate(self._node.applying(group), 1):
-                if number % SLICES_PER_COLLECTION == 0:
+            for _ in self._node.applying(group):
+                self._slices += 1  # of all groups: names stay when theirs is over
+                if self._slices % SLICES_PER_COLLECTION == 0:
                     gc.collect(0)
                 await trio.lowlevel.checkpoint()
         self._idle.set()

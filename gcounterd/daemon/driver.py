@@ -47,7 +47,7 @@ from gcounterd.node.effects import (
 )
 from gcounterd.node.grades import Grade
 from gcounterd.node.leaving import EXIT_REMOVED
-from gcounterd.node.messages import Channel, Hello, Message, Part, Refusal
+from gcounterd.node.messages import Channel, Hello, Message, Part, Push, Refusal
 from gcounterd.node.node import Node
 from gcounterd.node.returning import EXIT_RETURNED
 from gcounterd.storage.schema import Durability
@@ -57,8 +57,9 @@ log = get_logger("gcounterd.peers")
 
 
 # The collector looks once at each name of a tuple of names that is new to it, some 25 ns each. Left
-# to itself it waits for some 170 parts of 4,096 names and then holds the loop for 20 ms.
-PARTS_PER_COLLECTION = 16
+# to itself it waits for hundreds of messages with thousands of names each, and then holds the loop
+# for 20 ms.
+NAMES_PER_COLLECTION = 65_536
 
 
 @attrs.define(eq=False)
@@ -102,7 +103,7 @@ class Driver:
         self.events: collections.Counter[str] = collections.Counter()
         # A life is a process, also where that process draws a second epoch.
         self.history = History(show(node.config.epoch))
-        self._parts = 0
+        self._names = 0
         self._nudge = trio.Event()
         self._sleeping_until = -float("inf")
         self._reads: dict[int, _Read] = {}
@@ -255,10 +256,10 @@ class Driver:
 
     def received(self, link: int, message: Message) -> None:
         """Hand a message to the node."""
-        if isinstance(message, Part):
-            self._parts += 1
-            if self._parts % PARTS_PER_COLLECTION == 0:
-                gc.collect(0)
+        self._names += _names_in(message)
+        if self._names >= NAMES_PER_COLLECTION:
+            self._names = 0
+            gc.collect(0)
         now = trio.current_time()
         self._input(self.node.received(link, message, now), now, type(message).__name__)
 
@@ -299,3 +300,14 @@ class Driver:
         await waiting.done.wait()
         self.node.removing.check_read()  # whoever is removed has not asked everyone
         return waiting.missing
+
+
+def _names_in(message: Message) -> int:
+    """Return how many names a message brought."""
+    match message:
+        case Part():
+            return len(message.block.names)
+        case Push():
+            return sum([len(block.names) for block in message.batch.blocks])
+        case _:
+            return 0

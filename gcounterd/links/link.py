@@ -17,7 +17,13 @@ import trio
 from gcounterd.errors import PeerError
 from gcounterd.links.greeting import Met
 from gcounterd.links.handler import Handler
-from gcounterd.links.limits import MESSAGES_PER_STEP, READ_BYTES, WRITE_BYTES, Limits
+from gcounterd.links.limits import (
+    BYTES_PER_STEP,
+    MESSAGES_PER_STEP,
+    READ_BYTES,
+    WRITE_BYTES,
+    Limits,
+)
 from gcounterd.links.outbox import Outbox
 from gcounterd.links.sockets import part
 from gcounterd.node.messages import Channel, Message, Refusal
@@ -115,7 +121,7 @@ class Link:
 
     async def _hand_over(self) -> None:
         """Hand over every message that is here in whole, some at a time."""
-        done = 0
+        messages = size = 0
         while not self._over():
             body = next(self._framer, None)
             if body is None:
@@ -125,8 +131,9 @@ class Link:
                 self._handler.refused(self.number, message)
                 raise PeerError(f"refused_{message.reason}", message.text)
             self._handler.received(self.number, message)
-            done += 1
-            if done % MESSAGES_PER_STEP == 0:
+            messages, size = messages + 1, size + len(body)
+            if messages >= MESSAGES_PER_STEP or size >= BYTES_PER_STEP:
+                messages = size = 0
                 await self._make_room()
                 await trio.lowlevel.checkpoint()
         if not self._over():

@@ -54,6 +54,7 @@ def _draw(rng: Random) -> list[_Setting]:
         (deltas, "_PART_BYTES", rng.choice([60, 1500])),
         (deltas, "_PART_NAMES", entries // 4),
         (batches, "_ENTRIES_PER_BLOCK", entries),
+        (batches, "_NAMES_PER_BLOCK", entries // 8),
         (batches, "_BYTES_PER_BLOCK", 1600),
         (counters, "_NAMES_PER_SLICE", rng.choice([1, 3, 10])),
         (keys, "NAMES_PER_IMAGE", names),

@@ -106,3 +106,10 @@ def test_a_flush_larger_than_a_frame_is_cut_and_nothing_is_lost() -> None:
     for block in blocks:
         assert block.first <= held  # no hole for whoever takes them in order
         held += len(block.names)
+
+
+def test_the_names_of_a_block_are_few_enough_to_be_checked_in_one_step() -> None:
+    names = [b"%05d" % number for number in range(10_000)]
+    counts = np.ones(len(names), np.int64)
+    blocks = split_blocks(0, names, np.arange(len(names), dtype=np.int64), counts)
+    assert [len(block.names) for block in blocks] == [4096, 4096, 10_000 - 2 * 4096]

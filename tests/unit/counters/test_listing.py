@@ -1,5 +1,6 @@
 """Keys in order and the largest counters, against the obvious way to get them."""
 
+import gc
 import random
 
 import pytest
@@ -57,3 +58,11 @@ def test_the_largest_come_first(held, prefix: bytes) -> None:
     assert [value for _, value in found] == sorted(counted.values(), reverse=True)[:20]
     assert found == sorted(found, key=lambda pair: (-pair[1], pair[0]))
     assert all(held[0].value(key) == value for key, value in found)
+
+
+def test_the_collector_need_not_look_at_the_sorted_runs(held) -> None:
+    listing = Listing(held[0])
+    finish(listing.page(b"", b"", 1))
+    gc.collect(0)
+    assert len(listing._runs) == 2
+    assert not any(map(gc.is_tracked, listing._runs))

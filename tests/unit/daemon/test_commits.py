@@ -12,6 +12,7 @@ import trio
 import trio.testing
 
 from gcounterd.counters.settled import Closing
+from gcounterd.daemon import commits
 from gcounterd.daemon.boot import Booted, Wishes, boot
 from gcounterd.daemon.cold import ColdColumns
 from gcounterd.daemon.commits import Commits
@@ -376,3 +377,16 @@ async def test_who_counts_into_a_closed_column_is_answered_when_the_next_one_hol
             bench.commits.request()
         assert bench.node.counters.value(b"x") == 3
         assert len(bench.node.counters.columns) == 2
+
+
+async def test_names_of_many_small_groups_are_looked_at_by_the_collector_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    monkeypatch.setattr(commits.gc, "collect", looks.append)
+    monkeypatch.setattr(commits, "SLICES_PER_COLLECTION", 4)
+    async with running(tmp_path / "d") as bench:
+        for number in range(4):
+            bench.node.add_all({b"%d-%d" % (number, key): 1 for key in range(1100)})
+            await bench.commits.wait()
+    assert looks == [0, 0, 0]  # 3 slices each

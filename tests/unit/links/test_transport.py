@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import trio
 import trio.testing
 from link_ends import PATIENCE_SECONDS, End, RawPeer, big_part
 
-from gcounterd.links.limits import Limits
+from gcounterd.links.limits import BYTES_PER_STEP, Limits
 from gcounterd.node.grades import Grade
 from gcounterd.node.messages import Ack, Channel, Message, Part, Refusal, Refused
 from gcounterd.wire.codec import decode, encode
@@ -47,6 +49,28 @@ async def test_messages_arrive_in_order_in_both_directions(nursery: trio.Nursery
     await a.until(lambda: len(a.heard(mine)) == 500)
     assert b.heard(its) == [Ack(number) for number in range(500)]
     assert a.heard(mine) == [Ack(number) for number in range(500)]
+
+
+async def test_others_get_a_turn_between_messages_that_are_large(nursery: trio.Nursery) -> None:
+    a, b = await End(1).start(nursery), await End(2).start(nursery)
+    mine, its = await a.link_to(b, Channel.BULK)
+    part, turn, turns = big_part(0, 5000), 0, Counter[int]()
+
+    async def count_turns() -> None:
+        nonlocal turn
+        while True:
+            turn += 1
+            await trio.lowlevel.checkpoint()
+
+    def note(link: int, message: Message) -> None:
+        turns[turn] += 1
+
+    b.reacts = note
+    for _ in range(100):
+        a.transport.send([mine], part)
+    nursery.start_soon(count_turns)
+    await b.until(lambda: len(b.heard(its)) == 100)
+    assert max(turns.values()) <= BYTES_PER_STEP // len(encode(part)) + 1
 
 
 async def test_a_message_goes_to_each_link_that_is_named_and_open(nursery: trio.Nursery) -> None:
