@@ -31,8 +31,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "storage": _PURE,
     "links": _PURE,
     "api": _PURE,
-    "daemon": (*_PURE, "storage", "links", "api"),
-    "cli": (*_PURE, "storage", "links", "api", "daemon"),
+    "resp": (*_PURE, "api"),
+    "daemon": (*_PURE, "storage", "links", "api", "resp"),
+    "cli": (*_PURE, "storage", "links", "api", "resp", "daemon"),
     "sim": (*_PURE, "storage.records", "storage.recovery"),
     "client": (),
 }
@@ -63,7 +64,6 @@ INEXACT = re.compile(
     r"(exp|expm1|exp2|log|log1p|log2|log10|pow|cbrt|hypot|a?(sin|cos|tan)h?|atan2|gamma|lgamma|erfc?"
     r"|gauss|triangular|\w+variate)"
 )
-
 # gcounterctl starts fast and runs where no daemon does.
 CTL_MODULE = "gcounterd.cli.gcounterctl"
 CTL_FOREIGN = ("trio", "numpy", "msgpack")

@@ -127,6 +127,12 @@ class Backend(Protocol):
     def counted(self) -> Mark:
         """Return where all lies that this node ever counted."""
 
+    async def copies(self, mark: Mark, others: int, seconds: float) -> int:
+        """Wait until so many other members hold what is committed, or so many seconds.
+
+        Return how many do, as far as is known.
+        """
+
     async def count_once(
         self, claim: Claim, counts: dict[bytes, int], level: Level, *, repeat: bool, first: str
     ) -> Counted:
@@ -151,6 +157,15 @@ class Backend(Protocol):
 
     async def listing(self, prefix: bytes, after: bytes, limit: int) -> Listing:
         """Return counters whose key starts with `prefix` and sorts after `after`."""
+
+    def size(self) -> int:
+        """Return how many names of counters this node knows."""
+
+    def scan(self, row: int, most: int) -> tuple[Sequence[tuple[bytes, int]], int | None]:
+        """Return counters among `most` names from place `row` on, and where to go on.
+
+        Places are in the order in which this process met the names, from 0; None: that was all.
+        """
 
     async def top(self, limit: int, prefix: bytes) -> tuple[tuple[bytes, int], ...]:
         """Return the largest counters, largest first, ties by key."""

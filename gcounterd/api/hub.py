@@ -34,6 +34,8 @@ from gcounterd.api.backend import Backend, Gathering, Tally
 from gcounterd.api.limits import CHUNK_WORK, RECEIVE_BYTES, WORK_BEFORE_YIELD, Limits
 from gcounterd.api.responses import blame
 from gcounterd.api.spoke import NO_OUTCOME, End, Holder, Outcome, Spoke, Taken
+from gcounterd.errors import ClientError
+from gcounterd.node.levels import Mark
 
 _NEWS = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 _LAST = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
@@ -256,15 +258,16 @@ class Hub:
 
     async def _outcome(self, answered: _Round) -> Outcome:
         assert answered.commit is not None
-        failure = None
+        failure: ClientError | None = None
+        mark: Mark = ()
         try:
-            await answered.commit.wait()
+            mark = await answered.commit.wait()
         except Exception as error:
             failure = blame(error)
         tally = answered.tally
         if tally is None:
-            return Outcome(failure=failure)
-        return Outcome(tally.keys, self._backend.read_each(tally), tally.refused, failure)
+            return Outcome(failure=failure, mark=mark)
+        return Outcome(tally.keys, self._backend.read_each(tally), tally.refused, failure, mark)
 
     def _send(self, spoke: Spoke, outcome: Outcome, first: int) -> int:
         """Answer; what does not fit is left to a task. Return the work that was."""
@@ -283,7 +286,7 @@ class Hub:
         self._spokes.move_to_end(spoke.fd)
         if sent < len(data):
             self._hand_over(spoke, data[sent:])
-        elif self.stopping:
+        elif self.stopping or spoke.unfinished:
             self._hand_over(spoke)
         else:
             spoke.holder = Holder.HUB

@@ -92,6 +92,7 @@ class Limits:
     body_s           from then until the body is complete, else 408; of an upload, until more comes
     upload_s         until an upload is complete, else 408
     idle_s           between requests, and before the first; then the connection is closed
+    session_s        the same, where clients keep connections for long, as those of RESP do
     write_s          until a client has taken what one send could not place, else it is closed
     drain_s          for answers in flight when the server is told to stop
     """
@@ -101,6 +102,7 @@ class Limits:
     body_s: float = 30.0
     upload_s: float = 600.0
     idle_s: float = 75.0
+    session_s: float = 3600.0
     write_s: float = 30.0
     drain_s: float = 5.0
 

@@ -39,6 +39,19 @@ async def find_value(
 ) -> int | Response:
     """Return a value that keeps what the query asks for, or the 503 that says why there is none."""
     least, seconds = read_least(query), read_timeout(query)
+    value, error = await read_floor(backend, key, least, seconds, consistent=consistent)
+    if error is None:
+        return value
+    return refuse(error, {"best": str(value) if as_text else value})
+
+
+async def read_floor(
+    backend: Backend, key: bytes, least: int, seconds: float, *, consistent: bool
+) -> tuple[int, ClientError | None]:
+    """Return the best value known, and why it does not keep what was asked for if it does not.
+
+    The error names the members that were not heard, as `missing`.
+    """
     began, missing = trio.current_time(), tuple[str, ...]()
     value = backend.value(key)
     if consistent:
@@ -46,11 +59,11 @@ async def find_value(
         value, missing = read.value, read.missing
     if value < least and not missing:
         value = await backend.reach(key, least, began + seconds - trio.current_time())
+    details = {"missing": list(missing)}
     if missing:
-        error = ClientError(503, "not_exact", f"no answer in time from {', '.join(missing)}")
-    elif value < least:
-        error = ClientError(503, "not_reached", f"the value was below {least} until time was up")
-    else:
-        return value
-    best = str(value) if as_text else value
-    return refuse(error, {"missing": list(missing), "best": best})
+        text = f"no answer in time from {', '.join(missing)}"
+        return value, ClientError(503, "not_exact", text, details=details)
+    if value < least:
+        text = f"the value was below {least} until time was up"
+        return value, ClientError(503, "not_reached", text, details=details)
+    return value, None

@@ -19,6 +19,7 @@ from typing import ClassVar
 import attrs
 
 from gcounterd.errors import ClientError
+from gcounterd.node.levels import Mark
 
 
 class Taken(enum.Enum):
@@ -54,12 +55,14 @@ class Outcome:
     values   the value of each after the commit
     refused  by place in `keys`: those that were not gathered, and why
     failure  why none of the others counted, if the commit failed; `definite` tells if so
+    mark     where the increments lie; () if there are none, or they failed
     """
 
     keys: Sequence[bytes] = ()
     values: Sequence[int] = ()
     refused: Mapping[int, ClientError] = attrs.field(factory=dict)
     failure: ClientError | None = None
+    mark: Mark = ()
 
     @property
     def plain(self) -> bool:
@@ -78,7 +81,17 @@ class Spoke:
     ended     why it is to end; its task looks at it
     """
 
-    __slots__ = ("deadline", "ended", "fd", "holder", "last", "parked", "readable", "sock")
+    __slots__ = (
+        "deadline",
+        "ended",
+        "fd",
+        "holder",
+        "last",
+        "parked",
+        "readable",
+        "sock",
+        "unfinished",
+    )
 
     protocol: ClassVar[str] = ""
 
@@ -91,6 +104,7 @@ class Spoke:
         self.ended: End | None = None
         self.last = False  # the client has said that nothing follows what it sent
         self.readable = False  # more may have come than was read
+        self.unfinished = False  # its task goes on after the answer
 
     def quick(self, data: bytes, keys: list[bytes]) -> Taken:
         """Look at what came, without waiting for anything.

@@ -71,6 +71,17 @@ class Listing:
                 found.append((name, value))
         return found
 
+    def walk(self, row: int, most: int) -> tuple[list[tuple[bytes, int]], int | None]:
+        """Return the (key, value) of `most` rows from `row` on, without empty ones.
+
+        With them the row to go on at, None if there is none yet: rows only grow.
+        """
+        names = self._counters.keys.names
+        end = min(row + most, len(names))
+        totals = self._counters.totals[row:end].tolist()
+        found = [(names[at], total) for at, total in enumerate(totals, row) if total]
+        return found, end if end < len(names) else None
+
     def top(self, limit: int, prefix: bytes) -> Generator[None, None, list[tuple[bytes, int]]]:
         """Return the `limit` largest counters whose key starts with `prefix`, largest first.
 

@@ -49,10 +49,10 @@ class Acknowledgements:
             waiting.outcome = outcome
             waiting.done.set()
 
-    async def wait(self, mark: Mark, level: Level, seconds: float) -> AckDone:
-        """Wait until `mark` is held as `level` says, or so many seconds."""
+    async def wait(self, mark: Mark, level: Level, seconds: float, others: int = 0) -> AckDone:
+        """Wait until `mark` is held as `level` says and by so many others, or so many seconds."""
         now = trio.current_time()
-        number, effects = self._node.acknowledge(mark, level, now, seconds)
+        number, effects = self._node.acknowledge(mark, level, now, seconds, others)
         waiting = self._waiting.get(number)
         if waiting is None:
             waiting = self._waiting[number] = _Waiting()

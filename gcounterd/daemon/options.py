@@ -19,6 +19,8 @@ from gcounterd.members.roster import NAME_PATTERN
 
 PEER_PORT = 7700
 HTTP_PORT = 7777
+RESP_PORT = 7379
+OFF = "off"
 
 ADMISSIONS = ("open", "approved")
 PROFILES = ("local", "lan", "wan")
@@ -62,6 +64,7 @@ class Option:
     default  what holds if it is not given, in words
     help     one sentence
     read     text → value of the type `Settings` has; raises `ValueError` with what is wrong
+    without  the text that is read as None, "" if None only stands for not given
     """
 
     name: str
@@ -70,6 +73,7 @@ class Option:
     help: str
     read: Callable[[str], object]
     shape: Shape = Shape.TEXT
+    without: str = ""
 
     @property
     def field(self) -> str:
@@ -113,6 +117,11 @@ def read_peer(text: str) -> Address:
 def read_http(text: str) -> Address:
     """Read an address for HTTP."""
     return parse_address(text, HTTP_PORT)
+
+
+def read_resp(text: str) -> Address | None:
+    """Read an address for RESP, or that there is none."""
+    return None if text == OFF else parse_address(text, RESP_PORT)
 
 
 def read_seed(text: str) -> Address:
@@ -199,6 +208,14 @@ OPTIONS: tuple[Option, ...] = (
         f"127.0.0.1:{HTTP_PORT}",
         "The HTTP API. Loopback only in this version.",
         read_http,
+    ),
+    Option(
+        "resp",
+        "HOST:PORT",
+        f"127.0.0.1:{RESP_PORT}",
+        f"The Redis protocol; {OFF}: not at all. Loopback only in this version.",
+        read_resp,
+        without=OFF,
     ),
     Option(
         "join",

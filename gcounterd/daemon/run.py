@@ -32,6 +32,7 @@ from gcounterd.daemon.identity import Identity, is_caught_up
 from gcounterd.daemon.join_token import read_join_token
 from gcounterd.daemon.logs import get_logger
 from gcounterd.daemon.metrics import Metrics
+from gcounterd.daemon.options import OFF
 from gcounterd.daemon.places import admin_socket
 from gcounterd.daemon.removals import Removals
 from gcounterd.daemon.service import Service
@@ -40,6 +41,7 @@ from gcounterd.daemon.views import Views
 from gcounterd.errors import StorageError
 from gcounterd.links.sockets import listen_peers
 from gcounterd.node.node import Node
+from gcounterd.resp.doors import open_resp
 from gcounterd.storage.schema import Durability
 
 log = get_logger("gcounterd.run")
@@ -144,12 +146,14 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
             await listen_tcp(settings.http.host, settings.http.port),
             listen_unix(admin_socket(settings.data_dir)),
         ]
-        api = _Api(service, listeners, limits)
+        at = settings.resp
+        resp = None if at is None else await listen_tcp(at.host, at.port)
+        api = _Api(service, listeners, resp, limits)
         await nursery.start(api.run)
         await nursery.start(_watch_signals, nursery, draining, driver, api)
         driver.commits.request()
         nursery.start_soon(_drive, nursery.cancel_scope, draining, driver, api)
-        _announce(settings, node.config.address, listeners)
+        _announce(settings, node.config.address, listeners[0], resp)
         condition.not_ready.pop("starting")
         if not is_caught_up(booted.identity):
             nursery.start_soon(_note_caught_up, identity, node)
@@ -182,6 +186,7 @@ class _Api:
 
     service: Service
     listeners: list[Listener]
+    resp: Listener | None
     limits: Limits
     scope: trio.CancelScope = attrs.Factory(trio.CancelScope)
     done: trio.Event = attrs.Factory(trio.Event)
@@ -190,18 +195,21 @@ class _Api:
         """Serve until `scope` is cancelled and the answers in flight are out."""
         with self.scope:
             doors = open_doors(self.service, self.listeners, self.limits)
+            if self.resp is not None:
+                doors.append(open_resp(self.service, self.resp))
             await serve(self.service, doors, limits=self.limits, task_status=task_status)
         self.done.set()
 
 
-def _announce(settings: Settings, address: str, listeners: list[Listener]) -> None:
+def _announce(settings: Settings, address: str, http: Listener, resp: Listener | None) -> None:
     log.info(
         "listening",
         version=__version__,
         pid=os.getpid(),
         node=settings.name,
         cluster=settings.cluster,
-        http=f"http://{listeners[0].address}",
+        http=f"http://{http.address}",
+        resp=resp.address if resp is not None else OFF,
         peer=address,
         data_dir=str(settings.data_dir),
     )

@@ -67,6 +67,7 @@ class Service:
         self.status = status_view
         self.metrics = exposition
         self.value = self._counters.value
+        self.scan = self._listing.walk
         imports = Imports(driver.node.importing, driver.commits, self._check_open)
         self.importing, self.bring, self.imports = imports.slot, imports.bring, imports.known
         self.reach = driver.waiting.reach
@@ -128,6 +129,12 @@ class Service:
     def counted(self) -> Mark:
         """Return where all lies that this node ever counted."""
         return written_by(self._node.config.node, self._counters)
+
+    async def copies(self, mark: Mark, others: int, seconds: float) -> int:
+        """Wait until other members hold what is committed, or so many seconds."""
+        waiting = self._driver.acknowledgements.wait(mark, Level.LOCAL, seconds, others)
+        held_by = (await waiting).held_by
+        return len(held_by) - (self._node.roster.label(self._node.config.node) in held_by)
 
     async def share(self, key: bytes) -> int:
         """Return what this node counted itself, over all its columns ever."""
@@ -211,6 +218,10 @@ class Service:
         found = await sliced(self._listing.page(prefix, after, limit + 1))
         more = len(found) > limit
         return Listing(tuple(found[:limit]), found[limit - 1][0] if more else None)
+
+    def size(self) -> int:
+        """Return how many names this node knows."""
+        return len(self._counters.keys)
 
     async def top(self, limit: int, prefix: bytes) -> tuple[tuple[bytes, int], ...]:
         """Return the largest counters."""

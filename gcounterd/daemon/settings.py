@@ -31,6 +31,7 @@ from gcounterd.daemon.options import (
     MAX_COUNTERS_DEFAULT,
     OPTIONS,
     PEER_PORT,
+    RESP_PORT,
     Option,
     Shape,
     read_path,
@@ -58,6 +59,7 @@ class Settings:
     join             without repeats, in the order given
     archive_budget   bytes; None: any number
     drain_delay      seconds
+    resp             None: no Redis protocol
     max_connections  None: as many as the raised limit of open files allows
     """
 
@@ -67,6 +69,7 @@ class Settings:
     peer: Address
     advertise: Address
     http: Address
+    resp: Address | None
     join: tuple[Address, ...]
     join_token_file: Path | None
     admission: str
@@ -135,7 +138,9 @@ def print_settings(settings: Settings, origins: Origins) -> str:
     for option in OPTIONS:
         value = getattr(settings, option.field)
         origin = escape(origins[option.name])
-        if value is None:
+        if value is None and option.without:
+            lines.append(f"{option.name} = {_write_toml(option.without)}  # {origin}")
+        elif value is None:
             lines.append(f"# {option.name}: {option.default}  # {origin}")
         else:
             lines.append(f"{option.name} = {_write_toml(value)}  # {origin}")
@@ -228,6 +233,7 @@ def _fill_defaults(
         "cluster": ("local", "default"),
         "peer": (Address("127.0.0.1", PEER_PORT), "default"),
         "http": (Address("127.0.0.1", HTTP_PORT), "default"),
+        "resp": (Address("127.0.0.1", RESP_PORT), "default"),
         "join": ((), "default"),
         "join-token-file": (None, "default"),
         "admission": ("open", "default"),
@@ -268,12 +274,13 @@ def _check(values: Mapping[str, Any], origins: Origins) -> list[str]:
         )
         if origins["cluster"] == "default":
             problems.append("cluster: it must be given with a peer address that is not loopback")
-    if not values["http"].is_loopback():
-        problems.append(
-            f"http ({origins['http']}) = {values['http']}: this is not a loopback address, and "
-            "security towards clients is not in this version yet; addresses in 127.0.0.0/8, "
-            "[::1] and localhost work"
-        )
+    for name in ("http", "resp"):
+        if values[name] is not None and not values[name].is_loopback():
+            problems.append(
+                f"{name} ({origins[name]}) = {values[name]}: this is not a loopback address, and "
+                "security towards clients is not in this version yet; addresses in 127.0.0.0/8, "
+                "[::1] and localhost work"
+            )
     if values["advertise"].is_wildcard():
         problems.append(
             f"advertise ({origins['advertise']}) = {values['advertise']}: this stands for all "

@@ -40,12 +40,13 @@ ASK_AGAIN_S = 0.5
 # Columns in one question: what one message may name.
 COLUMNS_PER_FRAME = 1024
 
-_Key = tuple[Mark, Level, int]
+# A mark, a level, a deadline in ticks, and how many others at the least.
+_Key = tuple[Mark, Level, int, int]
 
 
 @attrs.define(eq=False)
 class _Wait:
-    """What somebody waits for; `deadline` is in ticks."""
+    """What somebody waits for."""
 
     number: int
     key: _Key
@@ -57,6 +58,10 @@ class _Wait:
     @property
     def level(self) -> Level:
         return self.key[1]
+
+    @property
+    def others(self) -> int:
+        return self.key[3]
 
 
 @attrs.define(eq=False)
@@ -91,19 +96,20 @@ class Acknowledging:
     # -- waiting ----------------------------------------------------------------------------
 
     def wait(
-        self, mark: Mark, level: Level, now: float, seconds: float
+        self, mark: Mark, level: Level, now: float, seconds: float, others: int = 0
     ) -> tuple[int, list[Effect]]:
         """Wait until members hold all of `mark`; it ends in one `AckDone` of the number returned.
 
-        Calls that ask the same before that get the same number.
+        Enough do where `level` is reached and so many `others` are among them. Calls that ask the
+        same before that get the same number.
         """
-        key = (mark, level, math.ceil((now + seconds) / TICK_S))
+        key = (mark, level, math.ceil((now + seconds) / TICK_S), others)
         known = self._waits.get(key)
         if known is not None:
             return known.number, []
         self._number += 1
         wait = _Wait(self._number, key)
-        if len(self._waits) >= WAITS_MAX or self._reached(mark) >= level or seconds <= 0:
+        if len(self._waits) >= WAITS_MAX or self._enough(wait) or seconds <= 0:
             return wait.number, [self._end(wait)]
         self._waits[key] = wait
         heappush(self._deadlines, (key[2], wait.number, key))
@@ -117,6 +123,13 @@ class Acknowledging:
         if holders == members > 0:
             return Level.ALL
         return Level.MAJORITY if 2 * holders > members else Level.LOCAL
+
+    def _enough(self, wait: _Wait) -> bool:
+        if self._reached(wait.mark) < wait.level:
+            return False
+        if not wait.others:
+            return True
+        return sum(node != self._own for node in self._holders(wait.mark)) >= wait.others
 
     def _holders(self, mark: Mark) -> list[NodeId]:
         """Return the members not removed that are known to hold all of `mark`."""
@@ -138,7 +151,7 @@ class Acknowledging:
 
     def _look(self, waits: Iterable[_Wait]) -> list[Effect]:
         """End those of some waits that have what they need."""
-        ended = [wait for wait in waits if self._reached(wait.mark) >= wait.level]
+        ended = [wait for wait in waits if self._enough(wait)]
         return [self._end(wait) for wait in ended]
 
     # -- asking -----------------------------------------------------------------------------

@@ -315,11 +315,11 @@ class Node:
         return number, [*effects, *self.linking.visit(now)]
 
     def acknowledge(
-        self, mark: Mark, level: Level, now: float, seconds: float
+        self, mark: Mark, level: Level, now: float, seconds: float, others: int = 0
     ) -> tuple[int, list[Effect]]:
         """Wait until members hold what is committed; it ends in one `AckDone` of that number."""
         before = len(self.acknowledging)
-        number, effects = self.acknowledging.wait(mark, level, now, seconds)
+        number, effects = self.acknowledging.wait(mark, level, now, seconds, others)
         if len(self.acknowledging) > before:
             effects += self.linking.visit(now)
         return number, effects

@@ -26,6 +26,7 @@ def command(seat: Seat, seed: Seat) -> list[str]:
         *(DAEMON, "run", "--name", seat.name, "--cluster", "detection", "--log-format", "json"),
         *("--data-dir", str(seat.directory / "data")),
         *("--peer", f"127.0.0.1:{seat.port}", "--http", f"127.0.0.1:{seat.other_port}", *join),
+        *("--resp", "off"),
     ]
 
 

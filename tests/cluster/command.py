@@ -50,6 +50,7 @@ def main(context: click.Context, directory: Path) -> None:
 @click.option("--nodes", default=3, show_default=True, help="How many nodes.")
 @click.option("--http-base", default=7781, show_default=True, help="First HTTP port; 0: free ones.")
 @click.option("--peer-base", default=7701, show_default=True, help="First peer port; 0: free ones.")
+@click.option("--resp-base", default=7381, show_default=True, help="First RESP port; 0: free ones.")
 @click.option(
     "--durability",
     type=click.Choice(["commit", "relaxed", "memory"]),
@@ -91,7 +92,7 @@ async def _stay_up(plan: Plan, fresh: bool) -> None:
                     await cluster.start_all()
                     await cluster.ready()
                     for node in cluster.nodes.values():
-                        click.echo(f"{node.name}  {node.url}")
+                        click.echo(f"{node.name}  {node.url}  {node.redis_url}")
                     _say("ready; Ctrl-C stops it")
                     await control.stopping.wait()
                     nursery.cancel_scope.cancel()

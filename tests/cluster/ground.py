@@ -33,11 +33,12 @@ class Ports:
     http: int
     peer: int
     front: int
+    resp: int
 
 
 @attrs.frozen
 class Ground:
-    """Takes ports, from `http_base` and `peer_base` on, or any free ones where those are 0.
+    """Takes ports, from `http_base`, `peer_base` and `resp_base` on; free ones where they are 0.
 
     known    the names of all nodes, for the fronts to know diallers by; it may grow
     held     gives the ports back when it ends
@@ -47,6 +48,7 @@ class Ground:
 
     http_base: int
     peer_base: int
+    resp_base: int
     cuts: Cuts
     known: Collection[str]
     held: AsyncExitStack
@@ -60,11 +62,13 @@ class Ground:
         """
         http = self.held.enter_context(_hold_port(self.http_base and self.http_base + index))
         peer = self.held.enter_context(_hold_port(self.peer_base and self.peer_base + index))
+        resp = self.held.enter_context(_hold_port(self.resp_base and self.resp_base + index))
         port = self.peer_base and self.peer_base + index + FRONT_PORT_OFFSET
         listener = await self.held.enter_async_context(await _listen(port))
         front = Front(name, peer.getsockname(), self.known, self.cuts, self.tap)
         self.nursery.start_soon(front.serve, listener)
-        return Ports(http.getsockname()[1], peer.getsockname()[1], listener.socket.getsockname()[1])
+        bound = (http, peer, listener.socket, resp)
+        return Ports(*(sock.getsockname()[1] for sock in bound))
 
 
 def _hold_port(port: int) -> socket.socket:

@@ -62,6 +62,7 @@ DAEMON = (str(Path(sys.executable).parent / "gcounterd"), "run")
 class Plan:
     """How a cluster is to be. `http_base`, `peer_base`: first port of each kind, 0 for free ones.
 
+    resp_base  likewise; free ones if not given and those of HTTP are
     options  more options for every node
     program  what is started for each node, `DAEMON` unless a test says otherwise
     tap      is shown all that nodes say to each other
@@ -75,6 +76,11 @@ class Plan:
     options: tuple[str, ...] = ()
     program: tuple[str, ...] = attrs.field(factory=lambda: DAEMON)
     tap: Tap | None = None
+    resp_base: int = attrs.field()
+
+    @resp_base.default
+    def _default_resp_base(self) -> int:
+        return self.http_base and 7381
 
 
 @attrs.define(eq=False)
@@ -90,6 +96,7 @@ class Node:
     http_port: int
     peer_port: int
     front_port: int
+    resp_port: int
     seeds: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     process: trio.Process | None = None
@@ -100,6 +107,11 @@ class Node:
     def url(self) -> str:
         """Return where its HTTP API is."""
         return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def redis_url(self) -> str:
+        """Return where it speaks the Redis protocol."""
+        return f"redis://127.0.0.1:{self.resp_port}"
 
     @property
     def front(self) -> str:
@@ -173,6 +185,7 @@ class Cluster:
             http_port=ports.http,
             peer_port=ports.peer,
             front_port=ports.front,
+            resp_port=ports.resp,
             seeds=tuple(other.front for other in self.nodes.values()),
         )
         self.nodes[name] = node
@@ -219,6 +232,7 @@ class Cluster:
         command += ["--peer", f"127.0.0.1:{node.peer_port}"]
         command += ["--advertise", node.front]
         command += ["--http", f"127.0.0.1:{node.http_port}", "--durability", plan.durability]
+        command += ["--resp", f"127.0.0.1:{node.resp_port}"]
         for seed in node.seeds:
             command += ["--join", seed]
         return command + list(plan.options + node.options)
@@ -357,7 +371,8 @@ async def open_cluster(
     nodes: dict[str, Node] = {}
     failure: Exception | None = None
     async with AsyncExitStack() as held, trio.open_nursery() as nursery:
-        ground = Ground(plan.http_base, plan.peer_base, Cuts(), nodes, held, nursery, plan.tap)
+        bases = plan.http_base, plan.peer_base, plan.resp_base
+        ground = Ground(*bases, Cuts(), nodes, held, nursery, plan.tap)
         cluster = Cluster(plan, nodes, ground, nursery, tell)
         try:
             for _ in range(plan.nodes):

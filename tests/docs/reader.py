@@ -43,8 +43,9 @@ END_WAIT_S = 30.0
 # Hundreds to draw from: below those that systems give to outgoing connections.
 HUNDRED_MIN, HUNDRED_MAX = 110, 319
 HUNDRED_TRIES_MAX = 50
-# Of a hundred, what documents use: peers, what fronts them, HTTP.
-PORTS = (*range(17), *range(51, 67), *range(77, 98))
+# Of a hundred, what documents use: peers, RESP (which they show as 73nn), what fronts peers, HTTP.
+PORTS = (*range(17), *range(17, 38), *range(51, 67), *range(77, 98))
+RESP_OFFSET = 60
 CHUNK_BYTES = 65536
 _UP, _STOPS = "scripts/cluster", "scripts/cluster down"
 _OWN = (".venv", ".git", ".cluster", "scripts")
@@ -64,12 +65,17 @@ class Place:
     def to_own(self, text: str) -> str:
         """Write our ports for those of documents."""
         own = re.sub(r"\b77(\d\d)\b", rf"{self.hundred}\1", text)
+        own = re.sub(r"\b73([789]\d)\b", lambda m: self._resp(int(m[1]) - RESP_OFFSET), own)
         bases = f"--http-base {self.hundred}81 --peer-base {self.hundred}01"
+        bases += f" --resp-base {self._resp(81 - RESP_OFFSET)}"
         return re.sub(r"(scripts/cluster\b.*?\bup)\b", rf"\1 {bases}", own)
 
     def to_shown(self, text: str) -> str:
         """Write the ports of documents for ours."""
-        return re.sub(rf"\b{self.hundred}(\d\d)\b", r"77\1", text)
+        return re.sub(rf"\b{self.hundred}(\d\d)\b", _show_port, text)
+
+    def _resp(self, place: int) -> str:
+        return f"{self.hundred}{place:02}"
 
     def environment(self) -> dict[str, str]:
         """Return what a reader's shell has: no settings of ours, programs by their bare names."""
@@ -80,6 +86,11 @@ class Place:
             "CURL_HOME": str(self.folder / "home"),
             "no_proxy": "127.0.0.1,localhost",
         }
+
+
+def _show_port(found: re.Match[str]) -> str:
+    place = int(found[1])
+    return f"73{place + RESP_OFFSET}" if 17 <= place < 38 else f"77{found[1]}"
 
 
 def make_place(folder: Path) -> Place:

@@ -50,8 +50,9 @@ async def test_every_command_shown_works_and_prints_what_is_shown(
     blocks = to_run(document, documents()[document])
     if not blocks:
         pytest.skip("shows no commands")
-    if any("curl" in block.commands for block in blocks) and shutil.which("curl") is None:
-        pytest.skip("shows curl, which is not installed")
+    for program in ("curl", "redis-cli", "redis-benchmark"):
+        if any(program in block.commands for block in blocks) and shutil.which(program) is None:
+            pytest.skip(f"shows {program}, which is not installed")
     async with open_reader(tmp_path, document) as reader:
         for block in blocks:
             await reader.follow(block)
@@ -78,7 +79,7 @@ def test_the_map_leads_to_every_document() -> None:
 
 def test_documents_say_the_ports_that_a_cluster_has_by_default() -> None:
     plan = Plan(Path("anywhere"))
-    assert (plan.http_base, plan.peer_base) == (7781, 7701)
+    assert (plan.http_base, plan.peer_base, plan.resp_base) == (7781, 7701, 7381)
 
 
 # From here on: that a document that is not true is found.
@@ -127,6 +128,8 @@ def test_output_is_compared_but_for_white_space_and_dots(
         ("curl http://127.0.0.1:7781/v1/counters/visits", False, True),
         ("curl -X POST http://127.0.0.1:7781/v1/counters/visits", False, False),
         ("scripts/cluster status", False, True),
+        ("redis-cli -p 7381 GET visits", False, True),
+        ("redis-cli -p 7381 INCR visits", False, False),
         ("scripts/cluster cut 1 2", False, False),
         ("scripts/cluster stop 2", False, False),
         ("scripts/cluster add", False, False),
@@ -152,8 +155,10 @@ def test_ports_are_written_both_ways() -> None:
     place = Place(Path("anywhere"), 234)
     assert place.to_own("curl http://127.0.0.1:7781/a") == "curl http://127.0.0.1:23481/a"
     assert place.to_shown("n1  http://127.0.0.1:23481") == "n1  http://127.0.0.1:7781"
+    assert place.to_own("redis-cli -p 7383 incr a") == "redis-cli -p 23423 incr a"
+    assert place.to_shown("redis://127.0.0.1:23423") == "redis://127.0.0.1:7383"
     assert place.to_own("scripts/cluster up --fresh") == (
-        "scripts/cluster up --http-base 23481 --peer-base 23401 --fresh"
+        "scripts/cluster up --http-base 23481 --peer-base 23401 --resp-base 23421 --fresh"
     )
 
 

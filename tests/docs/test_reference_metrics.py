@@ -20,6 +20,7 @@ from gcounterd.daemon.metrics import DETECTOR_TALLIES, PROBE_OUTCOMES, Metrics
 from gcounterd.daemon.removals import Removals
 from gcounterd.daemon.views import Views
 from gcounterd.node.grades import Grade
+from gcounterd.resp.connection import Connection as RespConnection
 from gcounterd.storage.schema import Durability
 from tests.docs.tables import read_tables
 
@@ -89,7 +90,8 @@ async def test_every_family_stands_with_its_type_and_labels(tmp_path: Path) -> N
 def test_every_event_stands_there() -> None:
     # Those of the membership stand on a page of their own.
     notices = {*named("Notice")} - {*MEMBERSHIP}
-    ends = {f"{Connection.protocol}_{each}" for each in (*End, *ADMISSIONS)}
+    spoken = (Connection.protocol, RespConnection.protocol)
+    ends = {f"{protocol}_{each}" for protocol in spoken for each in (*End, *ADMISSIONS)}
     events = {*named("count"), *notices, *ends, *dropped()}
     read = {*named("PeerError", node=False)} - {RENAMED}
     assert sorted({*column("event"), *column("reason")}) == sorted(events | read)

@@ -31,6 +31,7 @@ class Place:
         self.environ = kept | {
             "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
             "GCOUNTERD_HTTP": self.http,
+            "GCOUNTERD_RESP": "127.0.0.1:0",
             "GCOUNTERD_DATA_DIR": str(self.folder / "data"),
             "GCOUNTERD_PROFILE": "local",
             "GCOUNTERD_LOG_FORMAT": "json",

@@ -40,7 +40,7 @@ def copy_data(cluster: Cluster, name: str, copy: Path) -> None:
 def command(cluster: Cluster, name: str, copy: Path) -> list[str]:
     """Return what starts a node on a copy of its data, at addresses of its own."""
     options = ["--name", name, "--cluster", "demo", "--data-dir", str(copy)]
-    options += ["--peer", "127.0.0.1:0", "--http", "127.0.0.1:0"]
+    options += ["--peer", "127.0.0.1:0", "--http", "127.0.0.1:0", "--resp", "off"]
     for node in cluster.nodes.values():
         if node.name != name:
             options += ["--join", f"127.0.0.1:{node.front_port}"]

@@ -95,7 +95,7 @@ async def test_a_journal_changed_behind_its_back_is_said_and_not_passed_over(
     connection.close()
 
     run = [*DAEMON, "--data-dir", str(store.parent), "--cluster", "demo", "--name", "n1"]
-    run += ["--peer", "127.0.0.1:0", "--http", "127.0.0.1:0"]
+    run += ["--peer", "127.0.0.1:0", "--http", "127.0.0.1:0", "--resp", "off"]
     ended = await trio.run_process(run, capture_stderr=True, check=False)
 
     assert ended.returncode == 3

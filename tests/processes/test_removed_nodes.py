@@ -34,7 +34,7 @@ class Machine:
 
     def start(self, *more: str) -> None:
         line = [*DAEMON, "--name", self.name, "--cluster", "demo", "--profile", "local"]
-        line += ["--peer", self.peer, "--http", f"127.0.0.1:{self.port}"]
+        line += ["--peer", self.peer, "--http", f"127.0.0.1:{self.port}", "--resp", "off"]
         line += ["--data-dir", str(self.data), *more]
         line += [part for seed in self.seeds for part in ("--join", seed)]
         kept = {key: value for key, value in os.environ.items() if "GCOUNTER" not in key}

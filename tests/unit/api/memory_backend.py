@@ -56,6 +56,7 @@ class MemoryBackend:
     others     how far other members hold what is counted here, and who does
     told       the levels that commits were told of, and waits were asked for
     patience   how many seconds each wait was given
+    copies_elsewhere  how many others hold what was counted
     reachable  the value that a wait ends with, if that is asked for
     """
 
@@ -85,6 +86,7 @@ class MemoryBackend:
         self.told: list[Level] = []
         self.patience: list[float] = []
         self.reachable = 0
+        self.copies_elsewhere = 0
 
     def add(self, key: bytes, amount: int) -> None:
         self._check(key, amount)
@@ -152,6 +154,17 @@ class MemoryBackend:
             self.receipts[claim.key] = claim, tuple(self.value(key) for key in counts)
         values = self.receipts[claim.key][1]
         return Counted(values, self.counted(), replayed=replayed)
+
+    async def copies(self, mark: Mark, others: int, seconds: float) -> int:
+        self.patience.append(seconds)
+        return self.copies_elsewhere
+
+    def size(self) -> int:
+        return len(self.values)
+
+    def scan(self, row: int, most: int) -> tuple[Sequence[tuple[bytes, int]], int | None]:
+        found = list(self.values.items())[row : row + most]
+        return found, row + most if row + most < len(self.values) else None
 
     def value(self, key: bytes) -> int:
         return self.values.get(key, 0)

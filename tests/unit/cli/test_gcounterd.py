@@ -50,6 +50,7 @@ def test_every_option_is_a_flag_and_every_flag_wins_over_the_environment() -> No
         "peer": "127.0.0.9:9",
         "advertise": "a9:9",
         "http": "127.0.0.9:99",
+        "resp": "127.0.0.9:98",
         "join": "j9:9",
         "join-token-file": "/t9",
         "admission": "approved",
@@ -112,7 +113,7 @@ def test_an_address_that_others_could_reach_is_status_two() -> None:
     assert "is not in this version yet" in result.stderr
 
 
-@pytest.mark.parametrize("flag", ["--new-identity", "--resp", "--token-file", "--fronts"])
+@pytest.mark.parametrize("flag", ["--new-identity", "--token-file", "--fronts"])
 def test_options_of_later_versions_are_not_accepted(flag: str) -> None:
     assert run("run", "--check-config", flag, "x").exit_code == 2
 

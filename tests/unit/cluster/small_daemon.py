@@ -47,7 +47,16 @@ def serve(options: argparse.Namespace) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    for option in ("name", "cluster", "data-dir", "peer", "advertise", "http", "durability"):
+    for option in (
+        "name",
+        "cluster",
+        "data-dir",
+        "peer",
+        "advertise",
+        "http",
+        "resp",
+        "durability",
+    ):
         parser.add_argument(f"--{option}", required=True)
     parser.add_argument("--join", action="append", default=[])
     parser.add_argument("--exit", type=int)

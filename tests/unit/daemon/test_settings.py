@@ -51,6 +51,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         peer=Address("127.0.0.1", 7700),
         advertise=Address("127.0.0.1", 7700),
         http=Address("127.0.0.1", 7777),
+        resp=Address("127.0.0.1", 7379),
         join=(),
         join_token_file=None,
         admission="open",
@@ -68,6 +69,14 @@ def test_defaults_are_those_of_the_contract() -> None:
     )
     assert all(origin.startswith("default") for origin in origins.values())
     assert list(origins) == [option.name for option in OPTIONS]
+
+
+def test_resp_may_be_off_and_is_so_when_printed_and_read_back(tmp_path: Path) -> None:
+    settings, origins = load({"resp": "off"})
+    assert settings.resp is None
+    assert load(write(tmp_path, print_settings(settings, origins)))[0].resp is None
+    assert load()[0].resp == Address("127.0.0.1", 7379)
+    assert "this is not a loopback address" in refusal({"resp": "0.0.0.0"})
 
 
 def test_logs_are_for_eyes_on_a_terminal_only() -> None:

@@ -1,0 +1,148 @@
+"""Connection: one RESP client in the hub.
+
+Theory. A chunk of plain increments is counted with those of all other connections and answered by
+one format operation (`resp.hot`). Any other is taken up by the session into a burst, which plain
+code answers after the commit of its round. What is left then, because commands wait for something
+or are too many for one step, goes to the connection's task, which has the socket until nothing is
+left to read. Nothing more is read before all that came is answered.
+
+Between commands a client may be silent for long, since Redis' clients keep their connections; one
+that has begun a command has to end it soon, however slowly its bytes come.
+
+This module refuses to know commands.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+from contextlib import suppress
+
+import trio
+
+from gcounterd.api.hub import Hub
+from gcounterd.api.limits import RECEIVE_BYTES
+from gcounterd.api.responses import blame
+from gcounterd.api.spoke import Outcome, Spoke, Taken
+from gcounterd.errors import ClientError
+from gcounterd.resp.hot import read_counts, write_counts
+from gcounterd.resp.session import Room, Session
+
+
+class Connection(Spoke):
+    """One connection; see `Spoke` for what the hub asks of it."""
+
+    __slots__ = ("_counts", "_hub", "_session")
+
+    protocol = "resp"
+
+    def __init__(self, sock: socket.socket, hub: Hub, room: Room, number: int) -> None:
+        super().__init__(sock)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._hub = hub
+        self._session = Session(room, number)
+        self._counts = 0  # how many increments were taken, where nothing else was
+        self.deadline = hub.from_now(hub.limits.session_s)
+
+    # -- in the hub -----------------------------------------------------------------------------
+
+    def quick(self, data: bytes, keys: list[bytes]) -> Taken:
+        """Take what can be done by plain code."""
+        session = self._session
+        if not session.engaged:
+            counts = read_counts(data)
+            if counts is not None:
+                keys += counts
+                self._counts = len(counts)
+                return Taken.LATER
+        had_begun = session.busy
+        session.feed(data)
+        if not session.gather():
+            if not had_begun:
+                self.deadline = self._rest_until()
+            return Taken.NOTHING
+        if session.waits and not session.burst:
+            return Taken.TASK
+        return Taken.LATER if session.burst.counting else Taken.NOW
+
+    def answer(self, outcome: Outcome, first: int) -> bytes:
+        """Write the answers of what was taken."""
+        number, self._counts = self._counts, 0
+        session = self._session
+        if outcome.mark:
+            session.committed(outcome.mark)
+        if number:
+            self.deadline = self._rest_until()
+            end = first + number
+            keys, values = outcome.keys[first:end], outcome.values[first:end]
+            if outcome.plain:
+                return write_counts(keys, values)
+            refused = {at - first: outcome.refused[at] for at in outcome.refused if at >= first}
+            return session.answer_counts(keys, refused, outcome.failure)
+        replies = session.answers(outcome.failure)
+        self.unfinished = session.more or session.waits or session.closing
+        self.deadline = self._rest_until()
+        return replies
+
+    def _rest_until(self) -> float:
+        limits = self._hub.limits
+        return self._hub.from_now(limits.body_s if self._session.busy else limits.session_s)
+
+    # -- in a task ------------------------------------------------------------------------------
+
+    async def serve(self, rest: bytes) -> bool:
+        """Have the socket until nothing is left to read; return whether it goes back."""
+        self.deadline = math.inf
+        self.unfinished = False
+        if rest:
+            await self._send(rest)
+        session = self._session
+        await self._go_on()
+        while not (session.closing or self._hub.stopping):
+            try:
+                data = self.sock.recv(RECEIVE_BYTES)
+            except BlockingIOError:
+                self.deadline = self._rest_until()
+                return True
+            if not data:
+                return False
+            session.feed(data)
+            await self._go_on()
+        # Unread bytes would make closing a reset, which can take our last reply from the client.
+        self.sock.shutdown(socket.SHUT_WR)
+        with suppress(BlockingIOError):
+            self.sock.recv(RECEIVE_BYTES)
+        return False
+
+    async def _go_on(self) -> None:
+        # Answer all that is complete.
+        session = self._session
+        while True:
+            if session.waits:
+                await self._send(await session.perform())
+            if not session.gather():
+                return
+            failure = await self._commit() if session.burst.counting else None
+            self._hub.answered(self)
+            await self._send(session.answers(failure))
+            await trio.lowlevel.checkpoint()
+
+    async def _commit(self) -> ClientError | None:
+        try:
+            self._session.committed(await self._session.backend.commit())
+        except Exception as error:
+            return blame(error)
+        return None
+
+    async def _send(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[self.sock.send(rest) :]
+                continue
+            except BlockingIOError:
+                self.deadline = self._hub.from_now(self._hub.limits.write_s)
+            if self.ended is not None:
+                raise trio.ClosedResourceError
+            await trio.lowlevel.wait_writable(self.sock)
+            self.deadline = math.inf
