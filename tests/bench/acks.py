@@ -16,9 +16,10 @@ import trio
 
 from tests.bench.contest import Contest
 from tests.bench.hits import CONNECTIONS, run_wrk
+from tests.bench.nodes import link_directly
 from tests.bench.rows import Row
 from tests.cluster.client import Client
-from tests.cluster.processes import Cluster, Plan, open_cluster
+from tests.cluster.processes import Plan, open_cluster
 
 NODES = 3
 ACKS = ("local", "majority", "all")
@@ -62,11 +63,3 @@ async def _run(place: Path, rounds: int, seconds: float, contest: Contest) -> No
                 contest.note(ack, rate)
         answer = await Client("127.0.0.1", port).request("GET", TARGET)
         assert answer.json()["value"] > 0, answer
-
-
-def link_directly(cluster: Cluster) -> None:
-    """Let nodes that have not been started yet connect to each other, past the proxies."""
-    addresses = {node.name: f"127.0.0.1:{node.peer_port}" for node in cluster.nodes.values()}
-    for node in cluster.nodes.values():
-        node.seeds = tuple(address for name, address in addresses.items() if name != node.name)
-        node.options = ("--advertise", addresses[node.name])

@@ -32,7 +32,12 @@ async def count_many(cluster: Cluster, name: str, counters: int) -> None:
 
 async def until_shown(cluster: Cluster, counters: int, value: int) -> None:
     """Wait until all nodes show so much of the counter that `count_many` counts last."""
-    target = counter_target(sample.make_names(counters)[-1].decode())
+    await until_value(cluster, sample.make_names(counters)[-1].decode(), value)
+
+
+async def until_value(cluster: Cluster, key: str, value: int) -> None:
+    """Wait until all nodes show so much of one counter."""
+    target = counter_target(key)
     for node in cluster.nodes.values():
         client = Client("127.0.0.1", node.http_port)
         with trio.fail_after(nodes.PATIENCE_S):

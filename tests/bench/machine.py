@@ -5,12 +5,19 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import attrs
 
+from tests.bench.programs import find_program
+
+# Programs that take part, and the option that makes them say their version.
+OTHERS = {"redis-server": "--version", "wrk": "-v", "nutcracker": "-V", "haproxy": "-v"}
+VERSION = re.compile(r"\d+\.\d+[\w.+~-]*")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -37,8 +44,20 @@ def describe() -> dict[str, str]:
         "commit": _commit(),
         "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.release()}",
         "with": f"Python {platform.python_version()}, {versions}",
+        "beside": ", ".join(_describe_others()),
         "load before": show_load(),
     }
+
+
+def _describe_others() -> Iterator[str]:
+    """Yield the versions of what we compare with, as the programs say them."""
+    for name, option in OTHERS.items():
+        if (path := find_program(name)) is not None:
+            done = subprocess.run([path, option], capture_output=True, text=True)
+            version = VERSION.search(done.stdout + done.stderr)
+            yield f"{name} {version[0] if version else 'of unknown version'}"
+        else:
+            yield f"no {name}"
 
 
 def show_load() -> str:

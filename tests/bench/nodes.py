@@ -7,17 +7,38 @@ proxies as a test that cuts them apart. That costs it a little, never the other 
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import trio
 
 from tests.cluster.client import Client, NotSent, why_not_ready
-from tests.cluster.processes import Cluster, ClusterError, Node
+from tests.cluster.processes import Cluster, ClusterError, Node, Plan, open_cluster
 
 # Finer than anything that is measured with it.
 POLL_S = 0.005
 PATIENCE_S = 120.0
 Figures = dict[str, float]
+
+
+@asynccontextmanager
+async def open_resp(place: Path, number: int, durability: str) -> AsyncIterator[Cluster]:
+    """Run a cluster that is ready and linked directly, for load over RESP."""
+    plan = Plan(place, nodes=number, http_base=0, peer_base=0, durability=durability)
+    async with open_cluster(plan, print) as cluster:
+        link_directly(cluster)
+        await cluster.start_all()
+        await cluster.ready()
+        yield cluster
+
+
+def link_directly(cluster: Cluster) -> None:
+    """Let nodes that have not been started yet connect to each other, past the proxies."""
+    addresses = {node.name: f"127.0.0.1:{node.peer_port}" for node in cluster.nodes.values()}
+    for node in cluster.nodes.values():
+        node.seeds = tuple(address for name, address in addresses.items() if name != node.name)
+        node.options = ("--advertise", addresses[node.name])
 
 
 async def read_figures(client: Client) -> Figures:
@@ -70,10 +91,15 @@ async def until_alive(client: Client) -> None:
 def resident_bytes(node: Node) -> int:
     """Return the resident size of a node's process (VmRSS)."""
     assert node.process is not None
-    for line in Path(f"/proc/{node.process.pid}/status").read_text().splitlines():
+    return resident_of(node.process.pid)
+
+
+def resident_of(pid: int) -> int:
+    """Return the resident size of any process, in bytes."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
-    raise ClusterError(f"no VmRSS of {node.name}")
+    raise ClusterError(f"no VmRSS of process {pid}")
 
 
 def cpu_seconds(node: Node) -> float:

@@ -12,7 +12,7 @@ import pytest
 from gcounterd.daemon.boot import Wishes, boot
 from gcounterd.daemon.checkpoints import JOURNAL_BYTES_MIN
 from gcounterd.storage.schema import Durability
-from tests.bench import pacer, sample
+from tests.bench import floors, pacer, sample
 from tests.bench.large_store import CLUSTER, JOURNAL_ROOM_BYTES, make_stores
 from tests.bench.nodes import parse_figures
 from tests.bench.rows import Row, percentile, show_number, tabulate
@@ -122,3 +122,23 @@ def test_a_made_directory_is_one_that_a_node_starts_on(tmp_path: Path) -> None:
         hashes.append(held.digest_hash())
         booted.store.close()
     assert hashes[0] == hashes[1]
+
+
+def test_entropy_is_that_of_the_models_that_samples_are_drawn_from() -> None:
+    # Half of all counters change: one bit each says which, two bits for each change.
+    assert (
+        abs(floors.entropy_bits("uniform", 10_000, 5_000) - 2 - floors.geometric_bits(1 / 40))
+        < 0.01
+    )
+    assert abs(floors.geometric_bits(1 / 2) - 2) < 1e-12
+    assert abs(floors.poisson_bits(np.array([100.0]))[0] - 5.3679) < 0.01
+    chances = floors.zipf_chances(100_000, 1_000)
+    assert abs(chances.sum() - 1_000) < 1
+    assert chances[0] > 0.999 > chances[-1]
+
+
+def test_bare_merging_raises_counts_and_totals_alike() -> None:
+    flat = [np.full(4, 5), np.zeros(4, np.int64), np.full(4, 7)]
+    rows = np.array([3, 2, 1, 0])
+    floors.merge_bare(flat, rows, np.array([0, 2]), np.array([6, 4]), 9)
+    assert [array.tolist() for array in flat] == [[6, 5, 5, 5], [9, 0, 9, 0], [7, 7, 7, 8]]

@@ -1,0 +1,135 @@
+"""Rows `incr`, `relaxed` and `limit`: INCR over RESP from 50 clients, on 100,000 random keys.
+
+Theory. A node alone with `--durability commit` promises what Redis does with `appendfsync always`,
+and with `relaxed` what Redis does with `everysec`; so each pair takes turns under the same load, at
+several depths of pipelines. The C program that does the least takes part in the first: what it and
+Redis reach shows whether disk and client leave room for more at all.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from tests.bench import limit, redis
+from tests.bench.contest import Contest, play
+from tests.bench.nodes import open_resp
+from tests.bench.programs import lacking
+from tests.bench.redis import CLIENTS, KEYS, Load, run_benchmark
+from tests.bench.rows import Row
+
+# The shares of Redis's rate to reach, by depth of pipelines.
+COMMIT = {1: 0.6, 16: 0.8, 64: 1.0}
+RELAXED = {1: 0.6, 16: 0.6, 64: 0.6}
+OURS, THEIRS, LEAST = "ours", "redis", "limit"
+# To find the rate of each: long enough to have created most of the keys at deep pipelines.
+WARM_UP_RATE, WARM_UP_S = 50_000.0, 1.0
+ROUNDS, ROUND_S = (3, 5), (1.0, 2.0)
+
+
+def measure(*, quick: bool) -> list[Row]:
+    """Return the rates with a sync before each answer, and the shares of Redis and of the limit."""
+    contests = _compete("commit", "always", tuple(COMMIT), quick=quick, least=True)
+    rows = []
+    for depth, contest in contests.items():
+        rows += compare("incr", "commit", "always", depth, contest, COMMIT[depth])
+        rows += _limits(depth, contest)
+    return rows
+
+
+def measure_relaxed(*, quick: bool) -> list[Row]:
+    """Return the rates with a sync once a second or so, and the shares of Redis."""
+    contests = _compete("relaxed", "everysec", tuple(RELAXED), quick=quick, least=False)
+    return [
+        row
+        for depth, contest in contests.items()
+        for row in compare("relaxed", "relaxed", "everysec", depth, contest, RELAXED[depth])
+    ]
+
+
+def _compete(
+    durability: str, appendfsync: str, depths: tuple[int, ...], *, quick: bool, least: bool
+) -> dict[int, Contest]:
+    async def run(place: Path) -> dict[int, Contest]:
+        missing = {THEIRS: lacking(redis.SERVER)}
+        if least:
+            missing[LEAST] = limit.lacking()
+        async with AsyncExitStack() as held:
+            cluster = await held.enter_async_context(open_resp(place / "nodes", 1, durability))
+            ports = {OURS: cluster.find("n1").resp_port}
+            if not missing[THEIRS]:
+                opened = redis.open_redis(place / "redis", appendfsync)
+                ports[THEIRS], _ = await held.enter_async_context(opened)
+            if least and not missing[LEAST]:
+                ports[LEAST] = await held.enter_async_context(limit.open_limit(place / "limit"))
+            return {
+                depth: await compete(ports, Load(depth), ROUNDS[not quick], ROUND_S[not quick])
+                for depth in depths
+            }
+
+    if why := lacking(redis.BENCHMARK):
+        return {
+            depth: Contest(absent=dict.fromkeys((OURS, THEIRS, LEAST), why)) for depth in depths
+        }
+    with tempfile.TemporaryDirectory() as place:
+        return trio.run(run, Path(place))
+
+
+async def compete(
+    ports: Mapping[str, int], load: Load, rounds: int, seconds: float, warm_up_s: float = WARM_UP_S
+) -> Contest:
+    """Put the same load on all ports in turn; return the rates by name."""
+    contenders = {}
+    for who, port in ports.items():
+        rate = await run_benchmark(port, load, load.requests(WARM_UP_RATE, warm_up_s))
+        contenders[who] = partial(run_benchmark, port, load, load.requests(rate, seconds))
+    contest = Contest()
+    await play(contest, contenders, rounds)
+    return contest
+
+
+def compare(
+    name: str, durability: str, appendfsync: str, depth: int, contest: Contest, aim: float
+) -> list[Row]:
+    """Return the rows of one depth: both rates, and the share with its target."""
+    what = f"INCR, {CLIENTS} clients, {KEYS:,} keys, -P {depth}"
+    ours = f"{what}: a node, durability {durability}"
+    theirs = f"{what}: Redis, appendfsync {appendfsync}"
+    return [
+        _rate(name, ours, contest, OURS),
+        _rate(name, theirs, contest, THEIRS),
+        share(name, f"{what}: the node, as a share of Redis", contest, THEIRS, aim),
+    ]
+
+
+def _limits(depth: int, contest: Contest) -> list[Row]:
+    what = f"INCR, -P {depth}"
+    rows = [
+        _rate("limit", f"{what}: C that only parses, appends, syncs and answers", contest, LEAST),
+        share("limit", f"{what}: the node, as a share of that", contest, LEAST),
+    ]
+    if (redis_share := contest.share(THEIRS, LEAST)) is not None:
+        rows.append(Row("limit", f"{what}: Redis, as a share of that", redis_share))
+    return rows
+
+
+def _rate(name: str, what: str, contest: Contest, who: str) -> Row:
+    median = contest.median(who)
+    remark = contest.absent.get(who, "") if median is None else contest.spread(who)
+    return Row(name, what, median, "a second", remark=remark)
+
+
+def share(
+    name: str, what: str, contest: Contest, other: str, aim: float | None = None, who: str = OURS
+) -> Row:
+    """Return the row of a share, or the reason why there is none."""
+    value = contest.share(who, other)
+    if value is None:
+        missing = other if other not in contest.rates else who
+        return Row(name, what, None, at_least=aim, remark=contest.absent.get(missing, ""))
+    return Row(name, what, value, at_least=aim, remark=contest.share_spread(who, other))
