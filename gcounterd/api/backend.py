@@ -6,7 +6,7 @@ of their own. The API refuses to know the node, the disk and the peers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -79,6 +79,19 @@ class Gathering(Protocol):
 
     async def wait(self) -> Mark:
         """Wait until it is durable as configured; return where it lies. Raises as `commit` does."""
+
+
+@attrs.frozen
+class Words:
+    """What a text holds: its different words as keys, with how often each occurs.
+
+    total     all words
+    too_long  how many stood there that are too long to be words, and are not counted
+    """
+
+    counts: dict[bytes, int]
+    total: int
+    too_long: int
 
 
 @attrs.frozen
@@ -246,6 +259,13 @@ class Backend(Protocol):
 
     async def imports(self, after: str, limit: int) -> dict[str, object]:
         """Return the answer of `GET /v1/imports`: sources that sort after one."""
+
+    async def count_text(self, following: Callable[[], Awaitable[bytes | None]]) -> Words:
+        """Count the words of a text durably, all in one commit; `following` returns its pieces.
+
+        Raises `ClientError` 400 `bad_text`, 413 `too_many_words`, 503 `busy`, 503 `splitter_died`,
+        and what `add_all`, `commit` and `following` raise.
+        """
 
     def drain(self) -> dict[str, object]:
         """Take no increments from now on: `{"draining": true}`. Idempotent."""

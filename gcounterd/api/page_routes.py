@@ -1,4 +1,4 @@
-"""The routes for web pages: a part of the route table.
+"""The routes for web pages, and for words: a part of the route table.
 
 Each row is a `Route`, as in `api.routes`, which puts the parts together. All are open to pages of
 any origin, and none changes anything but a counter.
@@ -6,11 +6,12 @@ any origin, and none changes anything but a counter.
 
 from __future__ import annotations
 
-from gcounterd.api import badges, countapi
+from gcounterd.api import badges, countapi, texts
 from gcounterd.api.badges import COLOR_DEFAULT, COLORS, LABEL_CHARS_MAX, LABEL_COLOR_DEFAULT, STYLES
 from gcounterd.api.countapi import CALLBACK_CHARS_MAX
-from gcounterd.api.routing import Parameter, Route
-from gcounterd.api.schemas import INTEGER, JSON, KEY, STRING, choice, shape
+from gcounterd.api.limits import KEYS_MAX
+from gcounterd.api.routing import Parameter, Route, Schema
+from gcounterd.api.schemas import INTEGER, JSON, KEY, PLAIN, STRING, choice, listed, shape
 from gcounterd.counters.batches import KEY_BYTES_MAX
 
 _NS = Parameter("ns", "the first part of the counter's name, percent-encoded", KEY, "path")
@@ -39,10 +40,20 @@ _LABEL_COLOR = Parameter("labelColor", f"likewise; {LABEL_COLOR_DEFAULT} by defa
 _STYLE = choice("style", "how it looks", *STYLES)
 _ABBREVIATED = choice("abbreviated", "1.2k and 3.4M for large numbers", "false", "true")
 _SHIELD = shape(schemaVersion=INTEGER, label=STRING, message=STRING, color=STRING)
+_COUNTED = shape(words=INTEGER, total=INTEGER, too_long=INTEGER)
+_WORDS_SAID = "the number of different words, of all words, and of what is too long to be one"
 _AGAINST_CACHES = Parameter("_", "of no meaning: what pages add against caches", STRING)
 _HITTING = (_CALLBACK, _IMG, _BOTS, _AS, _AGAINST_CACHES)
 _GETTING = (_CALLBACK, _AS, _AGAINST_CACHES)
 _VALUE = shape(value=INTEGER)
+
+_STALE = choice("stale", "read a node that is not ready", "ok")
+
+
+def _words(name: str) -> Parameter:
+    schema: Schema = {"type": "array", "items": STRING, "maxItems": KEYS_MAX}
+    return Parameter(name, "these words, in this order; repeat it", schema)
+
 
 PAGES: tuple[Route, ...] = (
     Route(
@@ -134,5 +145,47 @@ PAGES: tuple[Route, ...] = (
         answers={200: ("what makes shields.io draw a badge", JSON, _SHIELD)},
         open=True,
         tag="pages",
+    ),
+    Route(
+        "POST",
+        "/v1/text",
+        "Count each word of a text in UTF-8, under `words/{word}`; all in one commit",
+        handler=texts.count_text,
+        body={PLAIN: STRING},
+        answers={200: (_WORDS_SAID, JSON, _COUNTED)},
+        uploads=True,
+        open=True,
+        tag="words",
+    ),
+    Route(
+        "GET",
+        "/v1/text",
+        "Read how often words were counted, in any case",
+        handler=texts.read_words,
+        parameters=(_words("word"), _STALE),
+        answers={200: ("counts", JSON, shape(counts=listed(shape(word=STRING, count=INTEGER))))},
+        open=True,
+        tag="words",
+    ),
+    Route(
+        "POST",
+        "/keywords",
+        "Count each word of a text, as `POST /v1/text` does",
+        handler=texts.count_text,
+        body={PLAIN: STRING},
+        answers={200: (_WORDS_SAID, JSON, _COUNTED)},
+        uploads=True,
+        open=True,
+        tag="words",
+    ),
+    Route(
+        "GET",
+        "/keywords",
+        "Read how often words were counted, as a list",
+        handler=texts.read_keywords,
+        parameters=(_words("keywords"), _STALE),
+        answers={200: ("counts", JSON, listed(shape(key=STRING, count=INTEGER)))},
+        open=True,
+        tag="words",
     ),
 )

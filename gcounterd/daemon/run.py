@@ -266,6 +266,7 @@ async def _stop(everything: trio.CancelScope, driver: Driver, api: _Api) -> None
         await api.done.wait()
     driver.carry_out(driver.node.acknowledging.give_up())
     await api.done.wait()
+    await api.service.texts.splitting.close()
     with trio.move_on_after(_FLUSH_S):
         await driver.commits.flush()
         if driver.node.counters.writer.idle:

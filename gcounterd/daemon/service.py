@@ -27,6 +27,7 @@ from gcounterd.daemon.invitations import invite
 from gcounterd.daemon.once import Once
 from gcounterd.daemon.removals import Removals
 from gcounterd.daemon.slicing import sliced
+from gcounterd.daemon.texts import Texts
 from gcounterd.errors import ClientError, StorageError
 from gcounterd.ids import ColumnId, node_of
 from gcounterd.members.approvals import TOKEN_BYTES, hash_token
@@ -70,6 +71,8 @@ class Service:
         self.scan = self._listing.walk
         imports = Imports(driver.node.importing, driver.commits, self._check_open)
         self.importing, self.bring, self.imports = imports.slot, imports.bring, imports.known
+        self.texts = Texts(driver.node, driver.commits, self._check_open)
+        self.count_text = self.texts.count
         self.reach = driver.waiting.reach
 
     @property

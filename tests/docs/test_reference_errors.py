@@ -39,6 +39,8 @@ COMPUTED: dict[str, set[Error]] = {
             "suspect",
         )
     },
+    # What the process that splits texts says; it raises these itself.
+    "ClientError(said['status'], said['code'], said['error'])": set(),
     # An error that was raised before, told with its place in a file.
     "ClientError(error.status, error.code, text, definite=True)": set(),
     # An error that was raised before, told to one more of those who wait.

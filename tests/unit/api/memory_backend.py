@@ -8,14 +8,15 @@ peers, and lets a test hold the commit back or make it fail.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
 
 import attrs
 import trio
 
-from gcounterd.api.backend import ConsistentRead, Counted, Held, Listing, Readiness, Tally
+from gcounterd.api.backend import ConsistentRead, Counted, Held, Listing, Readiness, Tally, Words
+from gcounterd.api.words import PREFIX, Splitter
 from gcounterd.counters.batches import read_counts
 from gcounterd.counters.imports import Content
 from gcounterd.errors import ClientError
@@ -274,6 +275,16 @@ class MemoryBackend:
     async def imports(self, after: str, limit: int) -> dict[str, object]:
         self.listed = (after, limit)
         return {"imports": [], "next": None}
+
+    async def count_text(self, following: Callable[[], Awaitable[bytes | None]]) -> Words:
+        splitter = Splitter()
+        while (piece := await following()) is not None:
+            splitter.feed(piece.decode())
+        found = splitter.words()
+        counts = {PREFIX + word.encode(): times for word, times in found.items()}
+        self.add_all(counts)
+        await self.commit()
+        return Words(counts, sum(counts.values()), splitter.too_long)
 
     def drain(self) -> dict[str, object]:
         self.draining = True

@@ -28,6 +28,10 @@ OPEN = {
     ("GET", "/info/{ns}/{key}"),
     ("GET", "/badge/{ns}/{key}.svg"),
     ("GET", "/shields/{ns}/{key}"),
+    ("POST", "/v1/text"),
+    ("GET", "/v1/text"),
+    ("POST", "/keywords"),
+    ("GET", "/keywords"),
 }
 SHUT = [route for route in ROUTES if not route.open]
 
