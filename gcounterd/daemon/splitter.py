@@ -16,7 +16,7 @@ import codecs
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
 from gcounterd.api.words import Splitter
@@ -99,7 +99,7 @@ def _frames(said: bytes, words: dict[str, int]) -> Iterator[bytes]:
         yield b"\n".join(lines)
 
 
-def _say(value: dict[str, object]) -> bytes:
+def _say(value: Mapping[str, object]) -> bytes:
     return json.dumps(value).encode()
 
 
