@@ -14,7 +14,12 @@ import os
 from gcounterd import __version__
 from gcounterd.resp.burst import Burst
 from gcounterd.resp.globs import compile_glob
-from gcounterd.resp.limits import NAME_BYTES_MAX, PATTERN_BYTES_MAX, REDIS_VERSION
+from gcounterd.resp.limits import (
+    CONFIG_PATTERN_BYTES_MAX,
+    CONFIG_PATTERNS_MAX,
+    NAME_BYTES_MAX,
+    REDIS_VERSION,
+)
 from gcounterd.resp.session import Args, Command, Session
 from gcounterd.resp.writing import OK, Shape, bulk, error, integer, write
 
@@ -161,21 +166,20 @@ def _document(row: Command) -> Shape:
     return told
 
 
-def config(session: Session, burst: Burst, args: Args) -> None:
+async def config(session: Session, args: Args) -> bytes:
     """`CONFIG GET pattern …`."""
     if args[1].upper() != b"GET" or len(args) < 3:
-        burst.say(error("CONFIG knows GET only; settings are options of gcounterd run"))
-        return
-    if any(len(pattern) > PATTERN_BYTES_MAX for pattern in args[2:]):
-        burst.say(error(f"a pattern is at most {PATTERN_BYTES_MAX} bytes"))
-        return
-    patterns = [compile_glob(pattern.lower()) for pattern in args[2:]]
+        return error("CONFIG knows GET only; settings are options of gcounterd run")
+    if len(args[2:]) > CONFIG_PATTERNS_MAX:
+        return error(f"at most {CONFIG_PATTERNS_MAX} patterns")
+    given = [pattern.lower() for pattern in args[2:] if len(pattern) <= CONFIG_PATTERN_BYTES_MAX]
+    patterns = [compile_glob(pattern) for pattern in given]
     told: dict[str, Shape] = {
         name: text
         for name, text in _settings(session).items()
         if any(pattern.fullmatch(name.encode()) for pattern in patterns)
     }
-    burst.say(write(told, session.protocol))
+    return write(told, session.protocol)
 
 
 def _settings(session: Session) -> dict[str, str]:
@@ -190,7 +194,7 @@ def _settings(session: Session) -> dict[str, str]:
     }
 
 
-def info(session: Session, burst: Burst, args: Args) -> None:
+async def info(session: Session, args: Args) -> bytes:
     """`INFO [section …]`."""
     sections = _sections(session)
     wanted = [name.decode("ascii", "replace").lower() for name in args[1:]]
@@ -201,7 +205,7 @@ def info(session: Session, burst: Burst, args: Args) -> None:
         if name in sections:
             lines = [f"{field}:{text}\r\n" for field, text in sections[name].items()]
             parts.append(f"# {name.capitalize()}\r\n" + "".join(lines))
-    burst.say(bulk("\r\n".join(parts).encode()))
+    return bulk("\r\n".join(parts).encode())
 
 
 def _sections(session: Session) -> dict[str, dict[str, object]]:
@@ -272,7 +276,7 @@ COMMANDS = (
         "GET pattern [pattern …]",
         -2,
         "How a Redis of the same durability is set: `appendonly`, `save` and the like.",
-        config,
+        perform=config,
         flags=("loading", "stale"),
         group="server",
         since="2.0.0",
@@ -282,7 +286,7 @@ COMMANDS = (
         "[section …]",
         -1,
         "This node in a few figures; `/v1/status` has more.",
-        info,
+        perform=info,
         flags=("loading", "stale"),
         group="server",
     ),

@@ -23,16 +23,20 @@ LENGTH_DIGITS_MAX = 10
 PIPELINE_MAX = 512
 # Replies gathered before they are sent, about: the next one may come on top of it.
 OUTPUT_BYTES_MAX = 64 * 1024
-# Commands between MULTI and EXEC, and their bytes: what a connection holds until EXEC.
-QUEUE_MAX = 1024
+# Words of commands between MULTI and EXEC, and their bytes: what a connection holds until EXEC,
+# which is one step.
+QUEUE_WORDS_MAX = 4096
 QUEUE_BYTES_MAX = 1024 * 1024
 # Bytes of a connection's name, and of what a library says about itself.
 NAME_BYTES_MAX = 128
 # Counters that one SCAN looks at, whatever COUNT says, and if it says nothing (as Redis does).
 SCAN_COUNT_MAX = 1000
 SCAN_COUNT_DEFAULT = 10
-# A pattern of SCAN or CONFIG GET: matching takes up to pattern times key steps.
+# A pattern of SCAN: reading one takes a millisecond at the most.
 PATTERN_BYTES_MAX = 256
+# Patterns of one CONFIG GET, and of what size: names of settings are shorter.
+CONFIG_PATTERNS_MAX = 16
+CONFIG_PATTERN_BYTES_MAX = 32
 # How long SCAN goes on before others run.
 SCAN_STEP_S = 0.001
 # How long WAIT and GCOUNTER.GET may wait; Redis' "for ever" (0) is this.

@@ -1,9 +1,10 @@
 """Session: what one connection is in the midst of, and how its commands are taken up.
 
 Theory. Most commands are plain code: they put replies, reads and increments into a burst, and one
-commit answers them all. A few wait for something else (other members, a long listing); those are
-*slow*, and end the burst before them. So whoever owns the socket does the same over and over:
-`gather`, commit if something was counted, `answers`, and `perform` where a slow command is next.
+commit answers them all. A few wait for something else (other members, a long listing) or are worth
+a step of their own; those are *slow*, and end the burst before them. So whoever owns the socket
+does the same over and over: `gather`, commit if something was counted, `answers`, and `perform`
+where a slow command is next.
 
 MULTI is a queue in here: nothing of it is counted before EXEC, which makes a whole of it.
 
@@ -28,7 +29,7 @@ from gcounterd.resp.limits import (
     OUTPUT_BYTES_MAX,
     PIPELINE_MAX,
     QUEUE_BYTES_MAX,
-    QUEUE_MAX,
+    QUEUE_WORDS_MAX,
 )
 from gcounterd.resp.scanner import Scanner
 from gcounterd.resp.writing import QUEUED, error, refuse
@@ -111,7 +112,7 @@ class Session:
         self._commands: deque[Args] = deque()
         self._next: tuple[Slow, Args] | None = None
         self._queue: list[tuple[Plain, Args]] | None = None
-        self._queue_bytes = 0
+        self._queue_bytes = self._queue_words = 0
         self._spoilt = False  # a command since MULTI was refused
         self._counted: dict[ColumnId, int] = {}
 
@@ -235,7 +236,8 @@ class Session:
 
     def begin(self) -> None:
         """Queue commands from now on."""
-        self._queue, self._queue_bytes, self._spoilt = [], 0, False
+        self._queue, self._spoilt = [], False
+        self._queue_bytes = self._queue_words = 0
 
     def end(self) -> tuple[list[tuple[Plain, Args]], bool]:
         """Stop queueing; return what was queued, and whether all that was meant to be was."""
@@ -244,16 +246,16 @@ class Session:
 
     def _enqueue(self, command: Command, args: Args) -> None:
         assert self._queue is not None
-        size = self._queue_bytes + sum(map(len, args))
+        size, words = self._queue_bytes + sum(map(len, args)), self._queue_words + len(args)
         if command.act is None or not command.queued:
             reply = error(f"{command.name} is not possible between MULTI and EXEC")
-        elif len(self._queue) >= QUEUE_MAX or size > QUEUE_BYTES_MAX:
+        elif words > QUEUE_WORDS_MAX or size > QUEUE_BYTES_MAX:
             reply = error(
-                f"a transaction has at most {QUEUE_MAX} commands of {QUEUE_BYTES_MAX} bytes"
+                f"a transaction has at most {QUEUE_WORDS_MAX} words of {QUEUE_BYTES_MAX} bytes"
             )
         else:
             self._queue.append((command.act, args))
-            self._queue_bytes = size
+            self._queue_bytes, self._queue_words = size, words
             self.burst.say(QUEUED)
             return
         self._spoilt = True

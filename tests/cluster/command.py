@@ -50,7 +50,11 @@ def main(context: click.Context, directory: Path) -> None:
 @click.option("--nodes", default=3, show_default=True, help="How many nodes.")
 @click.option("--http-base", default=7781, show_default=True, help="First HTTP port; 0: free ones.")
 @click.option("--peer-base", default=7701, show_default=True, help="First peer port; 0: free ones.")
-@click.option("--resp-base", default=7381, show_default=True, help="First RESP port; 0: free ones.")
+@click.option(
+    "--resp-base",
+    type=int,
+    help="First RESP port; 0: free ones.  [default: 7381, or free ones if those of HTTP are]",
+)
 @click.option(
     "--durability",
     type=click.Choice(["commit", "relaxed", "memory"]),
@@ -61,12 +65,14 @@ def main(context: click.Context, directory: Path) -> None:
 @click.option("--fresh", is_flag=True, help="Forget the data of an earlier cluster first.")
 @click.argument("options", nargs=-1)
 @click.pass_obj
-def up(directory: Path, /, fresh: bool, **settings: Any) -> None:
+def up(directory: Path, /, fresh: bool, resp_base: int | None, **settings: Any) -> None:
     """Start the cluster, print its URLs when all nodes are ready, stay until Ctrl-C.
 
     What follows -- goes to every daemon as it is.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if resp_base is not None:
+        settings["resp_base"] = resp_base
     plan = Plan(directory, **settings)
     failures: list[BaseException] = []
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 from collections import Counter
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import redis
+import redis.asyncio
 import trio
 
 from gcounterd.resp.table import OTHERS
@@ -61,6 +63,14 @@ def refuse(node: redis.Redis, key: str) -> None:
     assert node.get(key) == "3008"
 
 
+async def count_in_asyncio(port: int) -> list[object]:
+    """Count with redis-py's client for asyncio, from several tasks."""
+    async with redis.asyncio.Redis(port=port, decode_responses=True) as node:
+        await asyncio.gather(*(node.incr("tasks") for _ in range(20)))
+        async with node.pipeline() as together:
+            return list(await together.incr("tasks").get("tasks").execute())
+
+
 def wait_for(port: int, key: str, others: int, milliseconds: int) -> int:
     """Count once, and return how many others are told to hold it."""
     with redis.Redis(port=port, retry=ONCE) as node:
@@ -84,6 +94,8 @@ async def test_redis_py_counts_and_waits_at_three_nodes(tmp_path: Path) -> None:
         port = cluster.find("n1").resp_port
         for protocol in (2, 3):
             await trio.to_thread.run_sync(count_and_read, port, protocol)
+        told = await trio.to_thread.run_sync(lambda: asyncio.run(count_in_asyncio(port)))
+        assert told == [21, "21"]
         ask = partial(trio.to_thread.run_sync, wait_for)
         assert await ask(port, "waited", 2, 30_000) == 2
         cluster.pause("n3")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gcounterd.api.limits import AMOUNT_MAX
 from gcounterd.errors import ClientError
-from gcounterd.resp.limits import OUTPUT_BYTES_MAX, QUEUE_MAX, SCAN_COUNT_MAX
+from gcounterd.resp.limits import OUTPUT_BYTES_MAX, QUEUE_WORDS_MAX, SCAN_COUNT_MAX
 from gcounterd.resp.table import COMMANDS, OTHERS, TABLE
 from tests.unit.resp.resp_rig import Player, pack, read_replies
 
@@ -161,9 +161,12 @@ async def test_of_a_transaction_with_one_increment_too_many_nothing_is_counted()
 
 async def test_a_queue_ends_somewhere() -> None:
     player = Player()
-    replies = await player.ask("MULTI", *["PING"] * QUEUE_MAX, "PING", "EXEC")
+    most = QUEUE_WORDS_MAX // 2
+    replies = await player.ask("MULTI", *["INCR a"] * most, "PING", "EXEC")
     assert str(replies[-2]).startswith("-ERR a transaction has at most")
     assert str(replies[-1]).startswith("-EXECABORT")
+    replies = await player.ask("MULTI", *["INCR a"] * most, "EXEC")
+    assert replies[-1] == list(range(1, most + 1))
 
 
 # -- refusals of the node ----------------------------------------------------------------------
