@@ -77,6 +77,8 @@ class Checks:
         mine = self._roster.get(self._config.node)
         introduces = mine is not None and mine.state is State.JOINING
         effects = tell((link.id,), [mine]) if introduces else []
+        if self._joining.is_catching_up and self._exchange.telling.is_crowded:
+            effects += self._exchange.telling.tell_all(link)  # the answer is all that we lack
         if link.dialled is None:
             return effects
         link.hash_due = now + self._next_hash()
@@ -86,7 +88,7 @@ class Checks:
         return self._config.hash_every * self._rng.uniform(0.8, 1.2)
 
     def _say(self, *links: Link, asks: bool) -> Send:
-        roster, heads = self._roster.hash(), self._exchange.heads_hash()
+        roster, heads = self._roster.hash(), self._exchange.telling.heads_hash()
         settled = self._settling.hash()
         message = StateHash(roster, heads, settled, asks, self._approving.hash())
         return Send(tuple([link.id for link in links]), message)
@@ -101,11 +103,11 @@ class Checks:
                 self._joining.confirm(link.peer)
         elif not message.asks:
             effects += self._level(link, now)
-        if message.heads == self._exchange.heads_hash():
+        if message.heads == self._exchange.telling.heads_hash():
             self._joining.hear(link.peer, {})  # all of it is reached
-            self._exchange.level(link)
+            self._exchange.telling.level(link)
         elif message.asks or link.told is None:
-            effects += self._exchange.tell_all(link)
+            effects += self._exchange.telling.differs(link)
         if message.settled == self._settling.hash():
             self._settling.level(link)
         elif not message.asks:

@@ -303,12 +303,20 @@ class Dialler:
         self._exchange_due = now + (SHED_EVERY_S if too_many else every)
         if not is_crowded(roster) or len(links) < WARM_LINKS_MAX:
             return None
-        kept = [link.peer for link in links if not self.is_passing(link)]
+        kept = [
+            link.peer for link in links if not (self.is_passing(link) or _is_eager(link, peers))
+        ]
         return self._rng.choice(kept) if kept else None
 
     def next_wake(self) -> float:
         """Return when to ask again, at the latest."""
         return min(self._exchange_due, self._next_due)
+
+
+def _is_eager(link: Link, peers: Peers) -> bool:
+    """Say whether news come along from a peer (`node.tree`)."""
+    bulk = peers.to(link.peer, Channel.BULK)
+    return bulk is not None and bulk.eager
 
 
 class _Absent:

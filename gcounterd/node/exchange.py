@@ -1,9 +1,8 @@
 """The exchange: anti-entropy over bulk links, and deltas asked for.
 
 Theory. Columns have one writer and a head each, so two replicas compare by heads, and what one
-lacks it asks for: pulling makes every message harmless to lose, repeat or reorder. Where the hash
-of all heads differs (`node.checks`) they are told whole; then, each second, one random peer is told
-the heads that changed since it was told last. Cost follows what changed, not how much there is.
+lacks it asks for: pulling makes every message harmless to lose, repeat or reorder. Which heads are
+told, and when, is `node.telling`.
 
 A `Want` names a part; the asked one serves a window of parts (`node.serving`), and the asker asks
 for the next when the window is in. Digests are of open columns; a closed one is named where a late
@@ -19,27 +18,40 @@ from random import Random
 import attrs
 
 from gcounterd.counters.batches import Batch
-from gcounterd.counters.counters import OPEN_COLUMNS_MAX, Counters, check_batch
+from gcounterd.counters.counters import Counters, check_batch
 from gcounterd.counters.deltas import Stage
 from gcounterd.errors import PeerError
 from gcounterd.ids import ColumnId, NodeId
+from gcounterd.members.roster import Roster
 from gcounterd.node.config import Config
 from gcounterd.node.effects import Effect, Send
 from gcounterd.node.intake import Intake
 from gcounterd.node.messages import Digest, Part, Want
 from gcounterd.node.peers import Link
 from gcounterd.node.serving import PARTS_PER_WANT, Serving
+from gcounterd.node.telling import Telling
 
 # Columns asked of one peer at a time.
 WANTS_PER_LINK_MAX = 3
 # A delta that made no progress in so many attempts is dropped; the next digest starts afresh.
 _ATTEMPTS_MAX = 3
+# How long a push may take through a crowd before what a digest names is asked for.
+GRACE_S = 1.0
 # Parts kept to be resumed after a lost link, as long as a peer may take to come back; they are
 # large, and the head they lead to may be nowhere any more.
 STAGE_KEPT_S = 30.0
 # Columns known to be ahead at a peer and not asked for yet; others are told again by the digests
 # and hashes to come. Each message may look at all of them.
 AHEAD_MAX = 1024
+
+
+@attrs.frozen(eq=False)
+class _Ahead:
+    """A peer holds a column up to a head; it is asked for from `due` on."""
+
+    link: Link
+    head: int
+    due: float
 
 
 @attrs.define(eq=False)
@@ -68,12 +80,18 @@ class Exchange:
     """What is told, asked and served; one per node."""
 
     def __init__(
-        self, config: Config, counters: Counters, intake: Intake, rng: Random, now: float
+        self,
+        config: Config,
+        counters: Counters,
+        roster: Roster,
+        intake: Intake,
+        rng: Random,
+        now: float,
     ) -> None:
         self._config = config
         self._counters = counters
         self._intake = intake
-        self._ahead: dict[ColumnId, tuple[Link, int]] = {}
+        self._ahead: dict[ColumnId, _Ahead] = {}
         self._asked: dict[ColumnId, _Asked] = {}
         self._stages: dict[ColumnId, _Staged] = {}
         self.serving = Serving(config, counters)
@@ -83,85 +101,17 @@ class Exchange:
         self.wholes: dict[ColumnId, Batch | None] = {}
         # Forgotten columns that a peer holds above us: no delta can raise those.
         self.behind: dict[ColumnId, Link] = {}
-        self._rng = rng
-        self._gossip_due = now + config.digest_every * rng.random()
-        self._tell_all_due = False
-        self._changes: dict[ColumnId, int] = dict.fromkeys(counters.heads(), 0)
-        self._change = 0
-        self._hash: bytes | None = None
-
-    # -- telling ----------------------------------------------------------------------------
-
-    def changed(self, columns: Iterable[ColumnId]) -> None:
-        """Note that the heads of these columns rose."""
-        self._change += 1
-        self._hash = None
-        for column in columns:
-            self._changes.pop(column, None)
-            self._changes[column] = self._change
-
-    def closed_columns(self, columns: Iterable[ColumnId]) -> None:
-        """Note that columns are closed: their lines are told now, and not their heads."""
-        self._hash = None
-        for column in columns:
-            self._changes.pop(column, None)
-
-    def heads_hash(self) -> bytes:
-        """Return 16 bytes that are equal where the heads of all open columns are."""
-        if self._hash is None:
-            self._hash = self._counters.digest_hash()
-        return self._hash
-
-    def level(self, link: Link) -> None:
-        """Note that a peer has just what we have."""
-        link.told = self._change
-
-    def tell_all(self, link: Link) -> list[Effect]:
-        """Tell a peer the head of every open column: its hash of them differs."""
-        link.told = self._change
-        heads = self._counters.heads()
-        if len(heads) <= OPEN_COLUMNS_MAX:
-            return [Send((link.id,), Digest(heads, whole=True))]
-        items = list(heads.items())
-        return [
-            Send((link.id,), Digest(dict(items[at : at + OPEN_COLUMNS_MAX]), whole=False))
-            for at in range(0, len(items), OPEN_COLUMNS_MAX)
-        ]
-
-    def tell_changes(self, link: Link) -> list[Effect]:
-        """Tell a peer the heads that rose since it was last told."""
-        heads: dict[ColumnId, int] = {}
-        if link.told is None:
-            return []  # not compared yet; until then a digest means all that differs
-        for column, change in reversed(self._changes.items()):
-            if change <= link.told or len(heads) == OPEN_COLUMNS_MAX:
-                break
-            heads[column] = self._counters.head(column)
-        link.told = self._change
-        return [Send((link.id,), Digest(heads, whole=False))] if heads else []
-
-    def abandoned(self) -> None:
-        """Take note that a commit failed: what peers sent is dropped, and was told us only once."""
-        self._tell_all_due = True
-
-    def gossip(self, links: list[Link], now: float) -> tuple[Link | None, list[Effect]]:
-        """Tell one random peer of `links` what changed, if that is due; return which."""
-        if now < self._gossip_due:
-            return None, []
-        self._gossip_due = now + self._config.digest_every * self._rng.uniform(0.8, 1.2)
-        told_all, self._tell_all_due = self._tell_all_due, False
-        effects = [effect for link in links if told_all for effect in self.tell_all(link)]
-        if not links:
-            return None, effects
-        link = self._rng.choice(links)
-        return link, effects + self.tell_changes(link)
+        self.telling = Telling(config, counters, roster, rng, now)
 
     # -- asking -----------------------------------------------------------------------------
 
     def compare(self, link: Link, digest: Digest, now: float) -> list[Effect]:
         """Ask for what a peer has above us, and tell it where we are above it."""
+        # In a crowd a push takes some hops, so what a digest names of late is probably on its way.
+        hurried = digest.whole or not self.telling.is_crowded
+        due = now if hurried else now + GRACE_S
         for column, head in digest.heads.items():
-            self.ahead(link, column, head)
+            self.ahead(link, column, head, due)
         effects = self.ask(now)
         newer = {
             c: h for c, theirs in digest.heads.items() if (h := self._counters.head(c)) > theirs
@@ -172,8 +122,11 @@ class Exchange:
             effects.append(Send((link.id,), Digest(newer, whole=False)))
         return effects
 
-    def ahead(self, link: Link, column: ColumnId, head: int) -> None:
-        """Note that a peer holds `column` up to `head`, if that is above us and not our own."""
+    def ahead(self, link: Link, column: ColumnId, head: int, due: float = 0.0) -> None:
+        """Note that a peer holds `column` up to `head`, if that is above us and not our own.
+
+        It is asked for from `due` on, if it has not come by then.
+        """
         if column in self.wholes:
             return
         least = self._expected(column)[0] + 1
@@ -184,10 +137,10 @@ class Exchange:
         if self.refuses(column, link.peer):
             return
         if column in self._ahead:
-            least = max(least, self._ahead[column][1])
+            least = max(least, self._ahead[column].head)
         room = column in self._ahead or len(self._ahead) < AHEAD_MAX
         if column != self._counters.writer.own and head >= least and room:
-            self._ahead[column] = (link, head)
+            self._ahead[column] = _Ahead(link, head, due)
 
     def note_behind(self, link: Link, column: ColumnId) -> None:
         """Note that a peer holds a column above us which no delta can raise here."""
@@ -199,7 +152,7 @@ class Exchange:
         for column, version in columns.items():
             self._drop(column)
             self.wholes[column] = None
-            self._ahead[column] = (link, version)
+            self._ahead[column] = _Ahead(link, version, now)
         return self.ask(now)
 
     def came(self, columns: Iterable[ColumnId]) -> int:
@@ -233,13 +186,16 @@ class Exchange:
     def ask(self, now: float) -> list[Effect]:
         """Ask for what peers are known to hold above us, as far as there is room."""
         effects: list[Effect] = []
-        for column, (link, head) in list(self._ahead.items()):
+        for column, ahead in list(self._ahead.items()):
+            link, head = ahead.link, ahead.head
             if head <= self._expected(column)[0]:
                 del self._ahead[column]
-            elif column not in self._asked and self._has_room(link):
+            elif column not in self._asked and ahead.due <= now and self._has_room(link):
                 del self._ahead[column]
                 self._asked[column] = asked = _Asked(link.id, link.peer, head, 0, 0.0)
                 effects.append(self._ask(column, asked, now))
+            elif ahead.due and ahead.due <= now:  # from now on it only waits for room
+                self._ahead[column] = attrs.evolve(ahead, due=0.0)
         return effects
 
     def _has_room(self, link: Link) -> bool:
@@ -257,16 +213,17 @@ class Exchange:
         head, size = self._expected(column)
         return Send((asked.link,), Want(column, head, size, gathering, part))
 
-    def take_push(self, link: Link, batch: Batch, now: float) -> list[Effect]:
-        """Hand a pushed batch to the intake, or ask for what lies before it."""
+    def take_push(self, link: Link, batch: Batch, now: float) -> tuple[bool, list[Effect]]:
+        """Hand a pushed batch to the intake, or ask for what lies before it; say whether it was
+        new."""
         if batch.column == self._counters.writer.own:
             raise PeerError("own_column", "a batch of the column that we write")
         if self.refuses(batch.column, link.peer):
-            return []
-        if not self._intake.take_batch(batch):
-            self.ahead(link, batch.column, batch.version)
-            return self.ask(now)
-        return []
+            return False, []
+        if self._intake.take_batch(batch):
+            return True, []
+        self.ahead(link, batch.column, batch.version)
+        return False, self.ask(now)
 
     def take_part(self, link: Link, part: Part, now: float) -> list[Effect]:
         """Stage a part; hand the whole to the intake when it is complete, else ask on."""
@@ -298,7 +255,7 @@ class Exchange:
     def closed(self, link: int) -> None:
         """Forget what was asked of and served on a link; stages stay, to be resumed."""
         self._asked = {c: asked for c, asked in self._asked.items() if asked.link != link}
-        self._ahead = {c: at for c, at in self._ahead.items() if at[0].id != link}
+        self._ahead = {c: at for c, at in self._ahead.items() if at.link.id != link}
         self.serving.closed(link)
 
     def retry(self, now: float) -> list[Effect]:
@@ -329,7 +286,9 @@ class Exchange:
 
     def next_wake(self) -> float:
         """Return when to gossip or to ask again, at the latest."""
-        return min([self._gossip_due, *(asked.deadline for asked in self._asked.values())])
+        deadlines = [asked.deadline for asked in self._asked.values()]
+        waiting = [ahead.due for ahead in self._ahead.values() if ahead.due]
+        return min([self.telling.next_wake(), *deadlines, *waiting])
 
     @property
     def progress(self) -> dict[ColumnId, int]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
+from gcounterd.counters.batches import Batch
 from gcounterd.errors import PeerError
 from gcounterd.node.answers import answer
 from gcounterd.node.effects import Effect, Send
@@ -21,6 +22,7 @@ from gcounterd.node.messages import (
     MEMBERSHIP_MESSAGES,
     PROBE_MESSAGES,
     REMOVAL_MESSAGES,
+    TREE_MESSAGES,
     Approvals,
     AskLines,
     Channel,
@@ -33,11 +35,13 @@ from gcounterd.node.messages import (
     Push,
     Settled,
     StateHash,
+    TreeMessage,
     Want,
     Who,
 )
 from gcounterd.node.peers import Link
 from gcounterd.node.reading_messages import Answer, Ask
+from gcounterd.node.tree_messages import PassOn
 
 if TYPE_CHECKING:
     from gcounterd.node.node import Node
@@ -62,11 +66,13 @@ def handle(node: Node, link: Link, message: Message, now: float) -> list[Effect]
         return node.removing.handle(link, message, now)
     if isinstance(message, KEPT_MESSAGES):
         return _handle_kept(node, link, message, now)
-    if node.removing.leaving.is_mute and isinstance(message, Push | Digest):
+    if node.removing.leaving.is_mute and isinstance(message, Push | PassOn | Digest):
         return []  # what it brought would have to be handed over, for ever
+    if isinstance(message, TREE_MESSAGES):
+        return _handle_tree(node, link, message, now)
     match message:
         case Push(batch):
-            return node.exchange.take_push(link, batch, now)
+            return _take_push(node, link, batch, now)
         case Part():
             effects = node.exchange.take_part(link, message, now)
             settlement = node.settlement
@@ -106,6 +112,19 @@ def _handle_kept(node: Node, link: Link, message: KeptMessage, now: float) -> li
             return node.acknowledging.take(link, message)
         case _:
             assert_never(message)
+
+
+def _handle_tree(node: Node, link: Link, message: TreeMessage, now: float) -> list[Effect]:
+    if not isinstance(message, PassOn):
+        return node.pushes.tree.take(link, message, now)
+    return [e for batch in message.batches for e in _take_push(node, link, batch, now)]
+
+
+def _take_push(node: Node, link: Link, batch: Batch, now: float) -> list[Effect]:
+    is_new, effects = node.exchange.take_push(link, batch, now)
+    if is_new:
+        node.pushes.came(link, batch)
+    return effects
 
 
 def _take_answer(node: Node, link: Link, message: Answer, now: float) -> list[Effect]:

@@ -54,6 +54,11 @@ class Joining:
         self._targets: dict[ColumnId, dict[NodeId, int]] = {}
         self.last_refusal = ""
 
+    @property
+    def is_catching_up(self) -> bool:
+        """Say whether this node has still to take in what its join saw."""
+        return self._catching_up
+
     def confirm(self, peer: NodeId) -> None:
         """Note that `peer` holds our entry durably, and knows nobody that we do not know."""
         if self.is_joining:

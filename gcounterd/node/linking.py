@@ -89,6 +89,7 @@ class Linking:
         """Let go of what was under way on a link that is gone."""
         node = self._node
         node.exchange.closed(link.id)
+        node.pushes.closed(link)
         node.keeping.closed(link.id)
         node.acknowledging.closed(link.id)
         node.settlement.link_closed(link.id)

@@ -21,8 +21,9 @@ from gcounterd.members.roster import Entry
 from gcounterd.node.kept_messages import AskKept, Kept
 from gcounterd.node.reading_messages import Answer, Ask
 from gcounterd.node.removal_messages import HandOver, Held, Saved
+from gcounterd.node.tree_messages import Beacon, Graft, PassOn, Prune
 
-PROTOCOL_VERSION = 4
+PROTOCOL_VERSION = 5
 # Settled columns in one message (DESIGN 1: maps are compared in pages of 256).
 LINES_MAX = 256
 # The same where all of one node are told, some 45 bytes each.
@@ -339,9 +340,10 @@ ResidueMessage = AskLines | Lines
 RemovalMessage = HandOver | Held | Saved
 ReadingMessage = Ask | Answer
 KeptMessage = AskKept | Kept
+TreeMessage = PassOn | Beacon | Prune | Graft
 StateMessage = Digest | Settled | Push | Want | Part | ReadingMessage
 _FactMessage = MembershipMessage | ResidueMessage | RemovalMessage
-BulkMessage = _FactMessage | KeptMessage | Approvals | StateMessage
+BulkMessage = _FactMessage | KeptMessage | TreeMessage | Approvals | StateMessage
 Message = ControlMessage | BulkMessage
 PROBE_MESSAGES = (Ping, Ack, PingFor, Nack, Gossip, Survey, Bye)
 CONTROL_MESSAGES = (*PROBE_MESSAGES, Who, Here)
@@ -349,4 +351,5 @@ RESIDUE_MESSAGES = (AskLines, Lines)
 MEMBERSHIP_MESSAGES = (Roster, StateHash, RosterDigest, RosterList, Holders)
 REMOVAL_MESSAGES = (HandOver, Held, Saved)
 KEPT_MESSAGES = (AskKept, Kept)
+TREE_MESSAGES = (PassOn, Beacon, Prune, Graft)
 READING_MESSAGES = (Ask, Answer)

@@ -22,7 +22,7 @@ from gcounterd.counters.batches import COUNT_MAX
 from gcounterd.counters.counters import Counters
 from gcounterd.counters.mends import AnyTurn
 from gcounterd.errors import ClientError, PeerError
-from gcounterd.ids import Epoch
+from gcounterd.ids import Epoch, NodeId
 from gcounterd.members.roster import Entry, Roster, State
 from gcounterd.node import admission
 from gcounterd.node.acknowledging import Acknowledging
@@ -93,7 +93,7 @@ class Node:
         fresh = bool(config.seeds) if mine is None else mine.state is State.JOINING
         intake, peers = self.intake, self.peers
         self.joining = Joining(config, roster, counters, intake, fresh=fresh, damaged=damaged)
-        self.exchange = Exchange(config, counters, self.intake, rng, now)
+        self.exchange = Exchange(config, counters, roster, intake, rng, now)
         self.settlement = Settlement(
             config, counters, roster, intake, peers, self.exchange, self.joining, now
         )
@@ -236,7 +236,8 @@ class Node:
         """Forget a group that is certainly not durable."""
         self._settle()
         self.settlement.closings.undecide(self.intake.abandoned(group))
-        self.exchange.abandoned()
+        self.exchange.telling.abandoned()
+        self.pushes.abandoned()
 
     def reopen(self, epoch: Epoch, now: float) -> list[Effect]:
         """Go on in a new column of `epoch`, which is durable; no commit may be under way."""
@@ -333,7 +334,8 @@ class Node:
             effects += self.linking.tidied(self.probing.wake(now), now)
             effects += self.twins.wake(now)
             effects += self._exchange_peer(now)
-        effects += [*self.pushes.send(now), *self.membership.wake(now), *self.linking.dial(now)]
+        effects += self.pushes.wake(self._first_living, now)
+        effects += [*self.membership.wake(now), *self.linking.dial(now)]
         effects += [*self.exchange.serving.step(), *self.exchange.retry(now)]
         stays = not (self.twins.yielding or self.removing.returning.active)
         effects += self.linking.tidied(self.settlement.wake(now, stays=stays), now)
@@ -344,6 +346,11 @@ class Node:
         """Let one of many peers go, now and then, so that another takes its place."""
         peer = self.dialler.surplus(self.roster, self.peers, now, joining=self.joining.is_joining)
         return self.linking.part(self.peers.of(peer), "exchanged", now) if peer is not None else []
+
+    def _first_living(self) -> NodeId:
+        """Return the member of the smallest id that lives, or this one."""
+        living = [e.node for e in self.roster.belonging() if self.detector.lives(e.node)]
+        return min([self.config.node, *living])
 
     def leave(self) -> list[Effect]:
         """Say goodbye: this process stops, and will come back or not; the roster stays."""

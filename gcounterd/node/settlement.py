@@ -116,7 +116,7 @@ class Settlement:
         """Take note that batches of these columns were taken in."""
         grown = list(columns)
         self.warming.unpin()
-        self._exchange.changed(grown)
+        self._exchange.telling.changed(grown)
         closed = [column for column in grown if self._counters.is_closed(column)]
         self.settling.changed(closed)
         for column in closed:
@@ -128,7 +128,7 @@ class Settlement:
     def closed(self, closings: tuple[Closing, ...], now: float) -> list[Effect]:
         """Take note that columns are closed; tell peers of those that this node decided about."""
         columns = [closing.column for closing in closings]
-        self._exchange.closed_columns(columns)
+        self._exchange.telling.closed_columns(columns)
         self.settling.changed(columns)
         self.forgetting.changed(now)
         for column in columns:
@@ -181,7 +181,7 @@ class Settlement:
 
     def gossip(self, now: float) -> list[Effect]:
         """Tell one random peer what changed, heads and lines, if that is due."""
-        peer, effects = self._exchange.gossip(self._peers.on(Channel.BULK), now)
+        peer, effects = self._exchange.telling.gossip(self._peers.on(Channel.BULK), now)
         return effects + (self.settling.tell_changes(peer) if peer is not None else [])
 
     def link_closed(self, link: int) -> None:

@@ -24,6 +24,7 @@ from gcounterd.node.messages import (
     MEMBERSHIP_MESSAGES,
     READING_MESSAGES,
     REMOVAL_MESSAGES,
+    TREE_MESSAGES,
     Ack,
     Approvals,
     AskLines,
@@ -63,13 +64,14 @@ from gcounterd.wire.settled import (
     write_lines,
     write_settled,
 )
+from gcounterd.wire.tree import TREE_READERS, write_tree
 
 # Claims in one message: some 60 bytes each, so that it stays small enough for control.
 CLAIMS_MAX = 128
 GATHERING_BYTES = 8
 
-_PING, _ACK, _DIGEST = 3, 4, 6
-_PUSH, _WANT, _PART = range(8, 11)
+_PING, _ACK, DIGEST = 3, 4, 6
+PUSH, _WANT, _PART = range(8, 11)
 _PING_FOR, _NACK, _GOSSIP, _WHO, _HERE = range(13, 18)
 _APPROVALS = 20
 _SURVEY, _BYE = 22, 23
@@ -97,6 +99,8 @@ def _fields_of(message: Message) -> _Fields:
         return write_removal(message)
     if isinstance(message, KEPT_MESSAGES):
         return write_kept(message)
+    if isinstance(message, TREE_MESSAGES):
+        return write_tree(message)
     if isinstance(message, READING_MESSAGES):
         return write_reading(message)
     match message:
@@ -120,9 +124,9 @@ def _fields_of(message: Message) -> _Fields:
             return (_HERE, number, epoch)
         case Push(batch):
             (block,) = batch.blocks
-            return (_PUSH, batch.column, batch.since, batch.version, block.encoded)
+            return (PUSH, batch.column, batch.since, batch.version, block.encoded)
         case Digest(heads, whole):
-            return (_DIGEST, *write_heads(heads), whole)
+            return (DIGEST, *write_heads(heads), whole)
         case Want(column, head, size, gathering, part):
             return (_WANT, column, head, size, gathering, part)
         case Part(column, gathering, number, since, version, block):
@@ -255,8 +259,8 @@ _READERS: dict[int, tuple[Callable[[_Fields], Message], int]] = {
     REFUSAL: (_out_of_place, 1 + REFUSAL_FIELDS),
     _PING: (_read_ping, 4),
     _ACK: (_read_ack, 3),
-    _DIGEST: (_read_digest, 4),
-    _PUSH: (_read_push, 5),
+    DIGEST: (_read_digest, 4),
+    PUSH: (_read_push, 5),
     _WANT: (_read_want, 6),
     _PART: (_read_part, 7),
     SETTLED: (read_settled, SETTLED_FIELDS),
@@ -272,6 +276,7 @@ _READERS: dict[int, tuple[Callable[[_Fields], Message], int]] = {
     **MEMBERSHIP_READERS,
     **REMOVAL_READERS,
     **KEPT_READERS,
+    **TREE_READERS,
     **READING_READERS,
     _APPROVALS: (_read_approvals, 2),
 }

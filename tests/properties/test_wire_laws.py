@@ -19,7 +19,13 @@ from gcounterd.ids import ColumnId
 from gcounterd.members.approvals import Approval
 from gcounterd.members.claims import INCARNATION_MAX, Claim, Evidence, Liveness
 from gcounterd.members.roster import NAME_PATTERN, Entry, State
-from gcounterd.node import kept_messages, messages, reading_messages, removal_messages
+from gcounterd.node import (
+    kept_messages,
+    messages,
+    reading_messages,
+    removal_messages,
+    tree_messages,
+)
 from gcounterd.wire import codec, hellos
 from gcounterd.wire.approvals import decode_approvals, encode_approvals
 from gcounterd.wire.batches import decode_batch, encode_batch
@@ -146,6 +152,13 @@ any_message = st.one_of(
     ),
     st.builds(kept_messages.AskKept, heads),
     st.builds(kept_messages.Kept, heads),
+    st.builds(
+        lambda some: tree_messages.PassOn(tuple(some)),
+        st.lists(batches(most=1), min_size=1, max_size=3),
+    ),
+    st.builds(tree_messages.Beacon, columns, numbers),
+    st.just(tree_messages.Prune()),
+    st.just(tree_messages.Graft()),
     st.builds(removal_messages.HandOver, numbers, heads),
     st.builds(
         lambda number, held, roster: removal_messages.Held(

@@ -33,13 +33,13 @@ from gcounterd.node.asking import Asking
 from gcounterd.node.config import Config
 from gcounterd.node.dialbacks import DialBacks
 from gcounterd.node.dialling import Dialler
-from gcounterd.node.exchange import Exchange
 from gcounterd.node.forgetting import Forgetting
 from gcounterd.node.newcomers import Newcomers
 from gcounterd.node.node import Node
 from gcounterd.node.peers import Link, Peers
 from gcounterd.node.probing import Probing
 from gcounterd.node.settling import Settling
+from gcounterd.node.telling import Telling
 from tests.search.ground import Chooser
 
 # Types of which nothing is written: constant in a life, or about addresses and who answers, which
@@ -56,9 +56,9 @@ LEFT_OUT: dict[type, tuple[str, ...]] = {
     KeyIndex: ("_shards",),
     # The same from row to position; the column has it from position to row.
     Writer: ("_places",),
-    # `told` and changes are numbers that grow: `_exchange` says what they come to.
+    # `told` and changes are numbers that grow: `_node` says what they come to.
     Link: ("told", "hello"),
-    Exchange: ("_change", "_changes", "_hash"),
+    Telling: ("_change", "_changes", "_hash", "_before", "_quiet"),
     Settling: ("_change", "_changes", "_told"),
     # What members show: `_shown` says it where it matters.
     Forgetting: ("_shown",),
@@ -185,7 +185,7 @@ def _column_of(thing: Gathering, seen: dict[int, int]) -> Any:
     return thing._column.id
 
 
-def _changes(thing: Exchange | Settling, seen: dict[int, int]) -> Any:
+def _changes(thing: Telling | Settling, seen: dict[int, int]) -> Any:
     """Write the order in which columns would be told."""
     return tuple(thing._changes)
 
@@ -202,7 +202,7 @@ def _shown(thing: Forgetting, seen: dict[int, int]) -> Any:
 def _node(thing: Node, seen: dict[int, int]) -> Any:
     """Write what each link has not been told yet."""
     settling = thing.settlement.settling
-    heads, lines = thing.exchange._changes, settling._changes
+    heads, lines = thing.exchange.telling._changes, settling._changes
     links = []
     for link in thing.peers.all():
         at = link.told
@@ -234,7 +234,7 @@ _WRITERS: dict[type, _Writer] = {
 }
 _EXTRA: dict[type, _Writer] = {
     Gathering: _column_of,
-    Exchange: _changes,
+    Telling: _changes,
     Settling: _changes,
     Forgetting: _shown,
     Node: _node,

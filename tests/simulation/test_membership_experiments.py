@@ -6,6 +6,7 @@ import math
 
 from gcounterd.members.timing import LAN
 from gcounterd.sim.experiments import (
+    counting,
     crash,
     datagrams,
     grey,
@@ -71,3 +72,10 @@ def test_e10_who_stood_still_takes_nobody_for_dead_and_comes_back() -> None:
     found = stalls.run(stalls.Setting(10, stalls.STOPPED, 10.0), 1)
     assert (found.by_sleeper, found.healthy) == (0, 0)
     assert found.back < math.inf
+
+
+def test_e11_what_is_counted_in_a_crowd_comes_to_everyone_about_once() -> None:
+    found = counting.run(counting.Setting(36, seconds=3), 1)
+    assert found.missed == 0
+    # Each of 100 batches a second comes to each node once: sent twice, it would be 200 and more.
+    assert 50 < found.batches < 120

@@ -20,6 +20,7 @@ import attrs
 
 from gcounterd.sim.experiments import (
     ablation,
+    counting,
     crash,
     datagrams,
     grey,
@@ -37,6 +38,7 @@ from gcounterd.sim.experiments.tables import write_between
 
 _MODULES = (
     *(datagrams, crash, starved, ablation, sweep, joins, grey, rumours, load, harsh, stalls),
+    counting,
 )
 PLANS: dict[str, Plan] = {module.PLAN.name: module.PLAN for module in _MODULES}
 DOCUMENT = Path("docs/membership-experiments.md")

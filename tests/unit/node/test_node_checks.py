@@ -56,7 +56,9 @@ def test_equal_heads_count_as_heard_and_later_changes_alone_are_told() -> None:
     commit(a)
     a.opened(1, hello("b"), "b:1", 0.0)
     assert not any(isinstance(m, Digest) for m in sent(a.wake(2.0), 1))  # not compared yet
-    a.received(1, StateHash(a.roster.hash(), a.exchange.heads_hash(), bytes(16), asks=False), 2.0)
+    a.received(
+        1, StateHash(a.roster.hash(), a.exchange.telling.heads_hash(), bytes(16), asks=False), 2.0
+    )
     assert not any(isinstance(m, Digest) for m in sent(a.wake(4.0), 1))
     a.add(b"x", 1)
     commit(a, 5.0)
@@ -113,7 +115,9 @@ def test_a_member_that_took_a_newcomer_in_tells_it_so_at_once() -> None:
     b.opened(1, hello("a"), None, 0.0)
     b.received(1, RosterMessage((entry("a", state=State.JOINING),)), 0.0)
     (told,) = [m for m in sent(commit(b), 1) if isinstance(m, StateHash)]
-    assert told == StateHash(b.roster.hash(), b.exchange.heads_hash(), bytes(16), asks=False)
+    assert told == StateHash(
+        b.roster.hash(), b.exchange.telling.heads_hash(), bytes(16), asks=False
+    )
 
 
 def test_several_rosters_that_differ_are_levelled_one_after_the_other() -> None:

@@ -56,7 +56,7 @@ class Pair:
         """Let a find that the hashes differ, and both say what there is to say."""
         found = StateHash(
             self.b.roster.hash(),
-            self.b.exchange.heads_hash(),
+            self.b.exchange.telling.heads_hash(),
             self.b.counters.settled.hash(),
             asks=False,
         )

@@ -26,7 +26,7 @@ def a() -> Node:
 
 def show(at: Node, link: int, *, roster: bytes = b"", settled: bytes = b"") -> None:
     """Let the peer of a link show its hashes: our own where none is given."""
-    mine = at.roster.hash(), at.exchange.heads_hash(), at.counters.settled.hash()
+    mine = at.roster.hash(), at.exchange.telling.heads_hash(), at.counters.settled.hash()
     at.received(link, StateHash(roster or mine[0], mine[1], settled or mine[2], asks=False), 1.0)
 
 

@@ -48,6 +48,7 @@ from gcounterd.node.messages import (
 )
 from gcounterd.node.reading_messages import Answer, Ask
 from gcounterd.node.removal_messages import HandOver, Held, Saved
+from gcounterd.node.tree_messages import Beacon, Graft, PassOn, Prune
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -117,6 +118,10 @@ MESSAGES: dict[str, Message] = {
     "saved": Saved(OTHER, b"fedcba9876543210", removed=True, asks=False),
     "ask_kept": AskKept({COLUMN: 7}),
     "kept": Kept({COLUMN: 8, OTHER_COLUMN: 2**40}),
+    "pass_on": PassOn((Batch(COLUMN, 4, 5, (BLOCK,)), Batch(OTHER_COLUMN, 0, 300, (BLOCK,)))),
+    "beacon": Beacon(COLUMN, 2**40),
+    "prune": Prune(),
+    "graft": Graft(),
     "ask": Ask(9, {COLUMN: 5}, b"settledsettled16", b"membersmembers16", NODE),
     "settled": Settled(
         COLUMN,
