@@ -141,12 +141,11 @@ class Client:
         return self._stream
 
     def _head(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> bytes:
-        more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        return (
-            f"{method} {target} HTTP/1.1\r\n"
-            f"Host: {self.host}:{self.port}\r\n"
-            f"{more}Content-Length: {len(body)}\r\n\r\n"
-        ).encode("ascii")
+        named = {"Host": f"{self.host}:{self.port}", **headers}
+        more = "".join(f"{name}: {value}\r\n" for name, value in named.items())
+        return (f"{method} {target} HTTP/1.1\r\n{more}Content-Length: {len(body)}\r\n\r\n").encode(
+            "ascii"
+        )
 
 
 async def _read_answer(stream: trio.SocketStream) -> tuple[Answer, bool]:
