@@ -32,7 +32,7 @@ from gcounterd.resp.session import Room, Session
 class Connection(Spoke):
     """One connection; see `Spoke` for what the hub asks of it."""
 
-    __slots__ = ("_counts", "_hub", "_session")
+    __slots__ = ("_counts", "_hub", "_session", "_tail")
 
     protocol = "resp"
 
@@ -42,6 +42,7 @@ class Connection(Spoke):
         self._hub = hub
         self._session = Session(room, number)
         self._counts = 0  # how many increments were taken, where nothing else was
+        self._tail = b""  # the beginning of one more
         self.deadline = hub.from_now(hub.limits.session_s)
 
     # -- in the hub -----------------------------------------------------------------------------
@@ -49,13 +50,15 @@ class Connection(Spoke):
     def quick(self, data: bytes, keys: list[bytes]) -> Taken:
         """Take what can be done by plain code."""
         session = self._session
+        had_begun = bool(self._tail) or session.busy
         if not session.engaged:
+            if self._tail:
+                data, self._tail = self._tail + data, b""
             counts = read_counts(data)
             if counts is not None:
-                keys += counts
-                self._counts = len(counts)
+                keys += counts[0]
+                self._counts, self._tail = len(counts[0]), counts[1]
                 return Taken.LATER
-        had_begun = session.busy
         session.feed(data)
         if not session.gather():
             if not had_begun:
@@ -86,7 +89,9 @@ class Connection(Spoke):
 
     def _rest_until(self) -> float:
         limits = self._hub.limits
-        return self._hub.from_now(limits.body_s if self._session.busy else limits.session_s)
+        return self._hub.from_now(
+            limits.body_s if self._tail or self._session.busy else limits.session_s
+        )
 
     # -- in a task ------------------------------------------------------------------------------
 
@@ -97,6 +102,9 @@ class Connection(Spoke):
         if rest:
             await self._send(rest)
         session = self._session
+        if self._tail:
+            session.feed(self._tail)
+            self._tail = b""
         await self._go_on()
         while not (session.closing or self._hub.stopping):
             try:

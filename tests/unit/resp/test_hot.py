@@ -16,7 +16,7 @@ keys = st.one_of(
 commands = st.one_of(
     st.tuples(st.sampled_from([b"INCR", b"incr", b"InCr", b"DECR"]), keys),
     st.tuples(st.just(b"INCR")),
-    st.tuples(st.just(b"INCRBY"), keys, st.just(b"1")),
+    st.tuples(st.just(b"INCRBY"), keys, st.sampled_from([b"1", b"2", b"11"])),
 ).map(lambda words: pack(*words))
 wrong = st.sampled_from(
     [b"*2\r\n$4\r\nINCR\r\n$2\r\na\r\n", b"*2\r\n$4\r\nINCR\r\n$0\r\nXX*1000000000\r\n", b"*2\r\n"]
@@ -28,18 +28,29 @@ def test_what_is_read_at_once_is_what_the_scanner_reads(data: bytes, cut: int) -
     data = data[:cut] if cut < 100 else data
     found = read_counts(data)
     if found is not None:
+        named, tail = found
+        assert data.endswith(tail)
         scanner = Scanner()
-        scanner.feed(data)
-        assert [words[1] for words in scanner.take(1000)] == found
+        scanner.feed(data[: len(data) - len(tail)])
+        commands = scanner.take(1000)
+        assert [words[1] for words in commands] == named
+        assert {words[0].upper() for words in commands} <= {b"INCR", b"INCRBY"}
+        assert all(words[2:] in ([], [b"1"]) for words in commands)
         assert not scanner.begun
         assert scanner.failure is None
 
 
-@given(
-    st.lists(st.binary(min_size=1, max_size=30).filter(lambda key: b"\r\n" not in key), min_size=1)
-)
-def test_whole_chunks_of_increments_are_read_at_once(named: list[bytes]) -> None:
-    assert read_counts(b"".join(pack("INCR", key) for key in named)) == named
+plain_keys = st.binary(min_size=1, max_size=30).filter(lambda key: b"\r\n" not in key)
+
+
+@given(st.lists(plain_keys, min_size=1), st.sampled_from([(b"INCR",), (b"incrby", b"1")]))
+def test_whole_chunks_of_increments_are_read_at_once(named: list[bytes], form: list[bytes]) -> None:
+    data = b"".join(pack(form[0], key, *form[1:]) for key in named)
+    assert read_counts(data) == (named, b"")
+    for cut in range(1, len(pack(form[0], named[-1], *form[1:]))):
+        left = read_counts(data[:-cut])
+        assert left == (None if len(named) == 1 else (named[:-1], left[1] if left else b""))
+        assert left is None or data[:-cut].endswith(left[1])
 
 
 @pytest.mark.parametrize("data", [pack("INCR", b"k" * 1025), pack("INCR", "a")[:-1], b"INCR a\r\n"])
