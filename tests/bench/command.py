@@ -27,6 +27,7 @@ from tests.bench import (
     incr,
     large_node,
     newcomer,
+    proxies,
     reading,
     removing,
     replicating,
@@ -57,6 +58,7 @@ BENCHMARKS: dict[str, Callable[..., list[Row]]] = {
     "footprint": distinct.measure_footprint,
     "replicating": replicating.measure,
     "floor": floors.measure,
+    "proxies": proxies.measure,
 }
 # Above this others use the machine, and absolute figures are theirs too.
 LOAD_QUIET = 0.5

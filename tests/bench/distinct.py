@@ -22,9 +22,9 @@ from tests.bench import filling, nodes, pipeliner, redis
 from tests.bench.contest import Contest, play
 from tests.bench.incr import OURS, THEIRS, share
 from tests.bench.nodes import open_resp, resident_bytes, resident_of
-from tests.bench.programs import ProgramError, lacking
 from tests.bench.rows import Row
 from tests.cluster.processes import Cluster, Node
+from tests.cluster.programs import ProgramError, lacking
 
 KEYS, KEYS_QUICK = 1_000_000, 200_000
 DEPTH = 64
@@ -44,7 +44,7 @@ def measure(*, quick: bool) -> list[Row]:
     if not (why := lacking(redis.SERVER)):
         with tempfile.TemporaryDirectory() as place:
             trio.run(_race, Path(place), keys, ROUNDS_QUICK if quick else ROUNDS, contest)
-    contest.absent |= dict.fromkeys((OURS, THEIRS), why)
+    contest.absent.update(dict.fromkeys((OURS, THEIRS), why))
     return [
         *(
             Row(

@@ -22,10 +22,10 @@ import trio
 
 from tests.bench import redis
 from tests.bench.contest import Contender, Contest, play
-from tests.bench.programs import lacking
 from tests.bench.rows import Row
 from tests.cluster.client import Client
 from tests.cluster.processes import Plan, open_cluster
+from tests.cluster.programs import lacking
 
 CONNECTIONS = 64
 RATE = re.compile(r"Requests/sec:\s+([\d.]+)")

@@ -19,9 +19,9 @@ import trio
 from tests.bench import limit, redis
 from tests.bench.contest import Contest, play
 from tests.bench.nodes import open_resp
-from tests.bench.programs import lacking
 from tests.bench.redis import CLIENTS, KEYS, Load, run_benchmark
 from tests.bench.rows import Row
+from tests.cluster.programs import lacking
 
 # The shares of Redis's rate to reach, by depth of pipelines.
 COMMIT = {1: 0.6, 16: 0.8, 64: 1.0}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import attrs
 
-from tests.bench.programs import find_program
+from tests.cluster.programs import find_program
 
 # Programs that take part, and the option that makes them say their version.
 OTHERS = {"redis-server": "--version", "wrk": "-v", "nutcracker": "-V", "haproxy": "-v"}

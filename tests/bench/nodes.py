@@ -105,7 +105,12 @@ def resident_of(pid: int) -> int:
 def cpu_seconds(node: Node) -> float:
     """Return the CPU time that a node's process has taken so far, all threads, user and system."""
     assert node.process is not None
-    stat = Path(f"/proc/{node.process.pid}/stat").read_text()
+    return cpu_of(node.process.pid)
+
+
+def cpu_of(pid: int) -> float:
+    """Return the CPU time that any process has taken so far, in seconds."""
+    stat = Path(f"/proc/{pid}/stat").read_text()
     fields = stat.rpartition(")")[2].split()  # from the third on; the second may hold blanks
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import attrs
 import trio
 
-from tests.bench.programs import ProgramError, free_port, open_program
+from tests.cluster.programs import ProgramError, free_port, open_program
 
 SERVER, BENCHMARK = "redis-server", "redis-benchmark"
 CLIENTS = 50

@@ -22,10 +22,10 @@ from tests.bench.contest import Contest, play
 from tests.bench.incr import ROUND_S, ROUNDS, WARM_UP_RATE, WARM_UP_S, share
 from tests.bench.machine import read_ticks
 from tests.bench.nodes import cpu_seconds, open_resp
-from tests.bench.programs import lacking
 from tests.bench.redis import Load, run_benchmark
 from tests.bench.rows import Row
 from tests.cluster.processes import Node
+from tests.cluster.programs import lacking
 
 NODES = 3
 DEPTHS = (16, 64)

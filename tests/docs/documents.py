@@ -28,11 +28,11 @@ _CHANGES = re.compile(
     r"\b(incr|kill|stop|start|pause|resume|cut|heal|up|down|backup|replay|test|cp|mv|rm|mkdir)\b|"
     r"remove-node(?!.*--dry-run)|\b(add|forget|drain|undrain)\b"
 )
-_LOOKS = re.compile(r"\bcurl\b|\bgcounterctl\b|scripts/cluster status|\bredis-cli -p \d+ GET\b")
+_LOOKS = re.compile(r"\bcurl\b|\bgcounterctl\b|scripts/cluster status|\bredis-cli -p \d+ M?GET\b")
 # These stay in the foreground until Ctrl-C.
 _STAYS = re.compile(
     r"^(scripts/cluster( --directory \S+)? up|\S*gcounterd run|\S*gcounterctl.* watch"
-    r"|GCOUNTERD_\S+ .*\bbash add-\S+\.sh)\b"
+    r"|GCOUNTERD_\S+ .*\bbash add-\S+\.sh|haproxy -V|nutcracker -c)\b"
 )
 
 

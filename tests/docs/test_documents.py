@@ -5,17 +5,19 @@ See `documents` for the conventions, `reader` for how. Links and titles are the 
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.cluster.processes import Plan
+from tests.cluster.programs import find_program
 from tests.docs.documents import Block, drop_lines, pattern_of, read_blocks
 from tests.docs.reader import ROOT, Place, ReadingError, open_reader
 
 RUN = ("README.md", "docs/tutorial/*.md", "docs/how-to/*.md")
 UP = "scripts/cluster up"
+# Documents that start all nodes that they need themselves.
+ALONE = ("docs/how-to/shards.md",)
 
 # Command lines that are shown and not run here, by document and line: why.
 SHOWN_ONLY: dict[tuple[str, str], str] = {
@@ -37,7 +39,8 @@ def to_run(document: str, text: str) -> list[Block]:
     dropped = frozenset(line for name, line in SHOWN_ONLY if name == document)
     kept = [drop_lines(block, dropped) for block in read_blocks(text)]
     blocks = [block for block in kept if block is not None]
-    if blocks and not any("scripts/cluster up" in block.commands for block in blocks):
+    up = document in ALONE or any("scripts/cluster up" in block.commands for block in blocks)
+    if blocks and not up:
         blocks.insert(0, Block(0, UP))
     return blocks
 
@@ -50,8 +53,8 @@ async def test_every_command_shown_works_and_prints_what_is_shown(
     blocks = to_run(document, documents()[document])
     if not blocks:
         pytest.skip("shows no commands")
-    for program in ("curl", "redis-cli", "redis-benchmark"):
-        if any(program in block.commands for block in blocks) and shutil.which(program) is None:
+    for program in ("curl", "redis-cli", "redis-benchmark", "haproxy", "nutcracker"):
+        if any(program in block.commands for block in blocks) and find_program(program) is None:
             pytest.skip(f"shows {program}, which is not installed")
     async with open_reader(tmp_path, document) as reader:
         for block in blocks:
@@ -129,6 +132,8 @@ def test_output_is_compared_but_for_white_space_and_dots(
         ("curl -X POST http://127.0.0.1:7781/v1/counters/visits", False, False),
         ("scripts/cluster status", False, True),
         ("redis-cli -p 7381 GET visits", False, True),
+        ("haproxy -V -f haproxy.cfg", True, False),
+        ("nutcracker -c nutcracker.yml", True, False),
         ("redis-cli -p 7381 INCR visits", False, False),
         ("scripts/cluster cut 1 2", False, False),
         ("scripts/cluster stop 2", False, False),

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.bench.contest import Contender, Contest, play
-from tests.bench.programs import ProgramError, free_port, lacking, open_program
 from tests.bench.redis import Load, read_rate
+from tests.cluster.programs import ProgramError, free_port, lacking, open_program
 
 
 async def test_contenders_take_turns_and_another_one_begins_each_round() -> None:

@@ -12,7 +12,7 @@ from tests.bench import limit, redis
 from tests.bench.contest import Contest
 from tests.bench.incr import LEAST, OURS, THEIRS, compare, compete
 from tests.bench.pipeliner import FIRST, Line, WrongAnswer, make_pipelines, send_all
-from tests.bench.programs import lacking
+from tests.cluster.programs import lacking
 
 
 def test_pipelines_name_each_key_once() -> None:

@@ -1,4 +1,4 @@
-"""Programs of others that a measurement needs: started, known to be up, ended.
+"""Programs of others that tests and benchmarks need: started, known to be up, ended.
 
 Theory. A program is up when it accepts connections on its port. What it prints goes to a file, so
 that it can say why it is not. Programs come from Debian (`scripts/tools` installs them); where one
