@@ -55,7 +55,18 @@ class KeyIndex:
 
     def rows(self, names: Iterable[bytes]) -> list[int]:
         """Return the rows of `names`, giving new ones as needed."""
-        return [self.row(name) for name in names]
+        shards = self._shards
+        rows: list[int] = []
+        fresh: list[bytes] = []
+        end = len(self.names)
+        for name in names:  # one look-up each, new or not: a million of them are most of a join
+            row = shards[hash(name) & _MASK].setdefault(name, end)
+            if row == end:
+                fresh.append(name)
+                end += 1
+            rows.append(row)
+        self.names.extend(fresh)
+        return rows
 
     def image(self, number: int) -> Image:
         """Encode names `number * 16,384` and following."""

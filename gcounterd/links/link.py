@@ -62,8 +62,12 @@ class Link:
         return self._outbox.queued
 
     def send(self, frame: bytes) -> None:
-        """Queue a frame; drop and count it where the outbox is full."""
-        if not self.reason and not self._outbox.put(frame):
+        """Queue a frame and count it; drop it where the outbox is full."""
+        if self.reason:
+            return
+        if self._outbox.put(frame):
+            self._handler.count("frames_sent")
+        else:
             self._handler.count(_DROPPED[self.channel])
 
     def drop(self, reason: str, refusal: Refusal | None = None, *, gently: bool = False) -> None:

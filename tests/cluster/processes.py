@@ -30,7 +30,7 @@ from tests.cluster.ground import Ground, PortTaken
 from tests.cluster.proxy import Cuts, Tap
 
 # Nodes of one cluster: what a laptop carries, and what keeps the port ranges apart.
-NODES_MAX = 16
+NODES_MAX = 30
 # A daemon starts in well under a second; a loaded machine with many of them takes longer.
 READY_WAIT_S = 60.0
 READY_POLL_S = 0.05

@@ -191,9 +191,9 @@ async def test_an_unknown_node_and_a_cut_from_itself_are_refused(tmp_path: Path)
         assert cluster.cuts.pairs() == [("n1", "n2")]
         cluster.heal()
         assert cluster.cuts.pairs() == []
-    with pytest.raises(ClusterError, match="1 to 16"):
-        async with open_cluster(plan(tmp_path, nodes=16)) as cluster:
+    with pytest.raises(ClusterError, match="1 to 30"):
+        async with open_cluster(plan(tmp_path, nodes=30)) as cluster:
             await cluster.add()
-    with pytest.raises(ClusterError, match="1 to 16"):
-        async with open_cluster(plan(tmp_path, nodes=17)):
-            raise AssertionError("seventeen nodes were laid out")
+    with pytest.raises(ClusterError, match="1 to 30"):
+        async with open_cluster(plan(tmp_path, nodes=31)):
+            raise AssertionError("thirty-one nodes were laid out")
