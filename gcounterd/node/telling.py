@@ -4,12 +4,12 @@ Theory. Two replicas compare by heads. Where the hash of all heads differs (`nod
 told whole; then, each second, one random peer is told the heads that changed since it was told
 last. Cost follows what changed, not how much there is.
 
-In a crowd that would not hold: there is a column for each of many members, a given peer is told
-every half minute at best, and by then nearly all have changed. While counts go on a peer is
-therefore told a few heads at random, which says soon enough whether one is cut off from where the
-news come along (`node.tree`), and hashes that differ mean nothing. When nothing changes any more,
-what changed before is told a few times, and hashes count again. Whoever has to catch up asks for
-all heads by telling its own.
+Where many members count that would not hold: a given peer is told every half minute at best, and by
+then nearly all columns have changed. While counts go on a peer is therefore told a few heads at
+random, which says soon enough whether one misses what is pushed; a single lost push shows as a gap
+at the next. When nothing changes any more, all that changed is told. In a crowd hashes that differ
+mean nothing while counts go on, and what changed is told a few times when it is quiet, not to every
+peer. Whoever has to catch up there asks for all heads by telling its own.
 
 This module refuses to know what follows from a head.
 """
@@ -29,7 +29,7 @@ from gcounterd.node.effects import Effect, Send
 from gcounterd.node.messages import Digest
 from gcounterd.node.peers import Link
 
-# In a crowd: heads of a sample; and how often a change is told after it has become quiet.
+# Heads of a sample; and how often a change is told in a crowd after it has become quiet.
 SAMPLE = 8
 TELLINGS = 3
 
@@ -135,13 +135,13 @@ class Telling:
         if not links:
             return None, effects
         link = self._rng.choice(links)
+        is_busy, self._before = self._change != self._before, self._change
+        if is_busy and len(self._changes) > SAMPLE:
+            return link, effects + self._tell_sample(link)
         tell = self._tell_in_crowd if self.is_crowded else self._tell_changes
         return link, effects + tell(link)
 
     def _tell_in_crowd(self, link: Link) -> list[Effect]:
-        is_busy, self._before = self._change != self._before, self._change
-        if is_busy:
-            return self._tell_sample(link)
         since = self._quiet[0]
         self._quiet.append(self._change)
         return self._tell_since(link, since)
