@@ -9,7 +9,8 @@ source (`counters.imports`).
 
 Two nodes compare all of it by one hash over (column, version, final, source), which closing and
 forgetting at different times do not tell apart. It is a sum of the hashes of the lines, so a
-changed line costs one hash and not all of them.
+changed line costs one hash and not all of them; and sums over ranges of columns (`ranges`) say
+where two nodes differ.
 
 This module refuses to know counts, disks and peers.
 """
@@ -18,10 +19,11 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import attrs
 
+from gcounterd.counters.ranges import SUM_BYTES, Ranges
 from gcounterd.ids import COLUMN_ID_BYTES, ColumnId, NodeId, node_of
 
 HASH_BYTES = 16
@@ -72,7 +74,7 @@ class Settled:
     def __init__(self) -> None:
         self.sources = Sources()
         self._lines: dict[ColumnId, Line] = {}
-        self._order: list[ColumnId] = []
+        self._ranges = Ranges()
         self._sum = 0
         self._forgotten_sum = 0
         self.dirty: dict[ColumnId, None] = {}
@@ -85,7 +87,7 @@ class Settled:
 
     def __iter__(self) -> Iterator[ColumnId]:
         """Yield the settled columns in order."""
-        return iter(self._order)
+        return iter(self._ranges)
 
     def get(self, column: ColumnId) -> Line | None:
         """Return the line of a column, None if it is not settled."""
@@ -96,21 +98,21 @@ class Settled:
         before = self._lines.get(column)
         if before == line:
             return
-        if before is None:
-            insort(self._order, column)
-        else:
+        if before is not None:
             self._count(column, before, -1)
-        self._count(column, line, 1)
+        self._ranges.put(column, self._count(column, line, 1))
         self._lines[column] = line
         self.dirty[column] = None
         if line.source:
             self.sources.add(node_of(column), line.source)
 
-    def _count(self, column: ColumnId, line: Line, sign: int) -> None:
+    def _count(self, column: ColumnId, line: Line, sign: int) -> int:
+        """Add a line's print to the sums, or take it away; return it."""
         print_ = _print(column, line)
         self._sum = (self._sum + sign * print_) % _MODULUS
         if line.forgotten:
             self._forgotten_sum = (self._forgotten_sum + sign * print_) % _MODULUS
+        return print_
 
     def hash(self) -> bytes:
         """Return 16 bytes that are equal where all versions and finals are."""
@@ -129,15 +131,28 @@ class Settled:
         self, after: bytes, most: int, upto: bytes = LAST_COLUMN
     ) -> tuple[ColumnId, dict[ColumnId, Line]]:
         """Return the next lines after a column and up to another, and how far they are all."""
-        first = bisect_right(self._order, ColumnId(after)) if after else 0
-        end = bisect_right(self._order, ColumnId(upto))
-        found = self._order[first : min(end, first + most)]
-        whole = first + most >= end
+        found = self._ranges.first(after, upto, most + 1)
+        whole = len(found) <= most
+        del found[most:]
         return ColumnId(upto if whole else found[-1]), {c: self._lines[c] for c in found}
 
     def between(self, after: bytes, upto: bytes) -> dict[ColumnId, Line]:
         """Return the lines after one column and up to another."""
-        return self.page(after, len(self._order), upto)[1]
+        return self.page(after, len(self._lines), upto)[1]
+
+    def count(self, after: bytes, upto: bytes) -> int:
+        """Return how many lines there are after one column and up to another."""
+        return self._ranges.count(after, upto)
+
+    def cut(self, after: bytes, upto: bytes, parts: int) -> tuple[ColumnId, ...]:
+        """Return where so many parts of a range end, of about as many lines each; one at least."""
+        return tuple(self._ranges.cut(after, upto, parts))
+
+    def sums(self, after: bytes, ends: Sequence[bytes]) -> bytes:
+        """Return SUM_BYTES for each range that ends at one of `ends`, equal where its lines are."""
+        starts = [after, *ends[:-1]]
+        sums = [self._ranges.sum(start, end) for start, end in zip(starts, ends, strict=True)]
+        return b"".join([each.to_bytes(SUM_BYTES, "big") for each in sums])
 
 
 class Sources:

@@ -25,7 +25,7 @@ from gcounterd.members.beliefs import Beliefs
 from gcounterd.members.claims import Claim, Evidence, Liveness
 from gcounterd.members.clock import Clock
 from gcounterd.members.health import Health
-from gcounterd.members.rounds import Order, Probe, Reply
+from gcounterd.members.rounds import Numbers, Order, Probe, Reply
 from gcounterd.members.table import MemberView
 from gcounterd.members.timing import Timing
 
@@ -67,7 +67,7 @@ class Detector:
         self._probes: dict[int, Probe] = {}
         self._targets: dict[NodeId, Probe] = {}
         self._hurried: dict[NodeId, bool] = {}
-        self._number = 0
+        self._numbers = Numbers()
         self._round_due = now + timing.interval * rng.random()
         self._gossip_due = now
 
@@ -186,8 +186,7 @@ class Detector:
 
     def next_number(self) -> int:
         """Return a number for a ping, of our own or for somebody else."""
-        self._number += 1
-        return self._number
+        return self._numbers.next()
 
     def acked(self, number: int, source: NodeId, now: float) -> list[Action]:
         """Take an ack in: from the target itself, or handed on by a relay."""

@@ -20,6 +20,24 @@ from gcounterd.ids import NodeId
 from gcounterd.members.claims import Evidence
 
 
+class Numbers:
+    """Numbers of probes, which go round.
+
+    All take three bytes in a message: a process that has run for long says no more than a young
+    one. The first is given again after 65,280 probes, when nothing remembers what it was for.
+    """
+
+    _FIRST, _LAST = 2**8, 2**16 - 1
+
+    def __init__(self) -> None:
+        self._latest = self._LAST
+
+    def next(self) -> int:
+        """Return the next number."""
+        self._latest = self._latest + 1 if self._latest < self._LAST else self._FIRST
+        return self._latest
+
+
 class Order:
     """The members in the order in which they are probed."""
 

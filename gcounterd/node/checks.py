@@ -74,6 +74,7 @@ class Checks:
 
     def greet(self, link: Link, now: float) -> list[Effect]:
         """Begin comparing over a bulk link that opened; a newcomer introduces itself first."""
+        self._settling.opened(link)
         mine = self._roster.get(self._config.node)
         introduces = mine is not None and mine.state is State.JOINING
         effects = tell((link.id,), [mine]) if introduces else []

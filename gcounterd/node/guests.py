@@ -19,21 +19,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gcounterd.node.effects import Drop, Effect, Send
-from gcounterd.node.messages import (
-    AskLines,
-    Channel,
-    Lines,
-    Message,
-    Part,
-    RosterDigest,
-    RosterList,
-    Settled,
-    Want,
-)
+from gcounterd.node.messages import Channel, Message, Part, RosterDigest, RosterList, Want
 from gcounterd.node.messages import Roster as RosterMessage
 from gcounterd.node.peers import Link
 from gcounterd.node.removal_messages import HandOver, Held
 from gcounterd.node.returning import Returning
+from gcounterd.node.settled_messages import AskLines, Lines, Settled
 
 if TYPE_CHECKING:
     from gcounterd.node.node import Node

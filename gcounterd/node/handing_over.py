@@ -24,9 +24,9 @@ from gcounterd.counters.counters import Counters
 from gcounterd.ids import ColumnId, NodeId
 from gcounterd.members.roster import Roster
 from gcounterd.node.effects import Effect, Send
-from gcounterd.node.messages import LINES_MAX, Settled
 from gcounterd.node.peers import Link
 from gcounterd.node.removal_messages import HandOver, Held
+from gcounterd.node.settled_messages import LINES_MAX, Settled
 
 # Columns in one question: as many as a message may name.
 COLUMNS_PER_FRAME = 1024

@@ -24,16 +24,13 @@ from gcounterd.node.messages import (
     REMOVAL_MESSAGES,
     TREE_MESSAGES,
     Approvals,
-    AskLines,
     Channel,
     Digest,
     Here,
     KeptMessage,
-    Lines,
     Message,
     Part,
     Push,
-    Settled,
     StateHash,
     TreeMessage,
     Want,
@@ -41,6 +38,7 @@ from gcounterd.node.messages import (
 )
 from gcounterd.node.peers import Link
 from gcounterd.node.reading_messages import Answer, Ask
+from gcounterd.node.settled_messages import AskLines, Lines, Settled, SettledDiffer, SettledSums
 from gcounterd.node.tree_messages import PassOn
 
 if TYPE_CHECKING:
@@ -82,7 +80,7 @@ def handle(node: Node, link: Link, message: Message, now: float) -> list[Effect]
         case Want():
             node.exchange.serving.serve(link, message, now)
             return [*node.settlement.warming.need(now), *node.settlement.wanted(link, message)]
-        case Settled():
+        case Settled() | SettledSums() | SettledDiffer():
             return node.settlement.take(link, message, now)
         case AskLines():
             return node.settlement.taking.answer(link, message)

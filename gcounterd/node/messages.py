@@ -13,7 +13,7 @@ import enum
 import attrs
 
 from gcounterd.counters.batches import Batch, Block
-from gcounterd.counters.settled import STATE_HASH_BYTES, Line
+from gcounterd.counters.settled import STATE_HASH_BYTES
 from gcounterd.ids import ColumnId, Epoch, NodeId
 from gcounterd.members.approvals import Approval
 from gcounterd.members.claims import Claim
@@ -21,13 +21,10 @@ from gcounterd.members.roster import Entry
 from gcounterd.node.kept_messages import AskKept, Kept
 from gcounterd.node.reading_messages import Answer, Ask
 from gcounterd.node.removal_messages import HandOver, Held, Saved
+from gcounterd.node.settled_messages import AskLines, Lines, Settled, SettledDiffer, SettledSums
 from gcounterd.node.tree_messages import Beacon, Graft, PassOn, Prune
 
 PROTOCOL_VERSION = 5
-# Settled columns in one message (DESIGN 1: maps are compared in pages of 256).
-LINES_MAX = 256
-# The same where all of one node are told, some 45 bytes each.
-LINES_OF_NODE_PER_MESSAGE = 1024
 
 
 class Channel(enum.IntEnum):
@@ -257,44 +254,6 @@ class Holders:
     asks: bool
 
 
-@attrs.frozen
-class Settled:
-    """Bulk: my lines of some settled columns, whose content I hold at these versions.
-
-    after, upto  these are all that I have after the one column and up to the other, which may both
-                 be b"": then they are some that changed
-    asks         for what you have more of there
-    """
-
-    after: bytes
-    upto: bytes
-    lines: dict[ColumnId, Line]
-    asks: bool
-
-
-@attrs.frozen
-class AskLines:
-    """Bulk: which settled columns of this node do you hold, and how? Ends in `Lines`."""
-
-    node: NodeId
-
-
-@attrs.frozen
-class Lines:
-    """Bulk: all my lines of the settled columns of a node, in one message or several.
-
-    number  of this message, from 0
-    last    there are no more
-    reply   they answer an `AskLines`; else their receiver has something to do about them
-    """
-
-    node: NodeId
-    number: int
-    last: bool
-    reply: bool
-    lines: dict[ColumnId, Line]
-
-
 @attrs.frozen(eq=False)
 class Push:
     """Bulk: one committed batch of one block, as it lies in the journal."""
@@ -341,7 +300,8 @@ RemovalMessage = HandOver | Held | Saved
 ReadingMessage = Ask | Answer
 KeptMessage = AskKept | Kept
 TreeMessage = PassOn | Beacon | Prune | Graft
-StateMessage = Digest | Settled | Push | Want | Part | ReadingMessage
+SettledMessage = Settled | SettledSums | SettledDiffer
+StateMessage = Digest | SettledMessage | Push | Want | Part | ReadingMessage
 _FactMessage = MembershipMessage | ResidueMessage | RemovalMessage
 BulkMessage = _FactMessage | KeptMessage | TreeMessage | Approvals | StateMessage
 Message = ControlMessage | BulkMessage
@@ -353,3 +313,4 @@ REMOVAL_MESSAGES = (HandOver, Held, Saved)
 KEPT_MESSAGES = (AskKept, Kept)
 TREE_MESSAGES = (PassOn, Beacon, Prune, Graft)
 READING_MESSAGES = (Ask, Answer)
+SETTLED_MESSAGES = (Settled, SettledSums, SettledDiffer)

@@ -29,10 +29,11 @@ from gcounterd.node.intake import Intake
 from gcounterd.node.joining import Joining
 from gcounterd.node.late import Late
 from gcounterd.node.mending import Mending
-from gcounterd.node.messages import Channel, Settled, Want
+from gcounterd.node.messages import Channel, SettledMessage, Want
 from gcounterd.node.peers import Link, Peers
 from gcounterd.node.records import Group, TakeBatch
 from gcounterd.node.releasing import Releasing
+from gcounterd.node.settled_messages import Settled, SettledDiffer, SettledSums
 from gcounterd.node.settling import Settling
 from gcounterd.node.taking import Taking
 from gcounterd.node.warming import Warming
@@ -161,8 +162,12 @@ class Settlement:
 
     # -- peers ------------------------------------------------------------------------------
 
-    def take(self, link: Link, message: Settled, now: float) -> list[Effect]:
-        """Take a peer's lines in."""
+    def take(self, link: Link, message: SettledMessage, now: float) -> list[Effect]:
+        """Take a peer's lines in, or sums over them."""
+        if isinstance(message, SettledSums):
+            return self.settling.differ(link, message)
+        if isinstance(message, SettledDiffer):
+            return self.settling.narrow(link, message)
         effects = self.settling.take(link, message, now)
         return [*effects, *self.taking.hear(link, message.lines, now)]
 

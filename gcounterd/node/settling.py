@@ -6,8 +6,11 @@ taking the larger: the version that its sender holds, which we then ask for, and
 there will ever be, where it is known. Nothing is told that the teller does not hold itself.
 
 News goes to a random peer each second, with the heads. What that misses is found by hash
-(`checks`): then the side that asked walks through all lines in pages of 256, in the order of
-columns, and the other answers each page with what it has more of there.
+(`checks`): then the side that asked walks through all lines, in the order of columns. It cuts them
+into a few ranges and tells the sums over these; the other says which differ, and only those are
+cut further, until few lines are left of a range: these it tells, and the other answers with what
+it has more of there. So a comparison costs what differs and not all that there is. Where much
+differs next to each other, it is told in pages of 256.
 
 This module refuses to know why a column is closed.
 """
@@ -20,6 +23,7 @@ from collections.abc import Iterable
 import attrs
 
 from gcounterd.counters.counters import Counters
+from gcounterd.counters.ranges import SUM_BYTES
 from gcounterd.counters.settled import LAST_COLUMN, Closing, Line
 from gcounterd.errors import PeerError
 from gcounterd.ids import ColumnId
@@ -27,24 +31,46 @@ from gcounterd.node.effects import Effect, Send
 from gcounterd.node.exchange import Exchange
 from gcounterd.node.intake import Intake
 from gcounterd.node.joining import Joining
-from gcounterd.node.messages import LINES_MAX, Settled
 from gcounterd.node.peers import Link
+from gcounterd.node.settled_messages import LINES_MAX, Settled, SettledDiffer, SettledSums
 
 # A line takes some 300 bytes of memory for ever; a peer that tells of more columns is wrong.
 SETTLED_MAX = 1 << 20
+
+
+# A range of so few lines is told, one with more is cut, into so many parts: of a thousand lines
+# two cuts leave some sixteen, which together take less than a kilobyte.
+FEW_LINES = 16
+PARTS = 8
+
+
+@attrs.frozen
+class _Span:
+    """The lines after one column and up to another; `listed`: to be told, however many."""
+
+    after: bytes
+    upto: bytes
+    listed: bool = False
+
+
+# Behind everything. That it is asked for says that a walk has come to its end.
+_END = _Span(LAST_COLUMN, LAST_COLUMN, listed=True)
 
 
 @attrs.define(eq=False)
 class _Walk:
     """A walk through all lines with the peer of a link.
 
-    after, upto  the page that was asked for
-    waits        the page after it has not been asked for: too much is to be fetched already
+    ahead  what is still to be compared, the next one last
+    asked  what was asked about
+    ends   where the parts of that end whose sums were told; none where its lines were
+    waits  the next one has not been asked about: too much is to be fetched already
     """
 
     link: Link
-    after: bytes
-    upto: bytes
+    ahead: list[_Span]
+    asked: _Span = _END
+    ends: tuple[ColumnId, ...] = ()
     waits: bool = False
 
 
@@ -102,6 +128,10 @@ class Settling:
 
     # -- comparing --------------------------------------------------------------------------
 
+    def opened(self, link: Link) -> None:
+        """Take note of a link, over which hashes of all lines are compared first."""
+        self._told[link.id] = self._change
+
     def level(self, link: Link) -> None:
         """Note that a peer has just our lines."""
         self._told[link.id] = self._change
@@ -110,12 +140,58 @@ class Settling:
     def begin(self, link: Link) -> list[Effect]:
         """Walk through all lines with a peer whose hash of them differs."""
         self._told[link.id] = self._change
-        return self._page(link, b"")
+        walk = self._walks[link.id] = _Walk(link, [_Span(b"", LAST_COLUMN)])
+        return self._ask_next(walk)
 
-    def _page(self, link: Link, after: bytes) -> list[Effect]:
-        upto, lines = self._settled.page(after, LINES_MAX)
-        self._walks[link.id] = _Walk(link, after, upto)
-        return [Send((link.id,), Settled(after, upto, lines, asks=True))]
+    def _ask_next(self, walk: _Walk) -> list[Effect]:
+        span = walk.ahead.pop()
+        walk.asked, walk.ends, walk.waits = span, (), False
+        settled, after, upto = self._settled, span.after, span.upto
+        if not span.listed and settled.count(after, upto) > FEW_LINES:
+            walk.ends = settled.cut(after, upto, PARTS)
+            sums = SettledSums(after, walk.ends, settled.sums(after, walk.ends))
+            return [Send((walk.link.id,), sums)]
+        upto, lines = settled.page(after, LINES_MAX, upto)
+        walk.asked = _Span(after, upto, listed=True)
+        if upto != span.upto:
+            walk.ahead.append(_Span(upto, span.upto, listed=True))
+        return [Send((walk.link.id,), Settled(after, upto, lines, asks=True))]
+
+    def differ(self, link: Link, message: SettledSums) -> list[Effect]:
+        """Answer a peer's sums with the ranges in which ours are others."""
+        ends, size = message.ends, SUM_BYTES
+        mine, theirs = self._settled.sums(message.after, ends), message.sums
+        differ = 0
+        for number in range(len(ends)):
+            at = number * size
+            differ |= (mine[at : at + size] != theirs[at : at + size]) << number
+        if not (differ or message.after) and ends[-1] == LAST_COLUMN:
+            self._joining.hear_settled(link.peer)  # we hold all that it has
+        return [Send((link.id,), SettledDiffer(message.after, ends[-1], differ))]
+
+    def narrow(self, link: Link, message: SettledDiffer) -> list[Effect]:
+        """Go on with the ranges that differ."""
+        walk = self._walks.get(link.id)
+        if walk is None or not walk.ends:
+            return []
+        if (message.after, message.upto) != (walk.asked.after, walk.ends[-1]):
+            return []
+        walk.ahead += reversed(self._choose(walk, message.differ))
+        return self._go_on_later(walk)
+
+    def _choose(self, walk: _Walk, differ: int) -> list[_Span]:
+        """Return the parts that differ; neighbours are told together if one page holds them."""
+        chosen: list[_Span] = []
+        after = walk.asked.after
+        for number, upto in enumerate(walk.ends):
+            if differ >> number & 1:
+                first = chosen[-1].after if chosen and chosen[-1].upto == after else None
+                if first is not None and self._settled.count(first, upto) <= LINES_MAX:
+                    chosen[-1] = _Span(first, upto, listed=True)
+                else:
+                    chosen.append(_Span(after, upto))
+            after = upto
+        return chosen
 
     def take(self, link: Link, message: Settled, now: float) -> list[Effect]:
         """Take lines in, answer what a page asks for, and go on with a walk."""
@@ -157,13 +233,23 @@ class Settling:
     def _go_on(self, link: Link, message: Settled) -> list[Effect]:
         """Go on with a walk after the answer to its last page, which may be to a part of it."""
         walk = self._walks.get(link.id)
-        if walk is None or walk.after != message.after or message.upto > walk.upto:
+        if walk is None or walk.ends:
+            return []
+        asked = walk.asked
+        if asked.after != message.after or message.upto > asked.upto:
             return []
         if message.upto == LAST_COLUMN:
             del self._walks[link.id]
             self._joining.hear_settled(link.peer)
             return []
-        walk.upto, walk.waits = message.upto, True
+        if message.upto < asked.upto:
+            walk.ahead.append(_Span(message.upto, asked.upto, listed=True))
+        return self._go_on_later(walk)
+
+    def _go_on_later(self, walk: _Walk) -> list[Effect]:
+        if not walk.ahead:
+            walk.ahead.append(_END)
+        walk.waits = True
         return self.walk_on()
 
     def walk_on(self) -> list[Effect]:
@@ -171,7 +257,7 @@ class Settling:
         if self._exchange.is_behind:
             return []
         waiting = [walk for walk in self._walks.values() if walk.waits]
-        return [effect for walk in waiting for effect in self._page(walk.link, walk.upto)]
+        return [effect for walk in waiting for effect in self._ask_next(walk)]
 
     def closed(self, link: int) -> None:
         """Take note that a link is gone."""

@@ -32,8 +32,8 @@ from gcounterd.node.config import Config
 from gcounterd.node.conflicts import Conflicts
 from gcounterd.node.effects import Carry, Effect, Send
 from gcounterd.node.exchange import Exchange
-from gcounterd.node.messages import LINES_OF_NODE_PER_MESSAGE, AskLines, Lines
 from gcounterd.node.peers import Link
+from gcounterd.node.settled_messages import LINES_OF_NODE_PER_MESSAGE, AskLines, Lines
 
 Keeper = Callable[[Link, NodeId, Mapping[ColumnId, Line], float], list[Effect]]
 

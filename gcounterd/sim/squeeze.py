@@ -74,4 +74,6 @@ def _draw(rng: Random) -> list[_Setting]:
         (taking, "LINES_OF_NODE_PER_MESSAGE", rng.choice([1, 2, 1024])),
         (warming, "WARM_MAX", rng.choice([0, 2, 64])),
         (warming, "UNUSED_S", rng.choice([0.0, 5.0])),
+        (settling, "FEW_LINES", rng.choice([1, 3, 16])),
+        (settling, "PARTS", rng.choice([2, 8])),
     ]

@@ -27,23 +27,21 @@ from gcounterd.node.messages import (
     TREE_MESSAGES,
     Ack,
     Approvals,
-    AskLines,
     Bye,
     Digest,
     Gossip,
     Here,
-    Lines,
     Message,
     Nack,
     Part,
     Ping,
     PingFor,
     Push,
-    Settled,
     Survey,
     Want,
     Who,
 )
+from gcounterd.node.settled_messages import AskLines, Lines, Settled, SettledDiffer, SettledSums
 from gcounterd.wire import fields, frames
 from gcounterd.wire.approvals import read_approvals, write_approvals
 from gcounterd.wire.batches import read_batch, read_part
@@ -58,11 +56,19 @@ from gcounterd.wire.settled import (
     LINES,
     LINES_FIELDS,
     SETTLED,
+    SETTLED_DIFFER,
+    SETTLED_DIFFER_FIELDS,
     SETTLED_FIELDS,
+    SETTLED_SUMS,
+    SETTLED_SUMS_FIELDS,
     read_lines,
     read_settled,
+    read_settled_differ,
+    read_settled_sums,
     write_lines,
     write_settled,
+    write_settled_differ,
+    write_settled_sums,
 )
 from gcounterd.wire.tree import TREE_READERS, write_tree
 
@@ -135,6 +141,10 @@ def _fields_of(message: Message) -> _Fields:
             return (_APPROVALS, write_approvals(approvals))
         case Settled():
             return write_settled(message)
+        case SettledSums():
+            return write_settled_sums(message)
+        case SettledDiffer():
+            return write_settled_differ(message)
         case AskLines(node):
             return (_ASK_LINES, node)
         case Lines():
@@ -264,6 +274,8 @@ _READERS: dict[int, tuple[Callable[[_Fields], Message], int]] = {
     _WANT: (_read_want, 6),
     _PART: (_read_part, 7),
     SETTLED: (read_settled, SETTLED_FIELDS),
+    SETTLED_SUMS: (read_settled_sums, SETTLED_SUMS_FIELDS),
+    SETTLED_DIFFER: (read_settled_differ, SETTLED_DIFFER_FIELDS),
     _ASK_LINES: (_read_ask_lines, 2),
     LINES: (read_lines, LINES_FIELDS),
     _WHO: (_read_who, 2),

@@ -9,19 +9,29 @@ module refuses to know what follows from any of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import attrs
 
 from gcounterd.counters.imports import SOURCE_BYTES_MAX, is_source_of
+from gcounterd.counters.ranges import SUM_BYTES
 from gcounterd.counters.settled import Closing, Line
 from gcounterd.errors import PeerError
 from gcounterd.ids import COLUMN_ID_BYTES, ColumnId, node_of
-from gcounterd.node.messages import LINES_MAX, LINES_OF_NODE_PER_MESSAGE, Lines, Settled
+from gcounterd.node.settled_messages import (
+    LINES_MAX,
+    LINES_OF_NODE_PER_MESSAGE,
+    PARTS_MAX,
+    Lines,
+    Settled,
+    SettledDiffer,
+    SettledSums,
+)
 from gcounterd.wire import fields
 
-SETTLED = 36
-SETTLED_FIELDS = 9
+SETTLED, SETTLED_SUMS, SETTLED_DIFFER = 36, 42, 43
+SETTLED_FIELDS, SETTLED_SUMS_FIELDS, SETTLED_DIFFER_FIELDS = 9, 4, 4
 LINES = 31
 LINES_FIELDS = 9
 # Closings of one record: what peers can tell between two commits is bounded by the intake.
@@ -112,6 +122,39 @@ def _read_lines(
     if len(lines) != len(columns):
         raise PeerError("bad_shape", "a column stands twice")
     return lines
+
+
+def write_settled_sums(message: SettledSums) -> _Fields:
+    """Return the fields of sums over ranges of settled columns, its type's number first."""
+    if not 1 <= len(message.ends) <= PARTS_MAX:
+        raise ValueError(f"sums over {len(message.ends)} ranges")
+    return (SETTLED_SUMS, message.after, b"".join(message.ends), message.sums)
+
+
+def read_settled_sums(found: _Fields) -> SettledSums:
+    """Read sums over ranges, which must follow each other."""
+    _, after, joined, sums = found
+    number = len(joined) // COLUMN_ID_BYTES if type(joined) is bytes else 0
+    if not 1 <= number <= PARTS_MAX:
+        raise PeerError("bad_shape", f"not sums over at most {PARTS_MAX} ranges")
+    ends = _columns(joined, number)
+    message = SettledSums(_bound(after), tuple(ends), fields.exact(sums, SUM_BYTES * number))
+    if any(one >= two for one, two in pairwise([message.after, *ends])):
+        raise PeerError("bad_shape", "ranges that do not follow each other")
+    return message
+
+
+def write_settled_differ(message: SettledDiffer) -> _Fields:
+    """Return the fields of an answer to sums, its type's number first."""
+    bits = message.differ.to_bytes(PARTS_MAX // 8, "big")
+    return (SETTLED_DIFFER, message.after, message.upto, bits)
+
+
+def read_settled_differ(found: _Fields) -> SettledDiffer:
+    """Read which ranges differ."""
+    _, after, upto, bits = found
+    differ = int.from_bytes(fields.exact(bits, PARTS_MAX // 8), "big")
+    return SettledDiffer(_bound(after), fields.column(upto), differ)
 
 
 def _bound(value: object) -> bytes:

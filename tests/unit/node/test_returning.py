@@ -11,10 +11,11 @@ from gcounterd.errors import ClientError
 from gcounterd.members.roster import State
 from gcounterd.node.effects import Dial, Drop, Effect, Exit, Notice
 from gcounterd.node.grades import Grade
-from gcounterd.node.messages import Refusal, Refused, Settled
+from gcounterd.node.messages import Refusal, Refused
 from gcounterd.node.node import Node
 from gcounterd.node.removal_messages import HandOver, Held
 from gcounterd.node.returning import DIAL_EVERY_S, EXIT_RETURNED
+from gcounterd.node.settled_messages import Settled
 
 REMOVED = Refusal(Refused.REMOVED, "this node was removed", "b:1")
 

@@ -15,8 +15,10 @@ from gcounterd.ids import ColumnId, Epoch, column_id
 from gcounterd.members.roster import Roster
 from gcounterd.node import exchange, settling
 from gcounterd.node.effects import Effect
-from gcounterd.node.messages import Digest, Message, Settled, StateHash, Want
+from gcounterd.node.messages import SETTLED_MESSAGES, Digest, Message, StateHash, Want
 from gcounterd.node.node import Node
+from gcounterd.node.settled_messages import Settled, SettledDiffer, SettledSums
+from gcounterd.wire.codec import encode
 
 PAGE = 4
 
@@ -48,7 +50,7 @@ class Pair:
 
     def __init__(self, a: Node, b: Node) -> None:
         self.a, self.b = a, b
-        self.said: list[Settled] = []
+        self.said: list[Message] = []
         a.opened(1, hello("b"), "b:1", 0.0)
         b.opened(1, hello("a"), None, 0.0)
 
@@ -64,9 +66,9 @@ class Pair:
 
     def _carry(self, source: Node, target: Node, messages: list[Message]) -> None:
         for message in messages:
-            if isinstance(message, Settled):
+            if isinstance(message, SETTLED_MESSAGES):
                 self.said.append(message)
-                assert len(message.lines) <= PAGE
+                assert not isinstance(message, Settled) or len(message.lines) <= PAGE
                 back = sent(target.received(1, message, 0.0), 1)
                 self._carry(target, source, back)
 
@@ -102,6 +104,47 @@ def test_lines_that_lie_between_each_other_are_all_told() -> None:
     pair.walk()
     assert pair.lines(pair.a) == pair.lines(pair.b)
     assert list(pair.a.counters.settled) == sorted({*columns[::2], *columns[1::3]})
+
+
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("extra", [0, 700, 1999])
+def test_of_two_thousand_lines_a_comparison_costs_what_differs(extra: int, asked: bool) -> None:
+    columns = lives("c", 2000)
+    most = [column for column in columns if column != columns[extra]]
+    pair = Pair(holding("a", columns if asked else most), holding("b", most if asked else columns))
+    pair.walk()
+    assert pair.lines(pair.a) == pair.lines(pair.b)
+    assert list(pair.a.counters.settled) == columns
+    assert sum(len(encode(message)) for message in pair.said) < 3000
+    assert not pair.a.settlement.settling._walks
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_differs_is_found(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = Random(seed)
+    monkeypatch.setattr(settling, "FEW_LINES", rng.choice([1, 4, 16]))
+    monkeypatch.setattr(settling, "PARTS", rng.choice([2, 8]))
+    columns = lives("c", 300)
+    common = rng.choice([0.0, 0.5, 0.97, 1.0])
+    held = [[c for c in columns if rng.random() < max(common, rng.random())] for _ in range(2)]
+    pair = Pair(holding("a", held[0]), holding("b", held[1]))
+    pair.walk()
+    assert pair.lines(pair.a) == pair.lines(pair.b)
+    assert list(pair.a.counters.settled) == sorted({*held[0], *held[1]})
+    assert not pair.a.settlement.settling._walks
+
+
+def test_an_answer_to_sums_that_were_not_told_moves_nothing() -> None:
+    made = holding("a", lives("c", 100))
+    made.opened(1, hello("b"), "b:1", 0.0)
+    stray = SettledDiffer(b"", LAST_COLUMN, 3)
+    assert sent(made.received(1, stray, 0.0), 1) == []
+    found = StateHash(made.roster.hash(), bytes(16), b"h" * 16, asks=False)
+    (sums,) = [m for m in sent(made.received(1, found, 0.0), 1) if isinstance(m, SettledSums)]
+    elsewhere = SettledDiffer(sums.ends[0], LAST_COLUMN, 3)
+    assert sent(made.received(1, elsewhere, 0.0), 1) == []
+    (deeper,) = sent(made.received(1, stray, 0.0), 1)
+    assert isinstance(deeper, Settled)  # two neighbours, of which all are told
 
 
 def test_one_answer_is_one_page_however_much_there_is_to_tell() -> None:

@@ -20,7 +20,6 @@ from gcounterd.node.messages import (
     PROTOCOL_VERSION,
     Ack,
     Approvals,
-    AskLines,
     Bye,
     Channel,
     Digest,
@@ -28,7 +27,6 @@ from gcounterd.node.messages import (
     Hello,
     Here,
     Holders,
-    Lines,
     Message,
     Nack,
     Part,
@@ -40,7 +38,6 @@ from gcounterd.node.messages import (
     Roster,
     RosterDigest,
     RosterList,
-    Settled,
     StateHash,
     Survey,
     Want,
@@ -48,6 +45,7 @@ from gcounterd.node.messages import (
 )
 from gcounterd.node.reading_messages import Answer, Ask
 from gcounterd.node.removal_messages import HandOver, Held, Saved
+from gcounterd.node.settled_messages import AskLines, Lines, Settled, SettledDiffer, SettledSums
 from gcounterd.node.tree_messages import Beacon, Graft, PassOn, Prune
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -137,6 +135,8 @@ MESSAGES: dict[str, Message] = {
     ),
     "ask_lines": AskLines(NODE),
     "lines": Lines(NODE, 1, True, False, {COLUMN: Line(2, 2, forgotten=True)}),
+    "settled_sums": SettledSums(b"", (COLUMN, OTHER_COLUMN), b"sumssumsmoremore"),
+    "settled_differ": SettledDiffer(COLUMN, OTHER_COLUMN, 5),
     "settled_news": Settled(b"", b"", {}, asks=False),
     "answer": Answer(9, {OTHER_COLUMN: 6}, (ENTRY,), OTHER_COLUMN),
 }
