@@ -14,13 +14,14 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
+import attrs
 import trio
 
 from tests.bench import limit, redis
 from tests.bench.contest import Contest, play
-from tests.bench.nodes import open_resp
+from tests.bench.nodes import cpu_of, open_resp
 from tests.bench.redis import CLIENTS, KEYS, Load, run_benchmark
-from tests.bench.rows import Row
+from tests.bench.rows import Row, show_number
 from tests.cluster.programs import lacking
 
 # The shares of Redis's rate to reach, by depth of pipelines.
@@ -30,6 +31,14 @@ OURS, THEIRS, LEAST = "ours", "redis", "limit"
 # To find the rate of each: long enough to have created most of the keys at deep pipelines.
 WARM_UP_RATE, WARM_UP_S = 50_000.0, 1.0
 ROUNDS, ROUND_S = (3, 5), (1.0, 2.0)
+
+
+@attrs.frozen
+class Server:
+    """A server of RESP on 127.0.0.1."""
+
+    port: int
+    pid: int
 
 
 def measure(*, quick: bool) -> list[Row]:
@@ -61,14 +70,18 @@ def _compete(
             missing[LEAST] = limit.lacking()
         async with AsyncExitStack() as held:
             cluster = await held.enter_async_context(open_resp(place / "nodes", 1, durability))
-            ports = {OURS: cluster.find("n1").resp_port}
+            node = cluster.find("n1")
+            assert node.process is not None
+            servers = {OURS: Server(node.resp_port, node.process.pid)}
             if not missing[THEIRS]:
                 opened = redis.open_redis(place / "redis", appendfsync)
-                ports[THEIRS], _ = await held.enter_async_context(opened)
+                port, process = await held.enter_async_context(opened)
+                servers[THEIRS] = Server(port, process.pid)
             if least and not missing[LEAST]:
-                ports[LEAST] = await held.enter_async_context(limit.open_limit(place / "limit"))
+                port, process = await held.enter_async_context(limit.open_limit(place / "limit"))
+                servers[LEAST] = Server(port, process.pid)
             return {
-                depth: await compete(ports, Load(depth), ROUNDS[not quick], ROUND_S[not quick])
+                depth: await compete(servers, Load(depth), ROUNDS[not quick], ROUND_S[not quick])
                 for depth in depths
             }
 
@@ -81,16 +94,31 @@ def _compete(
 
 
 async def compete(
-    ports: Mapping[str, int], load: Load, rounds: int, seconds: float, warm_up_s: float = WARM_UP_S
+    servers: Mapping[str, Server],
+    load: Load,
+    rounds: int,
+    seconds: float,
+    warm_up_s: float = WARM_UP_S,
 ) -> Contest:
-    """Put the same load on all ports in turn; return the rates by name."""
-    contenders = {}
-    for who, port in ports.items():
-        rate = await run_benchmark(port, load, load.requests(WARM_UP_RATE, warm_up_s))
-        contenders[who] = partial(run_benchmark, port, load, load.requests(rate, seconds))
+    """Put the same load on all servers in turn; return the rates by name, and the CPU of each."""
     contest = Contest()
+
+    async def run(who: str, requests: int) -> float:
+        before = cpu_of(servers[who].pid)
+        rate = await run_benchmark(servers[who].port, load, requests)
+        contest.note(_cpu(who), 1e6 * (cpu_of(servers[who].pid) - before) / requests)
+        return rate
+
+    contenders = {}
+    for who, server in servers.items():
+        rate = await run_benchmark(server.port, load, load.requests(WARM_UP_RATE, warm_up_s))
+        contenders[who] = partial(run, who, load.requests(rate, seconds))
     await play(contest, contenders, rounds)
     return contest
+
+
+def _cpu(who: str) -> str:
+    return f"µs of CPU of {who}"
 
 
 def compare(
@@ -120,8 +148,11 @@ def _limits(depth: int, contest: Contest) -> list[Row]:
 
 def _rate(name: str, what: str, contest: Contest, who: str) -> Row:
     median = contest.median(who)
-    remark = contest.absent.get(who, "") if median is None else contest.spread(who)
-    return Row(name, what, median, "a second", remark=remark)
+    if median is None:
+        return Row(name, what, None, remark=contest.absent.get(who, ""))
+    cpu = contest.median(_cpu(who))
+    each = "" if cpu is None else f"; {show_number(cpu)} µs of CPU each"
+    return Row(name, what, median, "a second", remark=contest.spread(who) + each)
 
 
 def share(

@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import trio
+
 from tests.cluster.programs import ProgramError, free_port, open_program
 
 SOURCE = Path(__file__).with_name("limit.c")
@@ -43,10 +45,10 @@ def build(place: Path) -> Path:
 
 
 @asynccontextmanager
-async def open_limit(place: Path) -> AsyncIterator[int]:
-    """Build and run the program on a journal in a folder; yield its port."""
+async def open_limit(place: Path) -> AsyncIterator[tuple[int, trio.Process]]:
+    """Build and run the program on a journal in a folder; yield its port and process."""
     place.mkdir(parents=True, exist_ok=True)
     port = free_port()
     command = [str(build(place)), str(port), str(place / "journal")]
-    async with open_program(command, port, place / "log"):
-        yield port
+    async with open_program(command, port, place / "log") as process:
+        yield port, process

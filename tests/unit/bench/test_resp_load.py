@@ -10,7 +10,7 @@ import trio
 
 from tests.bench import limit, redis
 from tests.bench.contest import Contest
-from tests.bench.incr import LEAST, OURS, THEIRS, compare, compete
+from tests.bench.incr import LEAST, OURS, THEIRS, Server, compare, compete
 from tests.bench.pipeliner import FIRST, Line, WrongAnswer, make_pipelines, send_all
 from tests.cluster.programs import lacking
 
@@ -63,7 +63,7 @@ async def test_the_least_answers_each_incr_and_has_written_what_it_answered(
     limit_place: Path,
 ) -> None:
     sent = b"".join(data for _, data in make_pipelines(5, 5))
-    async with limit.open_limit(limit_place) as port:
+    async with limit.open_limit(limit_place) as (port, _):
         stream = await trio.open_tcp_stream("127.0.0.1", port)
         async with stream:
             got = b""
@@ -83,12 +83,13 @@ async def test_redis_and_the_least_compete_under_both_loads(limit_place: Path) -
     if why := lacking(redis.SERVER, redis.BENCHMARK):
         pytest.skip(why)
     async with (
-        limit.open_limit(limit_place / "limit") as least,
-        redis.open_redis(limit_place / "redis", "everysec") as (theirs, _),
+        limit.open_limit(limit_place / "limit") as (port, least),
+        redis.open_redis(limit_place / "redis", "everysec") as (theirs, process),
     ):
         await trio.to_thread.run_sync(lambda: send_all(theirs, 100, 8, 3, again=False))
         with pytest.raises(WrongAnswer):  # the same keys once more
             await trio.to_thread.run_sync(lambda: send_all(theirs, 100, 8, 3, again=False))
         load = redis.Load(pipeline=16, clients=2, keys=10)
-        contest = await compete({THEIRS: theirs, LEAST: least}, load, 2, 0.01, warm_up_s=0.01)
-        assert min(min(rates) for rates in contest.rates.values()) > 0
+        servers = {THEIRS: Server(theirs, process.pid), LEAST: Server(port, least.pid)}
+        contest = await compete(servers, load, 2, 0.01, warm_up_s=0.01)
+        assert min(*contest.rates[THEIRS], *contest.rates[LEAST]) > 0
