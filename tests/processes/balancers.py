@@ -7,21 +7,14 @@ to know what is sent through.
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import trio
-
-from tests.processes.waiting import POLL_S, free_port
+from tests.cluster.programs import free_port, open_program
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/how-to/behind-a-balancer.md"
 LISTENS, FIRST_NODE = 8080, 7781
-PATIENCE_S = 30
-# Where Debian puts what only an administrator is meant to start.
-_FOLDERS = "/usr/sbin:/usr/local/sbin:/usr/bin"
 # What surrounds the part of nginx's configuration that a site has; all files go to one folder.
 _NGINX = """
 master_process off; daemon off; pid nginx.pid; error_log error.log; events {{}}
@@ -33,11 +26,6 @@ uwsgi_temp_path uwsgi; scgi_temp_path scgi;
 """
 
 
-def find(name: str) -> str | None:
-    """Return the path of a balancer, None if it is not installed."""
-    return shutil.which(name) or shutil.which(name, path=_FOLDERS)
-
-
 def configuration(language: str, ports: Mapping[int, int]) -> str:
     """Return the block of the page in that language, with other ports."""
     (block,) = re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
@@ -47,15 +35,13 @@ def configuration(language: str, ports: Mapping[int, int]) -> str:
 
 
 def _command(name: str, folder: Path, ports: Mapping[int, int]) -> list[str]:
-    path = find(name)
-    assert path is not None
     text = configuration(name, ports)
     written = folder / f"{name}.conf"
     if name == "nginx":
         written.write_text(_NGINX.format(site=text))
-        return [path, "-p", str(folder), "-e", "error.log", "-c", str(written)]
+        return [name, "-p", str(folder), "-e", "error.log", "-c", str(written)]
     written.write_text(text)
-    return [path, "-db", "-f", str(written)]
+    return [name, "-db", "-f", str(written)]
 
 
 @asynccontextmanager
@@ -64,24 +50,5 @@ async def balancing(name: str, folder: Path, nodes: list[int]) -> AsyncIterator[
     port = free_port()
     ports = {LISTENS: port, **{FIRST_NODE + at: node for at, node in enumerate(nodes)}}
     command = _command(name, folder, ports)
-    process = await trio.lowlevel.open_process(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        with trio.fail_after(PATIENCE_S):
-            while not await _listens(port):
-                assert process.poll() is None, f"{name} ended"
-                await trio.sleep(POLL_S)
+    async with open_program(command, port, folder / f"{name}.log"):
         yield port
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def _listens(port: int) -> bool:
-    try:
-        stream = await trio.open_tcp_stream("127.0.0.1", port)
-    except OSError:
-        return False
-    await stream.aclose()
-    return True

@@ -10,7 +10,8 @@ import trio
 
 from tests.cluster.client import Answer, Client
 from tests.cluster.processes import Cluster, Plan, open_cluster
-from tests.processes.balancers import balancing, find
+from tests.cluster.programs import find_program
+from tests.processes.balancers import balancing
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +60,7 @@ async def until_all_show(cluster: Cluster, key: str, value: int) -> dict[str, in
 async def test_pages_count_behind_a_balancer_and_no_visit_is_lost_with_a_node(
     tmp_path: Path, balancer: str
 ) -> None:
-    if find(balancer) is None:
+    if find_program(balancer) is None:
         pytest.skip(f"{balancer} is not installed")
     async with open_cluster(Plan(tmp_path / "cluster", 3, 0, 0)) as cluster:
         await cluster.start_all()
