@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -65,13 +65,18 @@ BENCHMARKS: dict[str, Callable[..., list[Row]]] = {
     "floor": floors.measure,
     "proxies": proxies.measure,
 }
+# Names for several of them: what is compared with Redis, and what clients of nodes get.
+GROUPS = {
+    "redis": ("incr", "relaxed", "distinct", "footprint", "replicating", "proxies", "floor"),
+    "clients": ("visible", "hits", "reading", "acks"),
+}
 # Above this others use the machine, and absolute figures are theirs too.
 LOAD_QUIET = 0.5
 
 
 @click.group(invoke_without_command=True)
-@click.option("--only", "names", multiple=True, type=click.Choice(list(BENCHMARKS)))
-@click.option("--quick", is_flag=True, help="Fewer rounds and shorter runs: under 3 minutes.")
+@click.option("--only", "names", multiple=True, type=click.Choice([*BENCHMARKS, *GROUPS]))
+@click.option("--quick", is_flag=True, help="Fewer rounds and shorter runs.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all rows there.")
 @click.pass_context
 def main(
@@ -90,7 +95,7 @@ def _run_all(names: tuple[str, ...], quick: bool, json_file: Path | None) -> Non
         click.echo("The machine is busy: trust ratios, not absolute figures.", err=True)
     rows: list[Row] = []
     failed: list[str] = []
-    for name in names or BENCHMARKS:
+    for name in choose(names):
         began = time.monotonic()
         try:
             rows += BENCHMARKS[name](quick=quick)
@@ -106,6 +111,12 @@ def _run_all(names: tuple[str, ...], quick: bool, json_file: Path | None) -> Non
         found = {**facts, "quick": quick, "rows": [row.as_json() for row in rows]}
         json_file.write_text(json.dumps(found, indent=1) + "\n")
     sys.exit(1 if failed else 0)
+
+
+def choose(names: Sequence[str]) -> list[str]:
+    """Return the benchmarks that are meant, each once, groups as their members; all for none."""
+    chosen = [each for name in names for each in GROUPS.get(name, (name,))]
+    return list(dict.fromkeys(chosen)) or list(BENCHMARKS)
 
 
 main.add_command(detection.compare)

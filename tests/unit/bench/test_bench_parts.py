@@ -12,7 +12,7 @@ import pytest
 from gcounterd.daemon.boot import Wishes, boot
 from gcounterd.daemon.checkpoints import JOURNAL_BYTES_MIN
 from gcounterd.storage.schema import Durability
-from tests.bench import floors, pacer, sample
+from tests.bench import command, floors, pacer, sample
 from tests.bench.large_store import CLUSTER, JOURNAL_ROOM_BYTES, make_stores
 from tests.bench.nodes import parse_figures
 from tests.bench.rows import Row, percentile, show_number, tabulate
@@ -43,6 +43,13 @@ def test_a_row_says_whether_its_target_is_met(row: Row, verdict: str, target: st
 )
 def test_numbers_are_shown_with_three_digits_that_count(value: float, text: str) -> None:
     assert show_number(value) == text
+
+
+def test_a_group_stands_for_its_members_each_once() -> None:
+    assert command.choose(["incr", "redis"]) == list(command.GROUPS["redis"])
+    assert command.choose([]) == list(command.BENCHMARKS)
+    members = [each for group in command.GROUPS.values() for each in group]
+    assert set(members) <= set(command.BENCHMARKS)
 
 
 def test_a_percentile_is_one_of_the_values() -> None:
