@@ -9,9 +9,6 @@ costs (the first is killed, comes back with its old column closed, and counts al
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -24,10 +21,9 @@ from tests.bench.incr import OURS, THEIRS, share
 from tests.bench.nodes import open_resp, resident_bytes, resident_of
 from tests.bench.rows import Row
 from tests.cluster.processes import Cluster, Node
-from tests.cluster.programs import ProgramError, lacking
+from tests.cluster.programs import lacking
 
 KEYS, KEYS_QUICK = 1_000_000, 200_000
-DEPTH = 64
 ROUNDS, ROUNDS_QUICK = 5, 2
 SHARE_AT_LEAST = 0.7
 TIMES_REDIS_AT_MOST = 2.5
@@ -39,7 +35,7 @@ CALM_BYTES, CALM_S, CALM_WAIT_S = 1_000_000, 3.0, 60.0
 def measure(*, quick: bool) -> list[Row]:
     """Return the rates of counting new keys."""
     keys = KEYS_QUICK if quick else KEYS
-    what = f"INCR of {keys:,} different new keys, 50 clients, -P {DEPTH}"
+    what = f"INCR of {keys:,} different new keys, 50 clients, -P {pipeliner.DEPTH}"
     contest = Contest()
     if not (why := lacking(redis.SERVER)):
         with tempfile.TemporaryDirectory() as place:
@@ -65,25 +61,13 @@ async def _race(place: Path, keys: int, rounds: int, contest: Contest) -> None:
 
     async def ours() -> float:
         async with open_resp(place / f"round{next(numbers)}", 1, "commit") as cluster:
-            return keys / await count_all(cluster.find("n1").resp_port, keys)
+            return keys / await pipeliner.count_all(cluster.find("n1").resp_port, keys)
 
     async def theirs() -> float:
         async with redis.open_redis(place / f"round{next(numbers)}", "always") as (port, _):
-            return keys / await count_all(port, keys)
+            return keys / await pipeliner.count_all(port, keys)
 
     await play(contest, {OURS: ours, THEIRS: theirs}, rounds)
-
-
-async def count_all(port: int, keys: int, *, again: bool = False) -> float:
-    """Count each key once; return the seconds. Raises `ProgramError` if an answer was wrong."""
-    command = [sys.executable, "-m", "tests.bench.pipeliner", "--port", str(port)]
-    command += ["--keys", str(keys), "--pipeline", str(DEPTH), *(["--again"] if again else [])]
-    done = await trio.run_process(
-        command, check=False, capture_stdout=True, capture_stderr=True, stdin=subprocess.DEVNULL
-    )
-    if done.returncode:
-        raise ProgramError(done.stderr.decode()[-500:])
-    return float(json.loads(done.stdout)["seconds"])
 
 
 def measure_footprint(*, quick: bool) -> list[Row]:
@@ -115,7 +99,7 @@ def measure_footprint(*, quick: bool) -> list[Row]:
 async def _weigh_redis(place: Path, keys: int) -> float:
     async with redis.open_redis(place, "everysec") as (port, process):
         before = resident_of(process.pid)
-        await count_all(port, keys)
+        await pipeliner.count_all(port, keys)
         return (await at_rest(process.pid) - before) / keys
 
 
@@ -137,7 +121,7 @@ async def _weigh_ours(place: Path, keys: int) -> tuple[float, float, float]:
 async def _count_and_weigh(
     cluster: Cluster, counting: Node, weighed: Node, keys: int, value: int
 ) -> int:
-    await count_all(counting.resp_port, keys, again=value > 1)
+    await pipeliner.count_all(counting.resp_port, keys, again=value > 1)
     await filling.until_value(cluster, pipeliner.make_key(keys - 1).decode(), value)
     assert weighed.process is not None
     return await at_rest(weighed.process.pid)

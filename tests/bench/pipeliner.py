@@ -16,13 +16,20 @@ import json
 import re
 import selectors
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import attrs
 import click
+import trio
 
+from tests.cluster.programs import ProgramError
+
+DEPTH, CLIENTS = 64, 50
+ERROR_BYTES = 500
 CHUNK_BYTES = 64 * 1024
 # No answer for so long: the server hangs.
 PATIENCE_S = 60.0
@@ -112,11 +119,26 @@ def _send_next(line: Line, pipelines: list[tuple[int, bytes]]) -> bool:
     return True
 
 
+async def count_all(port: int, keys: int, *, again: bool = False) -> float:
+    """Count each key once, from a process of its own; return the seconds.
+
+    Raises `ProgramError` if an answer was wrong.
+    """
+    command = [sys.executable, "-m", "tests.bench.pipeliner", "--port", str(port)]
+    command += ["--keys", str(keys), *(["--again"] if again else [])]
+    done = await trio.run_process(
+        command, check=False, capture_stdout=True, capture_stderr=True, stdin=subprocess.DEVNULL
+    )
+    if done.returncode:
+        raise ProgramError(done.stderr.decode()[-ERROR_BYTES:])
+    return float(json.loads(done.stdout)["seconds"])
+
+
 @click.command()
 @click.option("--port", type=int, required=True)
 @click.option("--keys", default=1_000_000, show_default=True)
-@click.option("--pipeline", "depth", default=64, show_default=True)
-@click.option("--clients", default=50, show_default=True)
+@click.option("--pipeline", "depth", default=DEPTH, show_default=True)
+@click.option("--clients", default=CLIENTS, show_default=True)
 @click.option("--again", is_flag=True, help="The keys may have been counted before.")
 def main(port: int, keys: int, depth: int, clients: int, again: bool) -> None:
     """Count each of so many keys once."""

@@ -19,7 +19,8 @@ from tests.bench import hits, redis
 from tests.bench.contest import Contender, Contest, play
 from tests.bench.incr import ROUND_S, ROUNDS, WARM_UP_RATE, WARM_UP_S, share
 from tests.bench.nodes import cpu_of
-from tests.bench.redis import Load, run_benchmark
+from tests.bench.pipeliner import count_all
+from tests.bench.redis import KEYS, Load, run_benchmark
 from tests.bench.rows import Row
 from tests.cluster.programs import lacking
 from tests.cluster.shards import HAPROXY, NUTCRACKER, open_shards
@@ -88,6 +89,8 @@ async def _run(place: Path, quick: bool, web: Contest, resp: Contest) -> None:
 
         ports = {DIRECT: node.http_port, PROXIED: shards.http_port}
         await play(web, {who: partial(hit, web, port) for who, port in ports.items()}, rounds)
+        await count_all(node.resp_port, KEYS, again=True)
+        await count_all(shards.resp_port, KEYS, again=True)
         contenders: dict[str, Contender] = {}
         for who, port in {DIRECT: node.resp_port, PROXIED: shards.resp_port}.items():
             warm = Load(DEPTH).requests(WARM_UP_RATE, WARM_UP_S)

@@ -22,7 +22,8 @@ from tests.bench.contest import Contest, play
 from tests.bench.incr import ROUND_S, ROUNDS, WARM_UP_RATE, WARM_UP_S, share
 from tests.bench.machine import read_ticks
 from tests.bench.nodes import cpu_seconds, open_resp
-from tests.bench.redis import Load, run_benchmark
+from tests.bench.pipeliner import count_all
+from tests.bench.redis import KEYS, Load, run_benchmark
 from tests.bench.rows import Row
 from tests.cluster.processes import Node
 from tests.cluster.programs import lacking
@@ -63,6 +64,7 @@ async def _run(place: Path, quick: bool) -> dict[int, tuple[Contest, Contest, fl
         for who, number in ((ALONE, 1), (AMONG, NODES)):
             cluster = await held.enter_async_context(open_resp(place / who, number, "commit"))
             loaded[who] = cluster.find("n1")
+            await count_all(loaded[who].resp_port, KEYS, again=True)
         return {depth: await _compete(loaded, Load(depth), quick) for depth in DEPTHS}
 
 
