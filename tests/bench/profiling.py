@@ -23,6 +23,7 @@ import click
 import trio
 
 from tests.bench import hits, nodes, redis
+from tests.bench.pipeliner import count_all
 from tests.cluster.processes import DAEMON, Node, Plan, open_cluster
 
 ORDERS = ("tottime", "cumtime")
@@ -99,6 +100,7 @@ async def _hit(seconds: float, running: list[Node]) -> str:
 
 async def _incr(pipeline: int, seconds: float, running: list[Node]) -> str:
     load, port = redis.Load(pipeline), running[0].resp_port
+    await count_all(port, load.keys)  # new keys cost more, and would be all that is seen
     rate = await redis.run_benchmark(port, load, load.requests(1, seconds))
     rate = await redis.run_benchmark(port, load, load.requests(rate, seconds))
     return f"{rate:,.0f} INCR a second"
