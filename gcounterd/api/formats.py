@@ -2,9 +2,13 @@
 
     {"key": "visits", "value": 7}       one object a line; "count" does for "value", and other
     {"key": "pears", "value": 3}        members are passed over
+    [{"key": "visits", …}, …]           the same as one array
     {"visits": 7, "pears": 3}           one object of all
     visits,7                            with or without a first line key,value
     "pears, ripe",3
+
+Where counters are kept by namespace, as CountAPI and its heirs do, a member "namespace", or a first
+line namespace,key,value, makes the key of both: `namespace/key`.
 
 Theory. What comes is strangers' text, as with any body (`api.bodies`): a number is digits and
 nothing else, a record is bounded in length, and what does not fit is refused with its place. A
@@ -28,6 +32,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from gcounterd.api.arrays import ArrayReader
 from gcounterd.api.requests import check_key
 from gcounterd.api.responses import dump
 from gcounterd.errors import ClientError
@@ -45,6 +50,7 @@ _OBJECT_PAIR = re.compile(
 _DIGITS = re.compile(r"[0-9]{1,19}")
 _BOM = "\ufeff"
 CSV_HEAD = "key,value"
+_CSV_HEADS = {CSV_HEAD: 2, f"namespace,{CSV_HEAD}": 3}
 
 
 class Format(enum.StrEnum):
@@ -76,7 +82,8 @@ class Reader:
         self._rest = ""
         self._begun = False
         self._number = 0
-        self._object: _Object | None = None
+        self._object: _Object | _Array | None = None
+        self._columns = 2
         self._is_csv = form is Format.CSV
 
     def feed(self, piece: bytes, *, last: bool = False) -> Iterator[None]:
@@ -91,7 +98,9 @@ class Reader:
                 self._rest = text
                 return
             self._begun, self._rest = True, ""
-            if not self._is_csv and _is_object(text):
+            if not self._is_csv and text.lstrip().startswith("["):
+                self._object = _Array(self._sink)
+            elif not self._is_csv and _is_object(text):
                 self._object = _Object(self._sink)
         if self._object is not None:
             yield from self._object.feed(text, last=last)
@@ -138,10 +147,7 @@ class Reader:
         if "key" not in line and "counted" in line:
             self._check_refused(line["counted"])
             return None
-        key, value = line.get("key"), line.get("value", line.get("count"))
-        if type(key) is not str or type(value) is not int:
-            raise ValueError('not {"key": text, "value": whole number}')
-        return _encode(key), value
+        return _counted(line)
 
     def _check_refused(self, counted: object) -> None:
         if counted != 0 and not self._again:
@@ -152,11 +158,12 @@ class Reader:
 
     def _read_row(self, record: str) -> tuple[bytes, int] | None:
         (row,) = csv.reader([record.removesuffix("\r")], strict=True)
-        if self._number == 1 and ",".join(row).lower() == CSV_HEAD:
+        if self._number == 1 and (columns := _CSV_HEADS.get(",".join(row).lower())):
+            self._columns = columns
             return None
-        if len(row) != 2 or not _DIGITS.fullmatch(row[1].strip()):
+        if len(row) != self._columns or not _DIGITS.fullmatch(row[-1].strip()):
             raise ValueError("not a key, a comma and a whole number")
-        return _encode(row[0]), int(row[1])
+        return _encode(_join(*row[:-1])), int(row[-1])
 
 
 def _join_quoted(lines: list[str]) -> list[str]:
@@ -184,6 +191,47 @@ def _is_object(text: str) -> bool:
     if not isinstance(line, dict):
         return True
     return not (isinstance(line.get("key"), str) or ("counted" in line and "node" in line))
+
+
+def _counted(line: object) -> tuple[bytes, int]:
+    """Return the key and the count that an object of a file names; raise `ValueError`."""
+    if not isinstance(line, dict):
+        raise ValueError("not an object")
+    space, key = line.get("namespace") or "", line.get("key")
+    value = line.get("value", line.get("count"))
+    if type(space) is not str or type(key) is not str or type(value) is not int:
+        raise ValueError('not {"key": text, "value": whole number}')
+    return _encode(_join(space, key)), value
+
+
+def _join(*names: str) -> str:
+    return "/".join(name for name in names if name)
+
+
+class _Array:
+    """Reads a JSON array of objects."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._reader = ArrayReader(
+            self._add,
+            json.JSONDecoder(object_pairs_hook=_distinct),
+            element_chars_max=RECORD_CHARS_MAX,
+            slice_elements=_SLICE_RECORDS,
+        )
+
+    def feed(self, text: str, *, last: bool) -> Iterator[None]:
+        """Read on, pausing between slices."""
+        try:
+            yield from self._reader.feed(text, last=last)
+        except ClientError as error:
+            text = f"element {self._reader.number}: {error.message}"
+            raise ClientError(error.status, error.code, text, definite=True) from None
+        except (ValueError, RecursionError) as error:
+            raise _bad(f"near element {self._reader.number + 1}", str(error)) from None
+
+    def _add(self, element: object) -> None:
+        self._sink.add(*_counted(element))
 
 
 class _Object:

@@ -64,6 +64,8 @@ GOOD = [
     (Format.JSON, b'{"a":1,"b":2}'),
     (Format.JSON, b' {\n  "a" : 1 ,\n  "b" : 2\n}\n'),
     (Format.JSON, b'{"\\u0061": 1}'),
+    (Format.JSON, b'[{"key":"a","value":1},{"key":"b","value":2}]'),
+    (Format.JSON, b' [\n {"key": "a", "value": 1} ,\n {"value": 2, "key": "b"}\n]\n'),
     (Format.CSV, b"a,1\nb,2\n"),
     (Format.CSV, b"key,value\r\na,1\r\nb, 2\r\n"),
     (Format.CSV, b'\xef\xbb\xbfKey,Value\n"a",1\n\nb,2'),
@@ -97,6 +99,33 @@ def test_one_object_of_all_is_read(
 def test_an_object_may_have_counters_named_as_the_members_of_a_line() -> None:
     assert read(Format.JSON, b'{"key":5,"value":7}') == [(b"key", 5), (b"value", 7)]
     assert read(Format.JSON, b'{"counted":5}') == [(b"counted", 5)]
+
+
+@given(counts, st.integers(1, 50), st.sampled_from([None, 2]))
+def test_an_array_of_objects_is_read(held: dict[str, int], size: int, indent: int | None) -> None:
+    data = json.dumps([{"key": k, "value": n} for k, n in held.items()], indent=indent).encode()
+    expected = [(key.encode(), count) for key, count in held.items()]
+    assert read(Format.JSON, data, size=size) == expected
+
+
+SPACES = [
+    (
+        Format.JSON,
+        b'{"namespace":"mysite.com","key":"visits","ttl":1555,"created":1586,"value":7}\n%b'
+        % b'{"namespace":null,"key":"b","value":2}\n',
+    ),
+    (
+        Format.JSON,
+        b'[{"namespace":"mysite.com","key":"visits","value":7},{"key":"b","value":2}]',
+    ),
+    (Format.CSV, b"namespace,key,value\nmysite.com,visits,7\n,b,2\n"),
+]
+
+
+@pytest.mark.parametrize("size", [1, 16_384])
+@pytest.mark.parametrize(("form", "data"), SPACES)
+def test_a_namespace_is_the_first_part_of_a_key(form: Format, data: bytes, size: int) -> None:
+    assert read(form, data, size=size) == [(b"mysite.com/visits", 7), (b"b", 2)]
 
 
 def test_a_quoted_key_may_hold_anything() -> None:
@@ -148,6 +177,17 @@ BAD = [
     (Format.JSON, b'{"%b":1}' % (b"x" * 1025), "bad_key"),
     (Format.JSON, b'{"\\x":1}', "bad_import"),
     (Format.JSON, b"{", "bad_import"),
+    (Format.JSON, b'{"namespace":5,"key":"a","value":1}\n', "bad_import"),
+    (Format.JSON, b'[{"key":"a","value":1}', "bad_import"),
+    (Format.JSON, b'[{"key":"a","value":1},]', "bad_import"),
+    (Format.JSON, b'[{"key":"a","value":1}{"key":"b","value":1}]', "bad_import"),
+    (Format.JSON, b'[{"key":"a","value":1}] x', "bad_import"),
+    (Format.JSON, b'[{"key":"a","value":1.5}]', "bad_import"),
+    (Format.JSON, b'[{"key":"","value":1}]', "bad_key"),
+    (Format.JSON, b'[{"key":"%b' % (b"x" * 2 * RECORD_CHARS_MAX), "bad_import"),
+    (Format.JSON, b"[[[[", "bad_import"),
+    (Format.CSV, b"namespace,key,value\na,1\n", "bad_import"),
+    (Format.CSV, b"a,b,1\n", "bad_import"),
     (Format.CSV, b"a\n", "bad_import"),
     (Format.CSV, b"a,1,2\n", "bad_import"),
     (Format.CSV, b"a,-1\n", "bad_import"),
@@ -176,9 +216,17 @@ def test_the_place_of_a_mistake_is_said() -> None:
     text = refusal(Format.JSON, b'{"key":"a","value":1}\n{"key":"b","value":-1.5}\n').message
     assert text.startswith("record 2: ")
     assert refusal(Format.JSON, b'{"a":1,"b":2,"c":x}').message.startswith("member 3: ")
+    array = b'[{"key":"a","value":1},{"key":"b","value":-1}]'
+    assert refusal(Format.JSON, b'[{"key":"a","value":1},5]').message.startswith("near element 2: ")
+    assert read(Format.JSON, array)[1] == (b"b", -1)  # whether it can be one is for its sink to say
 
 
 def test_reading_pauses_in_a_long_piece() -> None:
-    for form, data in ((Format.CSV, b"a,1\n" * 2000), (Format.JSON, b'{"a":1' + b',"a":1' * 4000)):
+    pair, element = b'"a":1', b'{"key":"a","value":1}'
+    for form, data in (
+        (Format.CSV, b"a,1\n" * 2000),
+        (Format.JSON, b"{" + b",".join([pair] * 4000)),
+        (Format.JSON, b"[\n" + b",".join([element] * 2000)),
+    ):
         reader = Reader(form, Taken())
         assert sum(1 for _ in reader.feed(data)) >= 3
