@@ -115,6 +115,12 @@ class Backend(Protocol):
     def add_all(self, counts: dict[bytes, int]) -> None:
         """Gather many increments for one commit, all or none; raise `ClientError`."""
 
+    async def add_many(self, counts: dict[bytes, int]) -> None:
+        """Do as `add_all`, but for thousands: what takes long is done in slices before.
+
+        Nobody else runs between the adding and its return.
+        """
+
     def add_each(self, keys: Sequence[bytes]) -> Tally:
         """Gather an increment of one for each key, in order; what is refused is told by place."""
 

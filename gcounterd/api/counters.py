@@ -137,7 +137,7 @@ async def count_many(call: Call, backend: Backend) -> Response:
     if counts and is_keyed(call):
         return await count_once(call, backend, counts, show)
     if counts:
-        backend.add_all(counts)
+        await backend.add_many(counts)
         mark = await backend.commit(level)
         short = await find_short(backend, mark, level, began + seconds)
     return await _answer_values(list(counts), backend.value, as_text, short)

@@ -10,7 +10,9 @@ refuses to know how an import becomes durable.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncGenerator
+from itertools import chain
 
 import trio
 
@@ -25,6 +27,8 @@ from gcounterd.api.routing import Call
 from gcounterd.counters.batches import COUNT_MAX
 from gcounterd.counters.imports import Content, check_source, start_source
 
+# The collector looks once at each key that has come; left to itself, at a million in one go.
+_SLICES_PER_COLLECTION = 32
 _TYPES = {Format.JSON: b"application/jsonl", Format.CSV: b"text/csv; charset=utf-8"}
 
 
@@ -44,13 +48,15 @@ async def bring(call: Call, backend: Backend) -> Response:
 
 
 async def _read(request: Request, reader: Reader) -> None:
-    last = False
+    slices, last = 0, False
     while not last:
         piece = await _next(request)
         last = piece is None or request.upload is None
-        for _ in reader.feed(piece or b"", last=last):
+        for _ in chain(reader.feed(piece or b"", last=last), [None]):
+            slices += 1
+            if slices % _SLICES_PER_COLLECTION == 0:
+                gc.collect(0)
             await trio.lowlevel.checkpoint()
-        await trio.lowlevel.checkpoint()
 
 
 async def _next(request: Request) -> bytes | None:

@@ -40,7 +40,7 @@ AMOUNT_MAX = 2**31
 # Counters in one request: what is added in one commit and answered without long steps.
 KEYS_MAX = 10_000
 # Counters handled in one step of the loop before others may run (about a millisecond).
-SLICE_KEYS = 1024
+SLICE_KEYS = 512
 # Entries of a listing written in one step: long keys take most when they need escapes.
 SLICE_ENTRIES = 256
 # Entries of a listing: what a page shows, and what a program may ask for at once.

@@ -21,7 +21,7 @@ This module refuses to know columns or the key index: it checks that a block agr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import attrs
@@ -278,43 +278,48 @@ _NAME_HEADER_BYTES = 3
 def split_blocks(
     first: int, names: Sequence[bytes], positions: Positions, counts: Counts
 ) -> list[Block]:
-    """Cut changes into blocks below the limits of a frame.
+    """Cut changes into blocks below the limits of a frame; see `splitting`."""
+    return list(splitting(first, names, positions, counts))
+
+
+def splitting(
+    first: int, names: Sequence[bytes], positions: Positions, counts: Counts
+) -> Iterator[Block]:
+    """Cut changes into blocks below the limits of a frame, one a step.
 
     `names` are those of the last `len(names)` positions, which run on from `first` without gaps;
     the positions before them are known to the receiver.
     """
     known = len(positions) - len(names)
-    blocks = []
-    for start, end in _runs(known, [len(name) for name in names]):
+    for start, end in _runs(known, names):
         before, upto = max(0, start - known), max(0, end - known)
         named = names[before:upto]
-        blocks.append(make_block(first + before, named, positions[start:end], counts[start:end]))
-    return blocks
+        yield make_block(first + before, named, positions[start:end], counts[start:end])
 
 
-def _runs(known: int, lengths: Sequence[int]) -> list[tuple[int, int]]:
-    """Return (start, end) of runs of entries that each fit a block."""
+def _runs(known: int, names: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of runs of entries that each fit a block."""
     full = known // _ENTRIES_PER_BLOCK * _ENTRIES_PER_BLOCK
-    runs = [(at, at + _ENTRIES_PER_BLOCK) for at in range(0, full, _ENTRIES_PER_BLOCK)]
-    start, at, end = full, known, known + len(lengths)
+    for at in range(0, full, _ENTRIES_PER_BLOCK):
+        yield at, at + _ENTRIES_PER_BLOCK
+    start, at, end = full, known, known + len(names)
     while at < end:
         most = min(_NAMES_PER_BLOCK, _ENTRIES_PER_BLOCK - (at - start))
         room = _BYTES_PER_BLOCK - (at - start) * ENTRY_BYTES_MAX
-        at += _fitting(lengths[at - known : at - known + most], room)
-        runs.append((start, at))
+        at += _fitting(names[at - known : at - known + most], room)
+        yield start, at
         start = at
     if start < at:
-        runs.append((start, at))
-    return runs
+        yield start, at
 
 
-def _fitting(lengths: Sequence[int], room: int) -> int:
-    """Return how many names of such lengths fit so many bytes, from the first on."""
+def _fitting(names: Sequence[bytes], room: int) -> int:
+    """Return how many names fit so many bytes with their entries, from the first on."""
     each = _NAME_HEADER_BYTES + ENTRY_BYTES_MAX
-    if sum(lengths) + len(lengths) * each <= room:
-        return len(lengths)
-    for number, length in enumerate(lengths):
-        room -= length + each
+    if sum(map(len, names)) + len(names) * each <= room:
+        return len(names)
+    for number, name in enumerate(names):
+        room -= len(name) + each
         if room < 0:
             return number
-    return len(lengths)
+    return len(names)

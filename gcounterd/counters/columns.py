@@ -111,10 +111,13 @@ class Column:
         return not any(segment.dirty for segment in self.segments)
 
     def closing(self, base: AnySums) -> Iterator[None]:
-        """Add its counts to `base`, now and from now on, yielding between segments."""
+        """Add its counts to `base`, now and from now on, yielding between slices.
+
+        A segment is part of it in one step.
+        """
         self.base = base
         for segment in self.segments:
-            base.add(segment.rows[: segment.size], segment.counts[: segment.size])
+            yield from base.adding(segment.rows[: segment.size], segment.counts[: segment.size])
             segment.base = base
             base.segments += 1
             yield

@@ -17,7 +17,7 @@ which is on disk only, is applied after it was warmed again, by the same rule as
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 
 import attrs
 import numpy as np
@@ -31,15 +31,16 @@ from gcounterd.counters.keys import KeyIndex
 from gcounterd.counters.reserves import reserve
 from gcounterd.counters.residues import VERSION, Residues, read_sum
 from gcounterd.counters.settled import Closing, Line, Settled
-from gcounterd.counters.writer import AMOUNT_MAX, Writer
-from gcounterd.errors import ClientError, PeerError, StorageError
+from gcounterd.counters.slices import finish
+from gcounterd.counters.writer import AMOUNT_MAX, LookedUp, Writer
+from gcounterd.errors import PeerError, StorageError
 from gcounterd.ids import ColumnId, NodeId, node_of
 
 # DESIGN 1: a column more is refused at the hello.
 OPEN_COLUMNS_MAX = 1024
-# Work of one slice of an apply: 512 new names, or one block of positions. A name takes about 1 us,
-# but all dicts of the key index grow at nearly the same time, and fresh memory is dear: then 6.
-_NAMES_PER_SLICE = 512
+# Work of one slice of an apply: 256 new names, or one block of positions. A name takes about 1 us,
+# but all dicts of the key index grow at nearly the same time, and fresh memory is dear: then 12.
+_NAMES_PER_SLICE = 256
 _CLOSINGS_PER_SLICE = 128  # about 10 us each
 
 
@@ -68,17 +69,18 @@ class Counters:
         """Gather an increment of 1 to `most` for the next cut; raise `ClientError` if refused."""
         self.writer.add(key, amount, self._totals, most)
 
-    def add_all(self, counts: dict[bytes, int]) -> None:
-        """Gather many increments for one cut, all or none; raise `ClientError` if refused."""
-        done: list[bytes] = []
-        try:
-            for key, amount in counts.items():
-                self.add(key, amount)
-                done.append(key)
-        except ClientError:
-            for key in done:
-                self.writer.withdraw(key, counts[key])
-            raise
+    def looking_up(self, keys: Collection[bytes]) -> Generator[None, None, LookedUp]:
+        """Find the rows of many keys, for `add_all`, pausing between slices."""
+        return self.writer.looking_up(keys)
+
+    def add_all(self, counts: Mapping[bytes, int], found: LookedUp | None = None) -> None:
+        """Gather many increments for one cut, all or none; raise `ClientError` if refused.
+
+        `found` is what `looking_up` found for them.
+        """
+        if counts:
+            found = found or finish(self.looking_up(counts))
+            self.writer.add_all(counts, found, self._totals)
 
     def value(self, key: bytes) -> int:
         """Return the value of `key`: what is applied here, 0 if nothing is."""
@@ -90,13 +92,17 @@ class Counters:
         self.writer.reopen(own)
 
     def cut(self) -> list[Batch]:
-        """Turn what was added into batches of the own column (see `Writer.cut`).
+        """Turn what was added into batches of the own column in one go; see `cutting`."""
+        return finish(self.cutting())
+
+    def cutting(self) -> Generator[None, None, list[Batch]]:
+        """Turn what was added into batches of the own column, in slices (`Writer.cutting`).
 
         Nothing while that column is closed: its writer does not go on in it (see `reopen`).
         """
         if self.is_closed(self.writer.own):
             return []
-        return self.writer.cut(self.columns.get(self.writer.own))
+        return (yield from self.writer.cutting(self.columns.get(self.writer.own)))
 
     # -- taking in --------------------------------------------------------------------------
 

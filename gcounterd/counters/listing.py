@@ -23,7 +23,7 @@ from gcounterd.counters.counters import Counters
 
 _RUN = 4096
 # Runs whose place is found in one slice.
-_RUNS_PER_SLICE = 256
+_RUNS_PER_SLICE = 128
 _ROWS_PER_SLICE = 65_536
 # Names merged out of all runs in one slice: some 3 us each of a million counters.
 _NAMES_PER_SLICE = 256
@@ -60,6 +60,7 @@ class Listing:
                 places.append(_from(run, at))
             if number % _RUNS_PER_SLICE == _RUNS_PER_SLICE - 1:
                 yield
+        yield
         found: list[tuple[bytes, int]] = []
         for number, name in enumerate(heapq.merge(*places), 1):
             if len(found) == limit or not name.startswith(prefix):

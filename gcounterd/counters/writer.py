@@ -7,10 +7,18 @@ counts become visible. If the commit certainly failed (`abandon`), nothing has h
 waiting clients may be told so.
 
 The writer checks amounts and keys, since here is the last place where "no" costs nothing.
+
+Ten thousand counters may come in one request, and many such requests for one commit. They are added
+in one step, all or none, so what takes long is done before: finding their rows (`looking_up`). What
+was taken for a commit changes no more, so it is cut in slices (`cutting`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Generator, Mapping
+from itertools import islice
+
+import attrs
 import numpy as np
 
 from gcounterd.counters.batches import (
@@ -19,9 +27,9 @@ from gcounterd.counters.batches import (
     Batch,
     Counts,
     Positions,
-    split_blocks,
+    splitting,
 )
-from gcounterd.counters.columns import Column, Totals
+from gcounterd.counters.columns import SEGMENT_BITS, Column, Totals
 from gcounterd.counters.keys import KeyIndex
 from gcounterd.counters.reserves import reserve
 from gcounterd.errors import ClientError
@@ -36,6 +44,27 @@ PENDING_NAME_BYTES_MAX = 64 * 1024 * 1024
 # in amount by PENDING_AMOUNT_MAX, and a commit takes at most one of each.
 _CLEARLY_SMALL = 2**52
 PENDING_AMOUNT_MAX = 2**50
+# Work of one slice: keys found, entries sorted.
+_KEYS_PER_SLICE = 2048
+_SORTED_PER_SLICE = 32_768
+
+
+@attrs.frozen
+class LookedUp:
+    """The rows of some keys, -1 where there was none when the index had `size` names."""
+
+    rows: list[int]
+    size: int
+
+
+@attrs.frozen
+class _Sorted:
+    """What is in flight: known positions and their counts; names new to the column, and theirs."""
+
+    known: Positions
+    counts: Counts
+    names: list[bytes]
+    new: Counts
 
 
 class Writer:
@@ -85,20 +114,70 @@ class Writer:
         pending[key] = amount if before is None else before + amount
         self._pending_amount += amount
 
-    def _admit(self, key: bytes, row: int | None) -> None:
-        if len(self._pending) >= PENDING_KEYS_MAX:
+    def looking_up(self, keys: Collection[bytes]) -> Generator[None, None, LookedUp]:
+        """Find the rows of keys, pausing between slices."""
+        size, rest = len(self._keys), iter(keys)
+        rows: list[int] = []
+        while part := list(islice(rest, _KEYS_PER_SLICE)):
+            if rows:
+                yield
+            rows += self._keys.find_all(part)
+        return LookedUp(rows, size)
+
+    def add_all(self, counts: Mapping[bytes, int], found: LookedUp, totals: Totals) -> None:
+        """Gather one increment each, all or none; raise `ClientError` if one cannot be counted."""
+        rows = found.rows
+        if len(self._keys) != found.size:
+            rows = self._keys.find_all(counts)
+        amounts = counts.values()
+        self._check_amounts(amounts, AMOUNT_MAX)
+        pending = self._pending
+        again = [key for key in counts if key in pending] if pending else []
+        self._check_totals(counts, rows, totals)
+        unknown = [key for key, row in zip(counts, rows, strict=True) if row < 0]
+        check_keys(unknown)
+        new = [key for key in unknown if key not in pending and key not in self._in_flight]
+        size = sum(map(len, new))
+        self._check_room(len(counts) - len(again), len(new), size)
+        pending.update({**counts, **{key: counts[key] + pending[key] for key in again}})
+        self._pending_amount += sum(amounts)
+        self._pending_new += len(new)
+        self._pending_name_bytes += size
+
+    def _check_amounts(self, amounts: Collection[int], most: int) -> None:
+        if not 1 <= min(amounts) <= max(amounts) <= most:
+            raise ClientError(400, "bad_amount", f"an amount is 1 to {most}")
+        if self._pending_amount + sum(amounts) > PENDING_AMOUNT_MAX:
+            raise ClientError(503, "busy", "too much waits for the disk; try again")
+
+    def _check_totals(self, counts: Mapping[bytes, int], rows: list[int], totals: Totals) -> None:
+        found = np.array(rows, np.int64)
+        before = np.where(found < 0, 0, totals[np.maximum(found, 0)])
+        large = np.flatnonzero(before >= _CLEARLY_SMALL).tolist()
+        keys = list(counts) if large else []
+        for at in large:
+            self._check_total(keys[at], int(before[at]), counts[keys[at]])
+
+    def _check_room(self, keys: int, new: int, size: int) -> None:
+        """Raise `ClientError` unless so many more keys may wait, and new ones of so many bytes."""
+        if len(self._pending) + keys > PENDING_KEYS_MAX:
             raise ClientError(503, "busy", "too many counters wait for the disk; try again")
-        if row is not None:
-            return
-        check_key(key)
-        if key in self._in_flight:
-            return
-        if self._pending_name_bytes + len(key) > PENDING_NAME_BYTES_MAX:
+        if new and self._pending_name_bytes + size > PENDING_NAME_BYTES_MAX:
             raise ClientError(503, "busy", "too many new counters wait for the disk; try again")
-        if len(self._keys) + self._in_flight_new + self._pending_new >= self.max_counters:
+        known = len(self._keys) + self._in_flight_new + self._pending_new
+        if new and known + new > self.max_counters:
             raise ClientError(
                 507, "too_many_counters", f"this node holds its {self.max_counters} counters"
             )
+
+    def _admit(self, key: bytes, row: int | None) -> None:
+        if row is not None and len(self._pending) < PENDING_KEYS_MAX:
+            return
+        check_key(key)
+        new = row is None and key not in self._in_flight
+        self._check_room(1, int(new), len(key))
+        if not new:
+            return
         self._pending_new += 1
         self._pending_name_bytes += len(key)
 
@@ -115,7 +194,7 @@ class Writer:
         return self._pending.get(key, 0)
 
     def withdraw(self, key: bytes, amount: int) -> None:
-        """Take back an increment gathered in this same step, before any cut."""
+        """Take back an increment gathered since the last cut."""
         left = self._pending[key] - amount
         self._pending_amount -= amount
         if left:
@@ -126,11 +205,12 @@ class Writer:
                 self._pending_new -= 1
                 self._pending_name_bytes -= len(key)
 
-    def cut(self, column: Column | None) -> list[Batch]:
-        """Turn what waits into batches above the own column's head; `column` is that column.
+    def cutting(self, column: Column | None) -> Generator[None, None, list[Batch]]:
+        """Turn what waits into batches above the own column's head, pausing between slices.
 
-        One version per block, so that each fits a frame. The batches must be applied, all and in
-        order, or abandoned, before the next cut.
+        `column` is that column. What is added meanwhile waits for the next cut. One version per
+        block, so that each fits a frame. The batches must be applied, all and in order, or
+        abandoned, before the next cut.
         """
         assert not self._in_flight, "the last cut was neither applied nor abandoned"
         self._in_flight, self._pending = self._pending, {}
@@ -140,30 +220,48 @@ class Writer:
             return []
         head = column.head if column else 0
         size = column.size if column else 0
-        known, amounts, names, new_amounts = self._sort()
-        counts = amounts if column is None else column.counts_at(known) + amounts
-        fresh = np.arange(size, size + len(names), dtype=np.int64)
-        blocks = split_blocks(
-            size, names, np.concatenate([known, fresh]), np.concatenate([counts, new_amounts])
-        )
-        return [
-            Batch(self.own, version - 1, version, (block,))
-            for version, block in enumerate(blocks, head + 1)
-        ]
+        found = yield from self._sorting(column)
+        fresh = np.arange(size, size + len(found.names), dtype=np.int64)
+        positions = np.concatenate([found.known, fresh])
+        counts = np.concatenate([found.counts, found.new])
+        batches: list[Batch] = []
+        for block in splitting(size, found.names, positions, counts):
+            if batches:
+                yield
+            version = head + len(batches) + 1
+            batches.append(Batch(self.own, version - 1, version, (block,)))
+        return batches
 
-    def _sort(self) -> tuple[Positions, Counts, list[bytes], Counts]:
-        """Split what is in flight: known positions, ascending, and their amounts; names new to
-        the column, and theirs."""
-        keys = list(self._in_flight)
-        amounts = np.fromiter(self._in_flight.values(), np.int64, len(keys))
-        rows = np.array(self._keys.find_all(keys), np.int64)
+    def _sorting(self, column: Column | None) -> Generator[None, None, _Sorted]:
+        parts: list[_Sorted] = []
+        rest = iter(self._in_flight.items())
+        while part := dict(islice(rest, _KEYS_PER_SLICE)):
+            if parts:
+                yield
+            parts.append(self._split(part))
+        found = parts[0] if len(parts) == 1 else _join(parts)
+        runs: list[tuple[Positions, Counts]] = []
+        for run in _in_order(found.known):
+            if runs:
+                yield
+            known, counts = found.known[run], found.counts[run]
+            runs.append((known, counts if column is None else column.counts_at(known) + counts))
+        if len(runs) == 1:
+            return attrs.evolve(found, known=runs[0][0], counts=runs[0][1])
+        known = np.concatenate([known for known, _ in runs])
+        return attrs.evolve(found, known=known, counts=np.concatenate([rises for _, rises in runs]))
+
+    def _split(self, counts: Mapping[bytes, int]) -> _Sorted:
+        """Split some of what is in flight into what the own column has and what it has not."""
+        rows = np.array(self._keys.find_all(counts), np.int64)
         found = np.flatnonzero((rows >= 0) & (rows < len(self._places)))
-        places = np.zeros(len(keys), np.int64)
+        places = np.zeros(len(rows), np.int64)
         places[found] = self._places[rows[found]]
-        known = np.flatnonzero(places)
-        known = known[np.argsort(places[known])]
-        new = np.flatnonzero(places == 0)
-        return places[known] - 1, amounts[known], [keys[at] for at in new.tolist()], amounts[new]
+        amounts = np.fromiter(counts.values(), np.int64, len(rows))
+        known, new = np.flatnonzero(places), np.flatnonzero(places == 0)
+        keys = list(counts)
+        names = [keys[at] for at in new.tolist()]
+        return _Sorted(places[known] - 1, amounts[known], names, amounts[new])
 
     def place(self, row: int | None) -> int | None:
         """Return the position of a row in the own column, None if it has none."""
@@ -188,6 +286,41 @@ class Writer:
         """Forget what was in flight: it is applied, or certainly refused."""
         self._in_flight = {}
         self._in_flight_new = 0
+
+
+def _join(parts: list[_Sorted]) -> _Sorted:
+    return _Sorted(
+        np.concatenate([part.known for part in parts]),
+        np.concatenate([part.counts for part in parts]),
+        [name for part in parts for name in part.names],
+        np.concatenate([part.new for part in parts]),
+    )
+
+
+def _in_order(positions: Positions) -> Generator[Positions, None, None]:
+    """Yield where positions lie, so that they ascend; of many those of one segment at a time."""
+    if len(positions) <= _SORTED_PER_SLICE:
+        yield np.argsort(positions)
+        return
+    segments = positions >> SEGMENT_BITS
+    for number in np.flatnonzero(np.bincount(segments)).tolist():
+        where = np.flatnonzero(segments == number)
+        yield where[np.argsort(positions[where])]
+
+
+def check_keys(keys: Collection[bytes]) -> None:
+    """Raise `ClientError` unless each key is one; nearly always all are, so they go together."""
+    lengths = list(map(len, keys))
+    if not keys or (min(lengths) >= 1 and max(lengths) <= KEY_BYTES_MAX):
+        try:
+            # The line feed between them is no part of a longer character.
+            b"\n".join(keys).decode()
+        except UnicodeDecodeError:
+            pass
+        else:
+            return
+    for key in keys:
+        check_key(key)
 
 
 def check_key(key: bytes) -> None:

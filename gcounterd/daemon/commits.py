@@ -24,7 +24,7 @@ from gcounterd.counters.columns import Column
 from gcounterd.daemon.checkpoints import Checkpoints
 from gcounterd.daemon.logs import get_logger
 from gcounterd.daemon.longest import Longest
-from gcounterd.daemon.slicing import free
+from gcounterd.daemon.slicing import free, sliced
 from gcounterd.errors import ClientError, StorageError
 from gcounterd.ids import ColumnId
 from gcounterd.node.effects import Effect
@@ -198,7 +198,7 @@ class Commits:
         self._under_way = [self._gathering, self._noting]
         await self._act_between()
         self._under_way = self._close_gathering()
-        group = self._node.cut()
+        group = await sliced(self._node.cutting())
         if group is not None:
             await self._commit(group)
         mark = self._mark()

@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from gcounterd.api.backend import Counted
 from gcounterd.daemon.commits import Commits
+from gcounterd.daemon.slicing import sliced
 from gcounterd.errors import ClientError
 from gcounterd.node.node import Node
 from gcounterd.node.receipts import Claim, Receipt
@@ -33,6 +34,7 @@ class Once:
     ) -> Counted:
         """Count these, or return what they were answered; see `Backend.count_once`."""
         receipts = self._node.receipts
+        found = await sliced(self._node.counters.looking_up(counts))
         while receipts.is_pending(claim):
             await self._commits.settled()
         receipt = receipts.find(claim, self._node.config.wall_ms())
@@ -41,7 +43,7 @@ class Once:
         if repeat:
             raise self._unknown(first)
         self._check_open()
-        self._node.add_once(claim, counts)
+        self._node.add_once(claim, counts, found)
         await self._commits.wait()
         receipt = receipts.find(claim, 0)  # however far the clock has jumped
         assert receipt is not None, "what was committed has a receipt"

@@ -106,6 +106,12 @@ class Service:
         self._check_open()
         self._node.add_all(counts)
 
+    async def add_many(self, counts: dict[bytes, int]) -> None:
+        """Gather thousands of increments for one commit, all or none."""
+        found = await sliced(self._counters.looking_up(counts))
+        self._check_open()
+        self._node.add_all(counts, found)
+
     def _check_open(self) -> None:
         if self._condition.draining:
             self._draining.check()

@@ -13,7 +13,7 @@ thousands a second. The node refuses to know sockets, disks, clocks and global r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from random import Random
 
 import attrs
@@ -21,6 +21,8 @@ import attrs
 from gcounterd.counters.batches import COUNT_MAX
 from gcounterd.counters.counters import Counters
 from gcounterd.counters.mends import AnyTurn
+from gcounterd.counters.slices import finish
+from gcounterd.counters.writer import LookedUp
 from gcounterd.errors import ClientError, PeerError
 from gcounterd.ids import Epoch, NodeId
 from gcounterd.members.roster import Entry, Roster, State
@@ -49,7 +51,7 @@ from gcounterd.node.peers import Peers
 from gcounterd.node.probing import Probing
 from gcounterd.node.pushes import Pushes
 from gcounterd.node.reading import READS_MAX, Reading
-from gcounterd.node.receipts import Claim, Receipts
+from gcounterd.node.receipts import Claim, Receipt, Receipts
 from gcounterd.node.records import (
     Group,
     TakeApprovals,
@@ -126,16 +128,21 @@ class Node:
         self.check_counting()
         self.counters.add(key, amount)
 
-    def add_all(self, counts: dict[bytes, int]) -> None:
-        """Gather many increments for one commit, all or none; raise `ClientError`."""
-        self.check_counting()
-        self.counters.add_all(counts)
+    def add_all(self, counts: Mapping[bytes, int], found: LookedUp | None = None) -> None:
+        """Gather many increments for one commit, all or none; raise `ClientError`.
 
-    def add_once(self, claim: Claim, counts: dict[bytes, int]) -> None:
+        `found` is what `Counters.looking_up` found for them.
+        """
+        self.check_counting()
+        self.counters.add_all(counts, found)
+
+    def add_once(
+        self, claim: Claim, counts: Mapping[bytes, int], found: LookedUp | None = None
+    ) -> None:
         """Gather the increments of a keyed request that has no receipt, as `add_all` does."""
         self.check_counting()
         self.receipts.check_room(len(counts))
-        self.counters.add_all(counts)
+        self.counters.add_all(counts, found)
         gathered = self.counters.writer.gathered
         self.receipts.gather(claim, {key: gathered(key) for key in counts})
 
@@ -158,16 +165,26 @@ class Node:
         return bool(self.intake or (self.settlement.refuses and self.counters.writer))
 
     def cut(self) -> Group | None:
-        """Return what waits for durability, or None; to be applied or abandoned before the next."""
-        own = self.counters.cut()
+        """Return what waits for durability, or None, in one go; see `cutting`."""
+        return finish(self.cutting())
+
+    def cutting(self) -> Generator[None, None, Group | None]:
+        """Return what waits for durability, or None; to be applied or abandoned before the next.
+
+        It pauses between slices; of increments only those are taken that waited when it began.
+        """
+        writer, value, now_ms = self.counters.writer, self.counters.value, self.config.wall_ms()
+        receipts: tuple[Receipt, ...] = ()
+        if writer and not self.counters.is_closed(writer.own):
+            self.pushes.cut()
+            self.receipts.begin()
+        own = yield from self.counters.cutting()
+        if own:
+            last = own[-1]
+            receipts = yield from self.receipts.cutting(value, last.column, last.version, now_ms)
         if not (own or self.intake):
             return None
         group = self.intake.cut(own)
-        if not own:
-            return group
-        self.pushes.cut()
-        value, last, now_ms = self.counters.value, own[-1], self.config.wall_ms()
-        receipts = self.receipts.cut(value, last.column, last.version, now_ms)
         records = (*group.records, TakeReceipts(receipts)) if receipts else group.records
         return attrs.evolve(group, records=records)
 

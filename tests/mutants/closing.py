@@ -98,7 +98,7 @@ FLIGHT = (
         """        if self.is_closed(self.writer.own):
             return []""",
         """        if self.is_closed(self.writer.own):
-            self.writer.cut(None)
+            finish(self.writer.cutting(None))
             self.writer.settle()
             return []""",
         (by_tests(_CLOSING), by_tests(_REDRAWN)),

@@ -98,6 +98,9 @@ class MemoryBackend:
             self._check(key, amount)
         self.pending.update(counts)
 
+    async def add_many(self, counts: dict[bytes, int]) -> None:
+        self.add_all(counts)
+
     def _check(self, key: bytes, amount: int) -> None:
         if self.value(key) + self.pending[key] + amount > COUNT_MAX:
             raise ClientError(409, "too_large", "a counter ends at 2^53")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from gcounterd.counters.base import Base
+from gcounterd.counters.base import _ROWS_PER_SLICE, Base
 from gcounterd.ids import NodeId
 
 A, B = NodeId(b"a" * 16), NodeId(b"b" * 16)
@@ -39,3 +40,17 @@ def test_a_row_is_shown_by_the_nodes_that_counted_it() -> None:
     base.of(A).rise_one(3, 1)
     assert dict(base.of_row(2)) == {A: 1, B: 7}
     assert dict(base.of_row(9)) == {}
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_segment_is_added_in_slices_and_shows_at_once(sparse: bool) -> None:
+    base, size = Base(10), 65_536
+    where = np.arange(size, dtype=np.uint32)[::-1] // 2  # each row twice, and beyond the limit
+    sums = base.of(A, sparse=sparse)
+    slices = 0
+    for _ in sums.adding(where, np.arange(size, dtype=np.int64)):
+        slices += 1
+        assert sums.total() == 0
+    assert slices == size // _ROWS_PER_SLICE
+    assert [sums.at(0), sums.at(1), sums.at(size // 2 - 1)] == [2 * size - 3, 2 * size - 7, 1]
+    assert sums.total() == size * (size - 1) // 2

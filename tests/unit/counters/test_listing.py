@@ -6,6 +6,7 @@ import random
 import pytest
 from counting import count, counters
 
+from gcounterd.counters import listing as listing_module
 from gcounterd.counters.listing import Listing
 
 
@@ -66,3 +67,13 @@ def test_the_collector_need_not_look_at_the_sorted_runs(held) -> None:
     gc.collect(0)
     assert len(listing._runs) == 2
     assert not any(map(gc.is_tracked, listing._runs))
+
+
+def test_a_page_is_made_in_slices(held, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing_module, "_RUN", 100)
+    monkeypatch.setattr(listing_module, "_RUNS_PER_SLICE", 8)
+    monkeypatch.setattr(listing_module, "_NAMES_PER_SLICE", 50)
+    listing = Listing(held[0])
+    # A slice for each run, for the last one, for 8 runs and the rest, and for 50 names.
+    assert sum(1 for _ in listing.page(b"", b"", 1000)) == 90 + 1 + 11 + 1 + 20
+    assert sum(1 for _ in listing.page(b"", b"", 1000)) == 1 + 11 + 1 + 20

@@ -131,7 +131,7 @@ class Faulty:
             return counted.values[0]
 
         async def many() -> int:
-            service.add_all(dict.fromkeys(MANY, AMOUNT))
+            await service.add_many(dict.fromkeys(MANY, AMOUNT))
             await service._commit()
             return value(MANY[0])
 
@@ -152,16 +152,17 @@ class Faulty:
     def arm(self) -> None:
         """Put the steps into the way of what is written from now on."""
         node, commits = self.bench.node, self.bench.commits
-        wait, cut, applying, committed = commits.wait, node.cut, node.applying, node.committed
+        wait, cutting = commits.wait, node.cutting
+        applying, committed = node.applying, node.committed
         encode = commits._encode
 
         async def waited() -> Any:
             self.reach("added")
             return await wait()
 
-        def cut_() -> Any:
+        def cut() -> Any:
             self.reach("cut")
-            return cut()
+            return (yield from cutting())
 
         async def encoded(group: Any) -> bytes:
             self.reach("encoded")
@@ -177,7 +178,7 @@ class Faulty:
             return committed(group, now)
 
         commits.wait, commits._encode, commits._perform = waited, encoded, self.perform
-        node.cut, node.applying, node.committed = cut_, applied, followed
+        node.cutting, node.applying, node.committed = cut, applied, followed
         store = self.bench.store
         store._database.connection = Disk(store._database.connection, self.reach)
         # Nothing else writes, so that a copy of the directory is one of a moment.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import attrs
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gcounterd.counters.slices import finish
 from gcounterd.errors import ClientError
 from gcounterd.ids import ColumnId
 from gcounterd.node import receipts as module
@@ -19,6 +21,7 @@ from gcounterd.node.receipts import (
     RECEIPT_AGE_S_MAX,
     RECEIPTS_MAX,
     RING,
+    VALUES_PER_SLICE,
     Chunk,
     Claim,
     Receipt,
@@ -34,6 +37,13 @@ def claim(number: int, request: bytes = b"r") -> Claim:
     return Claim(number.to_bytes(16, "big"), request * 16)
 
 
+def cut(
+    receipts: Receipts, value: Callable[[bytes], int], column: ColumnId, version: int, wall_ms: int
+) -> tuple[Receipt, ...]:
+    receipts.begin()
+    return finish(receipts.cutting(value, column, version, wall_ms))
+
+
 def receipt(number: int, wall_ms: int = 0, values: tuple[int, ...] = (1,)) -> Receipt:
     return Receipt(claim(number), wall_ms, COLUMN, 7, values)
 
@@ -47,26 +57,42 @@ def test_a_claim_is_pending_until_it_is_settled_and_kept_when_it_was_taken() -> 
     assert not receipts.is_pending(claim(1))
     receipts.gather(claim(1), {b"x": 5})
     assert receipts.is_pending(claim(1))
-    cut = receipts.cut({b"x": 10}.__getitem__, COLUMN, 3, 99)
-    assert cut == (Receipt(claim(1), 99, COLUMN, 3, (15,)),)
+    made = cut(receipts, {b"x": 10}.__getitem__, COLUMN, 3, 99)
+    assert made == (Receipt(claim(1), 99, COLUMN, 3, (15,)),)
     assert receipts.is_pending(claim(1))
     assert receipts.find(claim(1), 99) is None
     receipts.settle()
-    receipts.take(cut)
+    receipts.take(made)
     assert not receipts.is_pending(claim(1))
-    assert receipts.find(claim(1), 99) == cut[0]
+    assert receipts.find(claim(1), 99) == made[0]
+
+
+def test_a_cut_is_made_in_slices_and_what_comes_meanwhile_waits_for_the_next() -> None:
+    receipts = Receipts()
+    many = {b"%d" % number: 1 for number in range(VALUES_PER_SLICE + 1)}
+    for number in range(3):
+        receipts.gather(claim(number), many)
+    receipts.begin()
+    work = receipts.cutting(lambda key: 1, COLUMN, 1, 0)
+    next(work)
+    receipts.gather(claim(3), {b"x": 1})
+    assert all(receipts.is_pending(claim(number)) for number in range(4))
+    next(work)
+    assert [made.claim for made in finish(work)] == [claim(0), claim(1), claim(2)]
+    receipts.settle()
+    assert [receipts.is_pending(claim(number)) for number in (2, 3)] == [False, True]
 
 
 def test_what_was_refused_or_dropped_leaves_nothing() -> None:
     receipts = Receipts()
     receipts.gather(claim(1), {b"x": 5})
-    receipts.cut(lambda key: 0, COLUMN, 1, 0)
+    cut(receipts, lambda key: 0, COLUMN, 1, 0)
     receipts.gather(claim(2), {b"x": 5})
     receipts.settle()
     receipts.drop()
     assert not receipts.is_pending(claim(1))
     assert not receipts.is_pending(claim(2))
-    assert receipts.cut(lambda key: 0, COLUMN, 1, 0) == ()
+    assert cut(receipts, lambda key: 0, COLUMN, 1, 0) == ()
 
 
 @pytest.mark.parametrize("stage", ["gathered", "in flight", "kept"])
@@ -74,10 +100,10 @@ def test_one_key_with_two_requests_is_refused_for_certain(stage: str) -> None:
     receipts = Receipts()
     receipts.gather(claim(1), {b"x": 5})
     if stage != "gathered":
-        cut = receipts.cut(lambda key: 0, COLUMN, 1, 0)
+        made = cut(receipts, lambda key: 0, COLUMN, 1, 0)
     if stage == "kept":
         receipts.settle()
-        receipts.take(cut)
+        receipts.take(made)
     look = partial(receipts.find, wall_ms=0) if stage == "kept" else receipts.is_pending
     with pytest.raises(ClientError) as said:
         look(claim(1, b"s"))
