@@ -135,12 +135,13 @@ class Serving:
                 # Nothing of it was gathered for this peer, or it was let go meanwhile.
                 self._begin(link, attrs.evolve(want, gathering=b"", part=0), now)
 
-    def is_serving(self, column: ColumnId, now: float) -> bool:
-        """Say whether somebody is likely to ask for more parts of a column."""
-        if any(window.column == column for window in self._windows):
-            return True
-        kept = [kept for (_, gathered), kept in self._gatherings.items() if gathered == column]
-        return any(not each.ended and now < each.asked + KEPT_S for each in kept)
+    def columns(self, now: float) -> dict[ColumnId, None]:
+        """Return the columns of which somebody is likely to ask for more parts."""
+        served = dict.fromkeys(window.column for window in self._windows)
+        for (_, column), kept in self._gatherings.items():
+            if not kept.ended and now < kept.asked + KEPT_S:
+                served[column] = None
+        return served
 
     def chilled(self, column: ColumnId) -> None:
         """Let go of what was gathered of a column that leaves memory."""

@@ -10,7 +10,9 @@ This module refuses to know disks: it asks its shell to read (`Load`).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 
 from gcounterd.counters.counters import Counters
 from gcounterd.ids import ColumnId
@@ -27,6 +29,8 @@ LOOK_EVERY_S = 1.0
 # what they wait for is due: to be written to disk.
 WARM_MAX = 64
 WARM_POSITIONS_MAX = 4 * 1024 * 1024
+# Columns looked at in one step, 2 to 15 us each: a start may leave thousands to be let go.
+COLUMNS_PER_LOOK = 256
 
 
 class Warming:
@@ -40,6 +44,8 @@ class Warming:
         # Those that the group under way raises: they stay until it is applied, however long.
         self._pinned: dict[ColumnId, None] = {}
         self._used = dict.fromkeys(counters.warm_columns(), now)
+        # Those that are still to be looked at in this round.
+        self._round: deque[ColumnId] = deque()
         self._due = now if self._used else float("inf")
 
     def use(self, column: ColumnId, now: float) -> None:
@@ -82,7 +88,8 @@ class Warming:
     @property
     def crowded(self) -> bool:
         """Say whether so many columns wait to be written that it should be done now."""
-        held = [column for column in self._used if self._counters.held(column) is not None]
+        some = islice(self._used, COLUMNS_PER_LOOK)
+        held = [column for column in some if self._counters.held(column) is not None]
         size = sum(self._counters.size(column) for column in held)
         if len(held) <= WARM_MAX and size <= WARM_POSITIONS_MAX:
             return False
@@ -94,15 +101,24 @@ class Warming:
         """Let go of what nobody used for a while and is on disk as it is."""
         if now < self._due:
             return
-        warm = self._counters.warm_columns()
-        for column in warm:
+        if not self._round:
+            self._round.extend(self._counters.warm_columns())
+        served = self._serving.columns(now)
+        for _ in range(min(COLUMNS_PER_LOOK, len(self._round))):
+            column = self._round.popleft()
             since = self._used.setdefault(column, now)
-            is_unused = now >= since + UNUSED_S and not self._serving.is_serving(column, now)
-            if is_unused and column not in self._pinned and self._counters.may_chill(column):
-                self._serving.chilled(column)
-                self._counters.chill(column)
+            if now >= since + UNUSED_S and column not in served:
+                self._let_go(column)
+        if self._round:
+            return  # it goes on at once, when others have had their turn
         self._used = {c: at for c, at in self._used.items() if self._counters.held(c)}
         self._due = now + LOOK_EVERY_S if self._used else float("inf")
+
+    def _let_go(self, column: ColumnId) -> None:
+        is_held = self._counters.held(column) is not None
+        if is_held and column not in self._pinned and self._counters.may_chill(column):
+            self._serving.chilled(column)
+            self._counters.chill(column)
 
     def next_wake(self) -> float:
         """Return when to look again (`inf` if no closed column is in memory)."""

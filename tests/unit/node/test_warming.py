@@ -73,6 +73,19 @@ def test_a_closed_column_goes_when_it_is_written_and_nobody_uses_it() -> None:
     assert kept.node.settlement.warming.next_wake() == float("inf")
 
 
+def test_of_many_columns_few_are_looked_at_in_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warming, "COLUMNS_PER_LOOK", 2)
+    kept = Kept(*"bcdef")
+    kept.checkpoint()
+    left = []
+    for _ in range(3):
+        assert kept.node.settlement.warming.next_wake() <= 20.0  # it goes on at once
+        kept.node.settlement.warming.wake(20.0)
+        left.append(len(kept.warm))
+    assert left == [3, 1, 0]
+    assert kept.node.settlement.warming.next_wake() == float("inf")
+
+
 def test_a_column_just_used_stays_for_a_moment() -> None:
     kept = Kept("b")
     kept.checkpoint()
