@@ -31,6 +31,7 @@ from gcounterd.node.messages import (
 from gcounterd.node.node import Node
 from gcounterd.node.reading_messages import Answer, Ask
 from gcounterd.node.records import TakeEntries
+from gcounterd.node.tree_messages import PassOn
 from gcounterd.storage.records import decode_group, encode_group
 from gcounterd.wire.codec import decode, encode
 from gcounterd.wire.frames import LENGTH_BYTES
@@ -268,6 +269,10 @@ def test_in_a_crowd_a_push_is_not_relayed_to_whoever_wrote_it() -> None:
     node.opened(1, hello_of(config_of(B), Channel.BULK), None, 0.0)
     node.opened(2, hello_of(config_of(C), Channel.BULK), None, 0.0)
     (batch,) = batches_of(B, 1)
-    node.received(1, Push(batch), 0.0)
-    sends = [e for e in commit(node, 1.0) if isinstance(e, Send) and isinstance(e.message, Push)]
+    node.received(2, Push(batch), 0.0)  # so that it is not kept from its writer as its source
+    effects = commit(node, 1.0)
+    assert [link.id for link in node.pushes.tree.links] == [1, 2]
+    assert not any(isinstance(e, Send) and isinstance(e.message, PassOn) for e in effects)
+    node.received(1, Push(attrs.evolve(batch, since=1, version=2)), 2.0)
+    sends = [e for e in commit(node, 3.0) if isinstance(e, Send) and isinstance(e.message, PassOn)]
     assert [send.links for send in sends] == [(2,)]
