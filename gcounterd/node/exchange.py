@@ -110,9 +110,13 @@ class Exchange:
         # In a crowd a push takes some hops, so what a digest names of late is probably on its way.
         hurried = digest.whole or not self.telling.is_crowded
         due = now if hurried else now + GRACE_S
+        expected = [self._expected(column)[0] for column in digest.heads]
+        behind = sum(a < b for a, b in zip(expected, digest.heads.values(), strict=True))
         for column, head in digest.heads.items():
             self.ahead(link, column, head, due)
         effects = self.ask(now)
+        if not hurried:
+            effects += self.telling.look(link, len(digest.heads), behind, now)
         newer = {
             c: h for c, theirs in digest.heads.items() if (h := self._counters.head(c)) > theirs
         }

@@ -9,7 +9,7 @@ then nearly all columns have changed. While counts go on a peer is therefore tol
 random, which says soon enough whether one misses what is pushed; a single lost push shows as a gap
 at the next. When nothing changes any more, all that changed is told. In a crowd hashes that differ
 mean nothing while counts go on, and what changed is told a few times when it is quiet, not to every
-peer. Whoever has to catch up there asks for all heads by telling its own.
+peer. Whoever has to catch up there, or lacks half of a sample, asks for all by telling its own.
 
 This module refuses to know what follows from a head.
 """
@@ -32,6 +32,8 @@ from gcounterd.node.peers import Link
 # Heads of a sample; and how often a change is told in a crowd after it has become quiet.
 SAMPLE = 8
 TELLINGS = 3
+# How often a node of a crowd that is far behind asks for all heads.
+ALL_AGAIN_S = 5.0
 
 
 class Telling:
@@ -49,6 +51,7 @@ class Telling:
         self._changes: dict[ColumnId, int] = dict.fromkeys(counters.heads(), 0)
         self._change = 0
         self._hash: bytes | None = None
+        self._asked_all_at = now - ALL_AGAIN_S
         # The last change at the gossip before, and at each of the last quiet ones.
         self._before = 0
         self._quiet: deque[int] = deque([0] * TELLINGS, maxlen=TELLINGS)
@@ -101,6 +104,16 @@ class Telling:
             Send((link.id,), Digest(dict(items[at : at + OPEN_COLUMNS_MAX]), whole=False))
             for at in range(0, len(items), OPEN_COLUMNS_MAX)
         ]
+
+    def look(self, link: Link, told: int, behind: int, now: float) -> list[Effect]:
+        """Ask a peer for all by telling all, where a sample of its heads is mostly above ours.
+
+        A push under way explains one or two; half of a sample, that this node was away.
+        """
+        if told > SAMPLE or behind < SAMPLE // 2 or now < self._asked_all_at + ALL_AGAIN_S:
+            return []
+        self._asked_all_at = now
+        return self.tell_all(link)
 
     def _tell_changes(self, link: Link) -> list[Effect]:
         """Tell a peer the heads that rose since it was last told."""

@@ -58,7 +58,7 @@ LEFT_OUT: dict[type, tuple[str, ...]] = {
     Writer: ("_places",),
     # `told` and changes are numbers that grow: `_node` says what they come to.
     Link: ("told", "hello"),
-    Telling: ("_change", "_changes", "_hash", "_before", "_quiet"),
+    Telling: ("_change", "_changes", "_hash", "_before", "_quiet", "_asked_all_at"),
     Settling: ("_change", "_changes", "_told"),
     # What members show: `_shown` says it where it matters.
     Forgetting: ("_shown",),

@@ -153,3 +153,15 @@ def test_what_a_digest_names_is_given_time_to_come_along_the_tree() -> None:
     assert a.next_wake(5.0) <= 5.0 + GRACE_S
     wanted = [m for m in sent(a.wake(5.0 + GRACE_S), 2) if isinstance(m, Want)]
     assert [want.column for want in wanted] == list(heads)
+
+
+@pytest.mark.parametrize(("ahead", "asks"), [(2, False), (SAMPLE // 2, True)])
+def test_whoever_lacks_half_of_a_sample_asks_for_all_once_in_a_while(
+    ahead: int, asks: bool
+) -> None:
+    a = crowded("b")
+    columns = [batches_of(letter, {b"k": 1})[0].batch.column for letter in "ABCDEFGH"[:ahead]]
+    sample = Digest(dict.fromkeys(columns, 1), whole=False)
+    told = [m for m in sent(a.received(2, sample, 1.0), 2) if isinstance(m, Digest)]
+    assert [digest.whole for digest in told] == [True] * asks
+    assert not [m for m in sent(a.received(2, sample, 2.0), 2) if isinstance(m, Digest)]
