@@ -70,7 +70,7 @@ class Tally:
     """
 
     keys: Sequence[bytes]
-    rows: Sequence[int] = ()
+    rows: object = None
     refused: Mapping[int, ClientError] = attrs.field(factory=dict)
 
 

@@ -21,6 +21,7 @@ This module refuses to know columns or the key index: it checks that a block agr
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from typing import cast
 
@@ -49,6 +50,8 @@ _TYPES = {width: np.dtype(f"<u{width}") for width in (1, 2, 4, 8)}
 _PLACE = np.dtype("<u4")
 _WIDE = np.dtype("<u8")
 _EXCEPTIONS_HEADER_BYTES = 8
+# Up to this many items an exception costs more than it saves, unless it keeps all from 8 bytes.
+_FEW_MAX = 6
 _EMPTY: Positions = np.empty(0, np.int64)
 
 
@@ -106,7 +109,7 @@ def make_block(first: int, names: Sequence[bytes], positions: Positions, counts:
             names,
             len(positions),
             int(positions[0]) if len(positions) else 0,
-            _pack(np.diff(positions)),
+            _pack(np.diff(positions)) if len(positions) > 1 else b"",
             _pack(counts),
         ]
     )
@@ -121,6 +124,8 @@ def _pack(values: npt.NDArray[np.int64]) -> Packed:
     n = len(values)
     if n == 0:
         return b""
+    if n <= _FEW_MAX and (few := _pack_few(values.tolist())):
+        return few
     top = int(values.max())
     full = next(width for width in _TYPES if top < 1 << (8 * width))
     best, exceptions = n * full, -1
@@ -141,6 +146,16 @@ def _pack(values: npt.NDArray[np.int64]) -> Packed:
         where.astype(_PLACE).tobytes(),
         values[where].astype(_WIDE).tobytes(),
     )
+
+
+def _pack_few(values: list[int]) -> bytes:
+    """Return the cheapest encoding of so few that no exception pays, b"" if it needs 8 bytes."""
+    top = max(values)
+    if top < 1 << 8:
+        return bytes(values)
+    if top < 1 << 16:
+        return struct.pack(f"<{len(values)}H", *values)
+    return struct.pack(f"<{len(values)}I", *values) if top < 1 << 32 else b""
 
 
 def read_block(encoded: bytes) -> Block:

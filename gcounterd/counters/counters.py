@@ -17,7 +17,7 @@ which is on disk only, is applied after it was warmed again, by the same rule as
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 
 import attrs
 import numpy as np
@@ -28,12 +28,13 @@ from gcounterd.counters.columns import Column, Totals
 from gcounterd.counters.deltas import Gathering
 from gcounterd.counters.images import Image
 from gcounterd.counters.keys import KeyIndex
+from gcounterd.counters.ones import Rows
 from gcounterd.counters.reserves import reserve
 from gcounterd.counters.residues import VERSION, Residues, read_sum
 from gcounterd.counters.settled import Closing, Line, Settled
 from gcounterd.counters.slices import finish
 from gcounterd.counters.writer import AMOUNT_MAX, LookedUp, Writer
-from gcounterd.errors import PeerError, StorageError
+from gcounterd.errors import ClientError, PeerError, StorageError
 from gcounterd.ids import ColumnId, NodeId, node_of
 
 # DESIGN 1: a column more is refused at the hello.
@@ -81,6 +82,16 @@ class Counters:
         if counts:
             found = found or finish(self.looking_up(counts))
             self.writer.add_all(counts, found, self._totals)
+
+    def add_each(self, keys: Sequence[bytes]) -> tuple[Rows, dict[int, ClientError]]:
+        """Gather an increment of one for each key; see `Writer.add_each`."""
+        return self.writer.add_each(keys, self._totals)
+
+    def values(self, keys: Sequence[bytes], rows: Rows) -> list[int]:
+        """Return the value of each key; `rows` are what `add_each` found for them."""
+        if min(rows.each) < 0:
+            return [self.value(key) for key in keys]
+        return rows.look_up(self._totals)
 
     def value(self, key: bytes) -> int:
         """Return the value of `key`: what is applied here, 0 if nothing is."""

@@ -15,7 +15,7 @@ was taken for a commit changes no more, so it is cut in slices (`cutting`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Collection, Generator, Mapping, Sequence
 from itertools import islice
 
 import attrs
@@ -27,10 +27,12 @@ from gcounterd.counters.batches import (
     Batch,
     Counts,
     Positions,
+    make_block,
     splitting,
 )
 from gcounterd.counters.columns import SEGMENT_BITS, Column, Totals
 from gcounterd.counters.keys import KeyIndex
+from gcounterd.counters.ones import Ones, Rows
 from gcounterd.counters.reserves import reserve
 from gcounterd.errors import ClientError
 from gcounterd.ids import ColumnId
@@ -44,6 +46,8 @@ PENDING_NAME_BYTES_MAX = 64 * 1024 * 1024
 # in amount by PENDING_AMOUNT_MAX, and a commit takes at most one of each.
 _CLEARLY_SMALL = 2**52
 PENDING_AMOUNT_MAX = 2**50
+# Ones that wait for one commit, and are cut in one step: a millisecond, or 4 under their names.
+_ONES_MAX = 8192
 # Work of one slice: keys found, entries sorted.
 _KEYS_PER_SLICE = 2048
 _SORTED_PER_SLICE = 32_768
@@ -75,22 +79,24 @@ class Writer:
         self._keys = keys
         self.max_counters = max_counters
         self._pending: dict[bytes, int] = {}
+        self._ones = Ones()  # what waits as well
         self._pending_amount = 0
         self._pending_new = 0
         self._pending_name_bytes = 0
         self._in_flight: dict[bytes, int] = {}
+        self._ones_in_flight = Ones()
         self._in_flight_new = 0
         # row → position + 1 in the own column
         self._places = reserve(max_counters, np.uint32)
 
     def __len__(self) -> int:
-        """Return the number of keys that wait for the next cut."""
-        return len(self._pending)
+        """Return how many keys wait for the next cut at most; 0 if none does."""
+        return len(self._pending) + len(self._ones)
 
     @property
     def idle(self) -> bool:
         """Say whether nothing waits and nothing is in flight."""
-        return not (self._pending or self._in_flight)
+        return not (self or self._in_flight or self._ones_in_flight)
 
     def reopen(self, own: ColumnId) -> None:
         """Write the new column `own` from the next cut on; what waits goes there."""
@@ -113,6 +119,41 @@ class Writer:
             self._admit(key, row)
         pending[key] = amount if before is None else before + amount
         self._pending_amount += amount
+
+    def add_each(
+        self, keys: Sequence[bytes], totals: Totals
+    ) -> tuple[Rows, dict[int, ClientError]]:
+        """Gather an increment of one for each key, in order; there is at least one.
+
+        Return their rows, and by place why some are refused.
+        """
+        rows = Rows.of(self._keys.find_all(keys))
+        number = len(rows)
+        if (
+            min(rows.each) >= 0
+            and len(self) + number <= PENDING_KEYS_MAX
+            and len(self._ones) + number <= _ONES_MAX
+            and self._pending_amount + number <= PENDING_AMOUNT_MAX
+            and rows.highest(totals) < _CLEARLY_SMALL
+        ):
+            self._ones.gather(rows)
+            self._pending_amount += number
+            return rows, {}
+        refused = {}
+        for place, key in enumerate(keys):
+            try:
+                self.add(key, 1, totals)
+            except ClientError as error:
+                refused[place] = error
+        return rows, refused
+
+    def _fold(self) -> None:
+        """Let ones wait under their names, as all else does."""
+        pending, names = self._pending, self._keys.names
+        for row, number in self._ones.by_row():
+            name = names[row]
+            pending[name] = pending.get(name, 0) + number
+        self._ones = Ones()
 
     def looking_up(self, keys: Collection[bytes]) -> Generator[None, None, LookedUp]:
         """Find the rows of keys, pausing between slices."""
@@ -160,7 +201,7 @@ class Writer:
 
     def _check_room(self, keys: int, new: int, size: int) -> None:
         """Raise `ClientError` unless so many more keys may wait, and new ones of so many bytes."""
-        if len(self._pending) + keys > PENDING_KEYS_MAX:
+        if len(self) + keys > PENDING_KEYS_MAX:
             raise ClientError(503, "busy", "too many counters wait for the disk; try again")
         if new and self._pending_name_bytes + size > PENDING_NAME_BYTES_MAX:
             raise ClientError(503, "busy", "too many new counters wait for the disk; try again")
@@ -171,7 +212,7 @@ class Writer:
             )
 
     def _admit(self, key: bytes, row: int | None) -> None:
-        if row is not None and len(self._pending) < PENDING_KEYS_MAX:
+        if row is not None and len(self) < PENDING_KEYS_MAX:
             return
         check_key(key)
         new = row is None and key not in self._in_flight
@@ -187,10 +228,14 @@ class Writer:
 
     def waiting(self, key: bytes) -> int:
         """Return what was added to `key` and is not visible yet."""
-        return self._pending.get(key, 0) + self._in_flight.get(key, 0)
+        row = self._keys.find(key)
+        ones = self._ones.waiting(row) + self._ones_in_flight.waiting(row)
+        return self._pending.get(key, 0) + self._in_flight.get(key, 0) + ones
 
     def gathered(self, key: bytes) -> int:
         """Return what was added to `key` since the last cut."""
+        if self._ones:
+            self._fold()
         return self._pending.get(key, 0)
 
     def withdraw(self, key: bytes, amount: int) -> None:
@@ -213,6 +258,12 @@ class Writer:
         abandoned, before the next cut.
         """
         assert not self._in_flight, "the last cut was neither applied nor abandoned"
+        assert not self._ones_in_flight, "the last cut was neither applied nor abandoned"
+        if self._ones and not self._pending and column is not None:
+            batch = self._cut_ones(column)
+            if batch is not None:
+                return [batch]
+        self._fold()
         self._in_flight, self._pending = self._pending, {}
         self._in_flight_new, self._pending_new = self._pending_new, 0
         self._pending_amount = self._pending_name_bytes = 0
@@ -231,6 +282,17 @@ class Writer:
             version = head + len(batches) + 1
             batches.append(Batch(self.own, version - 1, version, (block,)))
         return batches
+
+    def _cut_ones(self, column: Column) -> Batch | None:
+        """Turn what waits into one batch, if all of it is ones of keys that the column has."""
+        found = self._ones.by_place(self._places)
+        if found is None:
+            return None
+        positions, amounts = found
+        block = make_block(column.size, (), positions, column.counts_at(positions) + amounts)
+        self._ones_in_flight, self._ones = self._ones, Ones()
+        self._pending_amount = self._pending_name_bytes = 0
+        return Batch(self.own, column.head, column.head + 1, (block,))
 
     def _sorting(self, column: Column | None) -> Generator[None, None, _Sorted]:
         parts: list[_Sorted] = []
@@ -279,12 +341,14 @@ class Writer:
 
     def drop(self) -> None:
         """Forget what waits for the next cut: whoever added it is told that it was refused."""
+        self._ones = Ones()
         self._pending = {}
         self._pending_amount = self._pending_new = self._pending_name_bytes = 0
 
     def settle(self) -> None:
         """Forget what was in flight: it is applied, or certainly refused."""
         self._in_flight = {}
+        self._ones_in_flight = Ones()
         self._in_flight_new = 0
 
 

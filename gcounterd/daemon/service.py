@@ -16,6 +16,7 @@ from gcounterd.api.backend import ConsistentRead, Counted, Held, Listing, Readin
 from gcounterd.counters.batches import COUNT_MAX
 from gcounterd.counters.counters import OPEN_COLUMNS_MAX
 from gcounterd.counters.listing import Listing as KeyListing
+from gcounterd.counters.ones import Rows
 from gcounterd.counters.writer import PENDING_AMOUNT_MAX
 from gcounterd.daemon.acknowledgements import written_by
 from gcounterd.daemon.acquaintance import join_all
@@ -89,17 +90,18 @@ class Service:
 
     def add_each(self, keys: Sequence[bytes]) -> Tally:
         """Gather an increment of one for each key."""
-        refused = {}
-        for place, key in enumerate(keys):
-            try:
-                self.add(key, 1)
-            except ClientError as error:
-                refused[place] = error
-        return Tally(keys, (), refused)
+        try:
+            self._check_open()
+            rows, refused = self._node.add_each(keys)
+        except ClientError as error:
+            return Tally(keys, None, dict.fromkeys(range(len(keys)), error))
+        return Tally(keys, rows, refused)
 
     def read_each(self, tally: Tally) -> Sequence[int]:
         """Return the value of each key of a tally."""
-        return list(map(self.value, tally.keys))
+        if not isinstance(tally.rows, Rows):
+            return [0] * len(tally.keys)  # all of them were refused
+        return self._counters.values(tally.keys, tally.rows)
 
     def add_all(self, counts: dict[bytes, int]) -> None:
         """Gather many increments for one commit, all or none."""

@@ -13,7 +13,7 @@ thousands a second. The node refuses to know sockets, disks, clocks and global r
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from random import Random
 
 import attrs
@@ -21,6 +21,7 @@ import attrs
 from gcounterd.counters.batches import COUNT_MAX
 from gcounterd.counters.counters import Counters
 from gcounterd.counters.mends import AnyTurn
+from gcounterd.counters.ones import Rows
 from gcounterd.counters.slices import finish
 from gcounterd.counters.writer import LookedUp
 from gcounterd.errors import ClientError, PeerError
@@ -127,6 +128,14 @@ class Node:
         """Gather an increment; raise `ClientError` if it cannot be counted here now."""
         self.check_counting()
         self.counters.add(key, amount)
+
+    def add_each(self, keys: Sequence[bytes]) -> tuple[Rows, dict[int, ClientError]]:
+        """Gather an increment of one for each key; see `Writer.add_each`.
+
+        Raises `ClientError` where nothing can be counted here now.
+        """
+        self.check_counting()
+        return self.counters.add_each(keys)
 
     def add_all(self, counts: Mapping[bytes, int], found: LookedUp | None = None) -> None:
         """Gather many increments for one commit, all or none; raise `ClientError`.

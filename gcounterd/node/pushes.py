@@ -87,7 +87,12 @@ class Pushes:
 
     def send(self, now: float) -> list[Effect]:
         """Send what waits, if the last time is long enough ago or somebody waits for it."""
-        if not self._waiting or (now < self._sent_at + PUSH_EVERY_S and not self.urgent):
+        if not self._waiting:
+            return []
+        if not self._peers.count(Channel.BULK):
+            self._waiting, self.urgent = [], False  # nobody is there, so nothing comes due
+            return []
+        if now < self._sent_at + PUSH_EVERY_S and not self.urgent:
             return []
         urgent, self.urgent = self.urgent, False
         self._sent_at = now

@@ -61,14 +61,22 @@ class Journal:
         assert len(body) <= GROUP_BYTES_MAX, f"a group of {len(body)} bytes"
         view = memoryview(body)
         parts = max(1, -(-len(view) // PART_BYTES_MAX))
+        if parts == 1:
+            row = first_id(seq)
+            fields = (row, 1, self.last, journal_crc(row, 1, self.last, view), view)
+            self._database.write_alone(_INSERT, *fields, durable=durable, size=len(view))
+        else:
+            self._append_parts(seq, view, parts, durable=durable)
+        self.last = seq
+        self.size += len(view)
+
+    def _append_parts(self, seq: int, view: memoryview, parts: int, *, durable: bool) -> None:
         with self._database.transaction(durable=durable, size=len(view)):
             for part in range(parts):
                 piece = view[part * PART_BYTES_MAX : (part + 1) * PART_BYTES_MAX]
                 row = first_id(seq) | part
                 crc = journal_crc(row, parts, self.last, piece)
                 self._database.write(_INSERT, row, parts, self.last, crc, piece)
-        self.last = seq
-        self.size += len(view)
 
     def read(self, trimmed: int) -> Iterator[tuple[int, bytes] | Gap]:
         """Yield every sound group above `trimmed` in order, and a `Gap` where one should be."""

@@ -91,21 +91,31 @@ class StoreThread:
         Once handed over it is waited for even if the caller is cancelled, so the outcome is never
         unknown. Long work brings `give_up`, called on cancellation, which must make it end soon.
         """
-        async with self._places:
-            if self._token is None or self.stopping:
-                raise StorageError("the store is not open", definite=True)
-            ticket = Ticket(work)
-            self._tickets.put(ticket)  # type: ignore[arg-type]  # the queue does not read results
-            try:
-                with trio.CancelScope(shield=give_up is None):
-                    await ticket.done.wait()
-            except trio.Cancelled:
-                assert give_up is not None
-                give_up()
-                with trio.CancelScope(shield=True):
-                    await ticket.done.wait()
-                raise
-            return ticket.result()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        try:
+            self._places.acquire_nowait()  # where there is room nobody waits, not even a turn
+        except trio.WouldBlock:
+            await self._places.acquire()
+        try:
+            return await self._do(work, give_up)
+        finally:
+            self._places.release()
+
+    async def _do(self, work: Callable[[], T], give_up: Callable[[], None] | None) -> T:
+        if self._token is None or self.stopping:
+            raise StorageError("the store is not open", definite=True)
+        ticket = Ticket(work)
+        self._tickets.put(ticket)  # type: ignore[arg-type]  # the queue does not read results
+        try:
+            with trio.CancelScope(shield=give_up is None):
+                await ticket.done.wait()
+        except trio.Cancelled:
+            assert give_up is not None
+            give_up()
+            with trio.CancelScope(shield=True):
+                await ticket.done.wait()
+            raise
+        return ticket.result()
 
     def let_pass(self) -> None:
         """Do some of the work that waits, in the midst of a long piece of it (in the thread)."""

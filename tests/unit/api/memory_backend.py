@@ -112,7 +112,7 @@ class MemoryBackend:
                 self.add(key, 1)
             except ClientError as error:
                 refused[place] = error
-        return Tally(keys, (), refused)
+        return Tally(keys, None, refused)
 
     def read_each(self, tally: Tally) -> list[int]:
         return [self.value(key) for key in tally.keys]
