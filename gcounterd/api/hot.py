@@ -21,7 +21,7 @@ from gcounterd.api.requests import Request
 _KEY = rb"[A-Za-z0-9._~!$&'()*+,;=:@-]{1,1024}"
 _COUNT = b"POST /v1/counters/"
 _FORMS = rb"POST /v1/counters/(?P<count>%b)|GET /v1/counters/(?P<read>%b)" % (_KEY, _KEY)
-_LINE = re.compile(_FORMS)
+LINE = re.compile(_FORMS)
 _COUNTS = re.compile(rb"(?:POST /v1/counters/%b\n)+" % _KEY)
 _VERSION = b" HTTP/1.1\r\n"
 _END = b"\r\n\r\n"
@@ -40,7 +40,7 @@ def read_request(request: Request) -> Hot | None:
     """
     if request.body or not request.keep_alive or request.old or request.upload is not None:
         return None
-    match = _LINE.fullmatch(b"%b %b" % (request.method, request.target))
+    match = LINE.fullmatch(b"%b %b" % (request.method, request.target))
     return None if match is None else (match.lastgroup or "", match[match.lastindex or 0])
 
 
@@ -57,7 +57,7 @@ def learn(chunk: bytes) -> bytes:
 
 def read_one(chunk: bytes, head: bytes) -> Hot | None:
     """Return the one hot request of a chunk that ends with a head known to be good."""
-    match = _LINE.fullmatch(chunk, 0, len(chunk) - len(head))
+    match = LINE.fullmatch(chunk, 0, len(chunk) - len(head))
     return None if match is None else (match.lastgroup or "", match[match.lastindex or 0])
 
 

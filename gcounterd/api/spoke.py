@@ -56,6 +56,7 @@ class Outcome:
     refused  by place in `keys`: those that were not gathered, and why
     failure  why none of the others counted, if the commit failed; `definite` tells if so
     mark     where the increments lie; () if there are none, or they failed
+    plain    whether all of it was counted
     """
 
     keys: Sequence[bytes] = ()
@@ -63,10 +64,10 @@ class Outcome:
     refused: Mapping[int, ClientError] = attrs.field(factory=dict)
     failure: ClientError | None = None
     mark: Mark = ()
+    plain: bool = attrs.field(init=False)
 
-    @property
-    def plain(self) -> bool:
-        """Say whether all of it was counted."""
+    @plain.default
+    def _is_plain(self) -> bool:
         return self.failure is None and not self.refused
 
 

@@ -187,7 +187,8 @@ class Commits:
         task_status.started()
         try:
             while True:
-                await self._work.wait()
+                if not self._work.is_set():  # waiting for what is there would cost a turn
+                    await self._work.wait()
                 self._work = trio.Event()
                 await self._commit_waiting()
         except BaseException as error:
