@@ -64,7 +64,9 @@ def read_one(chunk: bytes, head: bytes) -> Hot | None:
 def read_counts(chunk: bytes, head: bytes) -> Iterable[bytes] | None:
     """Return the keys of a chunk of increments that ends with a head known to be good."""
     lines = chunk.split(head)
-    if _COUNTS.fullmatch(b"\n".join(lines)) is None:
+    joined = b"\n".join(lines)
+    # A line feed of the client's own is no end of a line.
+    if joined.count(b"\n") >= len(lines) or _COUNTS.fullmatch(joined) is None:
         return None
     lines.pop()
     return [line[len(_COUNT) :] for line in lines]

@@ -22,7 +22,7 @@ from gcounterd.counters.columns import Rows as Places
 from gcounterd.counters.columns import Totals
 
 # Below about this many, looking up one by one beats array operations.
-FEW_MAX = 24
+FEW = 24
 
 
 @attrs.frozen(eq=False)
@@ -38,7 +38,7 @@ class Rows:
     @classmethod
     def of(cls, rows: list[int]) -> Rows:
         """Make the array if it is worth it."""
-        return cls(rows, np.array(rows, np.int64) if len(rows) > FEW_MAX else None)
+        return cls(rows, np.array(rows, np.int64) if len(rows) > FEW else None)
 
     def __len__(self) -> int:
         return len(self.each)
@@ -96,7 +96,7 @@ class Ones:
 
         `places` are positions + 1 by row; None where a row has no position yet.
         """
-        if self._number <= FEW_MAX:
+        if self._number <= FEW:
             found = Counter([places.item(row) if row < len(places) else 0 for row in self._few])
             ordered = sorted(found.items())
             taken = np.array([place for place, _ in ordered], np.int64)

@@ -122,6 +122,11 @@ def test_a_head_is_learnt_only_where_nothing_else_is_said(line: bytes, said: byt
     assert is_hot == (said in GOOD_HEADERS)
 
 
+def test_a_line_feed_within_a_line_does_not_make_two_of_it() -> None:
+    head = b" HTTP/1.1\r\nHost: x\r\n\r\n"
+    assert hot.read_counts(b"POST /v1/counters/a\nPOST /v1/counters/b" + head, head) is None
+
+
 def test_a_line_before_a_head_with_a_body_is_never_taken() -> None:
     # The last of a chunk ends with the head of the first, but says more before.
     end = b" HTTP/1.1\r\nHost: x\r\n\r\n"
