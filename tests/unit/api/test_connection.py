@@ -51,6 +51,32 @@ async def test_a_refused_increment_leaves_its_neighbours_alone(tmp_path: Path) -
         assert (await client.read()).json == {"key": "a", "value": 2}
 
 
+async def test_a_head_that_is_known_is_not_known_for_what_a_body_or_another_head_follows(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path) as rig:
+        client = await rig.connect()
+        known, more = increments(1), b"POST /v1/counters/a HTTP/1.1\r\n" + HOST
+        for data, value in (
+            (known, 1),
+            (known, 2),
+            (more + b'Content-Length: 8\r\n\r\n{"by":5}', 7),
+            (known, 8),
+            (more + b"A: b\r\n\r\n", 9),
+            (known + GET, 10),
+            (known, 11),
+        ):
+            await client.send(data)
+            answers = [(await client.read()).json for _ in range(data.count(b" HTTP/1.1"))]
+            assert answers == [{"key": "a", "value": value}] * len(answers)
+        await client.send(known[:30])
+        await client.send(known[30:] + known)
+        assert [(await client.read()).json for _ in range(2)][-1] == {"key": "a", "value": 13}
+        await client.send(b"POST /v1/counters/a\n" + known)
+        assert (await client.read()).code == "malformed"
+        assert rig.backend.values == {b"a": 13}
+
+
 async def test_a_failed_commit_fails_each_increment_and_no_read(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
         rig.backend.fail_with = ClientError(507, "disk_full", "no room")
