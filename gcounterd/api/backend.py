@@ -12,6 +12,8 @@ from typing import Protocol
 
 import attrs
 
+from gcounterd.api.feeds import Wish
+from gcounterd.api.responses import Live
 from gcounterd.counters.imports import Content
 from gcounterd.errors import ClientError
 from gcounterd.node.levels import Level, Mark
@@ -199,6 +201,13 @@ class Backend(Protocol):
         """Return the value when it is at least so large, or what it is after that many seconds.
 
         Raises `ClientError` 503 `busy` where too many wait.
+        """
+
+    async def follow(self, wish: Wish, seen: bytes, *, fresh: bool) -> Live:
+        """Return a stream of what is wished for, when that is known; it counts until closed.
+
+        `seen` is the id of the event that its reader saw last; `fresh` begins with what is
+        committed now. Raises `ClientError` 503 `busy` where there are too many, `not_ready`.
         """
 
     def readiness(self) -> Readiness:

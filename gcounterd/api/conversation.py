@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, closing
 
 import attrs
 import trio
@@ -37,7 +37,7 @@ from gcounterd.api.limits import (
 from gcounterd.api.listeners import Listener
 from gcounterd.api.opening import handle, open_call, too_late
 from gcounterd.api.requests import Request
-from gcounterd.api.responses import CONTINUE, Heads, Response, refuse
+from gcounterd.api.responses import CONTINUE, Heads, Live, Response, refuse
 from gcounterd.api.routing import Call, Router
 from gcounterd.api.spoke import End, Spoke
 from gcounterd.api.streams import chunk
@@ -236,7 +236,9 @@ class Conversation(Spoke):
         if request.upload is not None and not request.upload.complete:
             request.keep_alive = False
             self._intake.closed = True  # nobody knows where the next request would begin
-        if response.pieces is None:
+        if response.live is not None:
+            await self._lend(request, response, response.live)
+        elif response.pieces is None:
             burst.place(request, response)
         else:
             await self._stream(request, response, response.pieces)
@@ -287,6 +289,14 @@ class Conversation(Spoke):
                 await self._send(piece if old else chunk(piece))
                 await trio.lowlevel.checkpoint()
             await self._send(b"" if old else chunk(b""))
+
+    async def _lend(self, request: Request, response: Response, live: Live) -> None:
+        # Leave the socket to an answer that has no end. Nothing more is read from it.
+        self._intake.closed = True
+        with closing(live):
+            shared = request.shared
+            await self._send(self._shared.heads.render(response, keep=False, shared=shared))
+            await live.run(self.sock)
 
     async def _send(self, data: bytes) -> None:
         try:

@@ -32,7 +32,17 @@ from gcounterd.errors import ClientError
 
 # The headers that are kept.
 SIGNIFICANT = frozenset(
-    (b"host", b"origin", b"expect", b"idempotency-key", b"idempotency-retry", b"gcounter-node")
+    (
+        b"host",
+        b"origin",
+        b"expect",
+        b"idempotency-key",
+        b"idempotency-retry",
+        b"gcounter-node",
+        b"last-event-id",
+        b"if-none-match",
+        b"accept-encoding",
+    )
 )
 # Kept where visits are counted, and only there, since nearly every request has some of them: they
 # tell whether somebody looks at a page, and at which.

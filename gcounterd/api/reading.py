@@ -14,6 +14,7 @@ from __future__ import annotations
 import trio
 
 from gcounterd.api.backend import Backend
+from gcounterd.api.limits import TIMEOUT_DEFAULT_S, TIMEOUT_MAX_S
 from gcounterd.api.requests import Query, read_count, read_timeout
 from gcounterd.api.responses import Response, refuse
 from gcounterd.api.routing import Parameter
@@ -26,6 +27,12 @@ MIN = Parameter(
     "min",
     "wait until the value is at least this",
     {"type": "integer", "minimum": 0, "maximum": LEAST_MAX},
+)
+
+TIMEOUT = Parameter(
+    "timeout",
+    f"seconds, decimal; {TIMEOUT_DEFAULT_S} by default",
+    {"type": "number", "minimum": 0, "maximum": TIMEOUT_MAX_S},
 )
 
 

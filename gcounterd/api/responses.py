@@ -14,8 +14,10 @@ from __future__ import annotations
 import http
 import json
 import logging
+import socket
 from collections.abc import AsyncGenerator, Callable, Mapping
 from email.utils import formatdate
+from typing import Protocol
 
 import attrs
 
@@ -39,12 +41,23 @@ _RETRY_STATUSES = (429, 503)
 _BARE_STATUSES = (204,)
 
 
+class Live(Protocol):
+    """An answer that has no end of its own: it is sent by whoever makes it, on the socket."""
+
+    async def run(self, sock: socket.socket) -> None:
+        """Send on a socket whose head is out, until either side ends it."""
+
+    def close(self) -> None:
+        """Let go of what it holds; called once, whether it has run or not."""
+
+
 @attrs.frozen
 class Response:
     """One answer. `headers` are those beside the ones that every answer carries.
 
     cache   the value of Cache-Control
     pieces  what follows in place of the body, made while it is sent
+    live    likewise, and the connection is its own from then on, and ends with it
     """
 
     status: int = 200
@@ -54,6 +67,7 @@ class Response:
     code: str = ""  # of an error, for the metrics
     cache: bytes = NO_STORE
     pieces: AsyncGenerator[bytes, None] | None = None
+    live: Live | None = None
 
 
 def dump(value: object) -> bytes:
@@ -146,6 +160,9 @@ class Heads:
             parts.append(b"\r\n")
             return b"".join(parts)
         parts.append(b"Content-Type: %b\r\n" % response.content_type)
+        if response.live is not None:
+            parts.append(b"\r\n")  # its end is the connection's
+            return b"".join(parts)
         if response.pieces is not None:
             # Whoever does not know chunks sees by the connection's end that there are no more.
             parts.append(b"\r\n" if old else b"Transfer-Encoding: chunked\r\n\r\n")

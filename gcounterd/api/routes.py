@@ -16,11 +16,10 @@ from gcounterd.api.limits import (
     AMOUNT_MAX,
     AMOUNT_MIN,
     KEYS_MAX,
-    TIMEOUT_DEFAULT_S,
-    TIMEOUT_MAX_S,
 )
 from gcounterd.api.page_routes import PAGES
 from gcounterd.api.reading import MIN
+from gcounterd.api.reading import TIMEOUT as _TIMEOUT
 from gcounterd.api.requests import LEVELS
 from gcounterd.api.responses import Response, dump
 from gcounterd.api.routing import Call, Parameter, Route, Schema
@@ -36,6 +35,7 @@ from gcounterd.api.schemas import (
     listed,
     shape,
 )
+from gcounterd.api.streaming import STREAMS
 from gcounterd.counters.batches import COUNT_MAX
 
 _NUMBER: Schema = {"type": ["integer", "string"], "description": "a string with `as=string`"}
@@ -51,11 +51,6 @@ _STALE = choice("stale", "read a node that is not ready", "ok")
 _ACK = choice("ack", "who must hold it durably before the answer", *LEVELS)
 _HELD_BY: Schema = {"type": "array", "items": STRING}
 _COUNTED = "counted, but not yet held as `ack` says; do not repeat it; who is known to hold it"
-_TIMEOUT = Parameter(
-    "timeout",
-    f"seconds, decimal; {TIMEOUT_DEFAULT_S} by default",
-    {"type": "number", "minimum": 0, "maximum": TIMEOUT_MAX_S},
-)
 _LIMIT = limit("counters")
 _PREFIX = Parameter("prefix", "keys that begin so", STRING)
 _AFTER = Parameter("after", "keys that sort after this one: the `next` of the last page", STRING)
@@ -248,6 +243,7 @@ _DOCUMENTATION = (
 ROUTES: tuple[Route, ...] = (
     *_COUNTERS,
     *PAGES,
+    *STREAMS,
     *IMPORTS,
     *WATCHING,
     *_CHALLENGE,

@@ -25,6 +25,17 @@ from gcounterd.ids import NodeId
 # Rows made ready in one slice: 16,384 may lie on so many pages that nobody has touched, and each
 # takes some microseconds to clear.
 _ROWS_PER_SLICE = 16_384
+# Nodes looked up in one slice, up to 3 us each.
+_SUMS_PER_SLICE = 256
+
+
+class Changes:
+    """How often anything was added to any of the sums: whoever keeps some looks again then."""
+
+    __slots__ = ("number",)
+
+    def __init__(self) -> None:
+        self.number = 0
 
 
 class Sums:
@@ -34,8 +45,9 @@ class Sums:
     risen     by how much columns rose in this process when they were closed already
     """
 
-    def __init__(self, max_counters: int) -> None:
+    def __init__(self, max_counters: int, changes: Changes) -> None:
         self._array = reserve(max_counters, np.int64)
+        self._changes = changes
         self.segments = 0
         self.risen = 0
 
@@ -44,6 +56,7 @@ class Sums:
         if len(rows) and int(rows.max()) >= len(self._array):
             self._lengthen(int(rows.max()) + 1)
         np.add.at(self._array, rows, rises)
+        self._changes.number += 1
 
     def adding(self, rows: npt.NDArray[np.uint32], rises: npt.NDArray[np.int64]) -> Iterator[None]:
         """Do as `add` in the last step, and make that one short in those before."""
@@ -65,6 +78,7 @@ class Sums:
             self._lengthen(row + 1)
         self._array[row] += rise
         self.risen += rise
+        self._changes.number += 1
 
     def rise_run(self, first: int, rises: npt.NDArray[np.int64]) -> None:
         """Add late rises to all rows from `first` on; where something was set aside, falls."""
@@ -73,6 +87,7 @@ class Sums:
         if end > len(self._array):
             self._lengthen(end)
         self._array[first:end] += rises
+        self._changes.number += 1
 
     def _lengthen(self, needed: int) -> None:
         """Make room where merged counters took the index beyond its limit."""
@@ -98,7 +113,8 @@ class SparseSums:
     segments, risen  as in `Sums`
     """
 
-    def __init__(self) -> None:
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
         self._runs: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
         self.segments = 0
         self.risen = 0
@@ -107,6 +123,7 @@ class SparseSums:
         """Add `rises` at `rows`; a row may stand twice."""
         if len(rows):
             self._runs.append(_in_order(rows, rises))
+        self._changes.number += 1
 
     def adding(self, rows: npt.NDArray[np.uint32], rises: npt.NDArray[np.int64]) -> Iterator[None]:
         """Do as `add` in the last step, and make that one short in those before."""
@@ -116,6 +133,7 @@ class SparseSums:
             runs.append(_in_order(rows[at:end], rises[at:end]))
             yield
         self._runs += runs
+        self._changes.number += 1
 
     def rise(self, rows: npt.NDArray[np.uint32], rises: npt.NDArray[np.int64]) -> None:
         """Add what came late for a column: `rises` at `rows`; a row may stand twice."""
@@ -125,6 +143,7 @@ class SparseSums:
     def rise_one(self, row: int, rise: int) -> None:
         """Add a late rise at a row."""
         self.risen += rise
+        self._changes.number += 1
         self._runs.append((np.array([row], np.int64), np.array([rise], np.int64)))
 
     def rise_run(self, first: int, rises: npt.NDArray[np.int64]) -> None:
@@ -133,6 +152,7 @@ class SparseSums:
         where = np.flatnonzero(rises)
         if len(where):
             self._runs.append((where + first, rises[where]))
+        self._changes.number += 1
 
     def add_to(self, total: npt.NDArray[np.int64]) -> None:
         """Add these sums to others, which are as long at least."""
@@ -168,14 +188,18 @@ class Base:
     def __init__(self, max_counters: int) -> None:
         self._max_counters = max_counters
         self._sums: dict[NodeId, AnySums] = {}
+        self._changes = Changes()
 
     def of(self, node: NodeId, *, sparse: bool = False) -> AnySums:
         """Return the sums of a node, made if it has none yet: `sparse` of a source of imports."""
         sums = self._sums.get(node)
         if sums is None:
-            sums = SparseSums() if sparse else Sums(self._max_counters)
+            sums = self._make(sparse)
             self._sums[node] = sums
         return sums
+
+    def _make(self, sparse: bool) -> AnySums:
+        return SparseSums(self._changes) if sparse else Sums(self._max_counters, self._changes)
 
     def risen(self, node: NodeId) -> int:
         """Return by how much a node's closed columns rose in this process, late."""
@@ -195,6 +219,11 @@ class Base:
         """
         return sum(sums.segments for sums in self._sums.values())
 
+    @property
+    def changes(self) -> int:
+        """Return how often anything was added to it."""
+        return self._changes.number
+
     def total(self, size: int) -> npt.NDArray[np.int64]:
         """Return the sums of all nodes together, by row; int64[size]."""
         total = np.zeros(size, np.int64)
@@ -202,9 +231,14 @@ class Base:
             sums.add_to(total)
         return total
 
-    def of_row(self, row: int) -> Iterator[tuple[NodeId, int]]:
-        """Yield (node, sum) where a node's closed columns hold something of a row."""
-        for node, sums in list(self._sums.items()):
+    def of_row(self, row: int) -> Iterator[tuple[NodeId, int] | None]:
+        """Yield (node, sum) where a node's closed columns hold something of a row, None to pause.
+
+        There are as many of them as sources were imported.
+        """
+        for number, (node, sums) in enumerate(list(self._sums.items()), 1):
             count = sums.at(row)
             if count:
                 yield node, count
+            elif number % _SUMS_PER_SLICE == 0:
+                yield None

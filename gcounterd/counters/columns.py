@@ -187,6 +187,11 @@ class Column:
         """Say whether the count at a position is part of the base."""
         return self.segments[position >> SEGMENT_BITS].base is not None
 
+    def rows_from(self, position: int, end: int) -> Rows:
+        """Return the rows of positions from one on, up to `end` or the end of its segment."""
+        segment, offset = self.segments[position >> SEGMENT_BITS], position & _OFFSET_MASK
+        return segment.rows[offset : min(segment.size, offset + end - position)]
+
     def count_of_row(self, row: int, number: int) -> int:
         """Return the count of `row` if it lies in segment `number`, else 0."""
         segment = self.segments[number]

@@ -108,6 +108,8 @@ class Driver:
         self._sleeping_until = -float("inf")
         self._reads: dict[int, _Read] = {}
         self._ended: Exit | None = None
+        # Who is told that counters have risen.
+        self.rise: list[Callable[[], None]] = [self.waiting.look]
         # Who is told of each notice beside the log.
         self.heeds: list[Callable[[Notice], None]] = []
 
@@ -183,7 +185,8 @@ class Driver:
     def shown(self, effects: Sequence[Effect]) -> None:
         """Perform what follows when counts have come to be shown, and wake who waits for them."""
         self.carry_out(effects)
-        self.waiting.look()
+        for tell in self.rise:
+            tell()
 
     def _input(self, effects: Sequence[Effect], started: float, what: str) -> None:
         """Carry out what follows from an input, which came at `started`."""

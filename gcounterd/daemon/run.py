@@ -38,6 +38,7 @@ from gcounterd.daemon.removals import Removals
 from gcounterd.daemon.service import Service
 from gcounterd.daemon.settings import Settings
 from gcounterd.daemon.views import Views
+from gcounterd.daemon.watching import Watching
 from gcounterd.errors import StorageError
 from gcounterd.links.sockets import listen_peers
 from gcounterd.node.node import Node
@@ -128,10 +129,11 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
     exposition = Metrics(driver, views).exposition
     draining = Draining(node, condition, settings.drain_delay)
     seen = (views.cluster, views.status, views.warnings)
-    service = Service(driver, condition, draining, removals, *seen, exposition)
     if booted.mended:
         condition.warnings["damaged"] = "the store was damaged; see the log of this start"
     limits = Limits(connections_max=settings.max_connections or _raise_file_limit())
+    watching = _watch(driver, views, limits)
+    service = Service(driver, condition, draining, removals, *seen, exposition, watching)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(driver.watchdog.run)
         await nursery.start(driver.transport.serve, peers)
@@ -142,13 +144,14 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
         nursery.start_soon(driver.cold.run, driver.loaded)
         nursery.start_soon(driver.turning.run)
         nursery.start_soon(removals.run)
+        nursery.start_soon(watching.run)
         listeners = [
             await listen_tcp(settings.http.host, settings.http.port),
             listen_unix(admin_socket(settings.data_dir)),
         ]
         at = settings.resp
         resp = None if at is None else await listen_tcp(at.host, at.port)
-        api = _Api(service, listeners, resp, limits)
+        api = _Api(service, watching, listeners, resp, limits)
         await nursery.start(api.run)
         await nursery.start(_watch_signals, nursery, draining, driver, api)
         driver.commits.request()
@@ -157,6 +160,17 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
         condition.not_ready.pop("starting")
         if not is_caught_up(booted.identity):
             nursery.start_soon(_note_caught_up, identity, node)
+
+
+def _watch(driver: Driver, views: Views, limits: Limits) -> Watching:
+    """Return what keeps streams up to date; at least half of the connections are for others."""
+    node = driver.node
+    cluster, most = node.config.cluster, limits.connections_max // 2
+    watching = Watching(
+        node.counters, node.roster, cluster, views.reasons, driver.count, streams_max=most
+    )
+    driver.rise.append(watching.note)
+    return watching
 
 
 async def _note_caught_up(identity: Identity, node: Node) -> None:
@@ -185,6 +199,7 @@ class _Api:
     """The API's server, to be stopped before the rest."""
 
     service: Service
+    watching: Watching
     listeners: list[Listener]
     resp: Listener | None
     limits: Limits
@@ -261,6 +276,7 @@ async def _stop_later(
 async def _stop(everything: trio.CancelScope, driver: Driver, api: _Api) -> None:
     driver.history.end()
     driver.waiting.end()
+    api.watching.end()
     api.scope.cancel()
     with trio.move_on_after(_HELD_S):
         await api.done.wait()

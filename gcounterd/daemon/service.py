@@ -29,6 +29,7 @@ from gcounterd.daemon.once import Once
 from gcounterd.daemon.removals import Removals
 from gcounterd.daemon.slicing import sliced
 from gcounterd.daemon.texts import Texts
+from gcounterd.daemon.watching import Watching
 from gcounterd.errors import ClientError, StorageError
 from gcounterd.ids import ColumnId, node_of
 from gcounterd.members.approvals import TOKEN_BYTES, hash_token
@@ -53,6 +54,7 @@ class Service:
         status_view: Callable[[], dict[str, object]],
         cluster_warnings: Callable[[], list[str]],
         exposition: Callable[[], bytes],
+        watching: Watching,
     ) -> None:
         self._driver = driver
         self._node = driver.node
@@ -75,6 +77,7 @@ class Service:
         self.texts = Texts(driver.node, driver.commits, self._check_open)
         self.count_text = self.texts.count
         self.reach = driver.waiting.reach
+        self.follow = watching.follow
 
     @property
     def name(self) -> str:

@@ -16,6 +16,7 @@ import attrs
 import trio
 
 from gcounterd.api.backend import ConsistentRead, Counted, Held, Listing, Readiness, Tally, Words
+from gcounterd.api.feeds import Feed, Listener, Shown, Wish
 from gcounterd.api.words import PREFIX, Splitter
 from gcounterd.counters.batches import read_counts
 from gcounterd.counters.imports import Content
@@ -59,6 +60,7 @@ class MemoryBackend:
     patience   how many seconds each wait was given
     copies_elsewhere  how many others hold what was counted
     reachable  the value that a wait ends with, if that is asked for
+    followed   the last arguments of `follow`
     """
 
     name = "n1"
@@ -88,6 +90,7 @@ class MemoryBackend:
         self.patience: list[float] = []
         self.reachable = 0
         self.copies_elsewhere = 0
+        self.followed: tuple[Wish, bytes, bool] | None = None
 
     def add(self, key: bytes, amount: int) -> None:
         self._check(key, amount)
@@ -201,6 +204,18 @@ class MemoryBackend:
         self.patience.append(seconds)
         self.values[key] = max(self.value(key), min(least, self.reachable))
         return self.value(key)
+
+    async def follow(self, wish: Wish, seen: bytes, *, fresh: bool) -> Listener:
+        """Return a stream that ends at once."""
+        self.followed = (wish, seen, fresh)
+        feed = Feed(wish, self.count)
+        feed.shown = [Shown(key) for key in wish.keys]
+        for shown in feed.shown:
+            shown.update({"a0": self.value(shown.key)})
+        feed.show("local", {"a0": self.name})
+        listener = Listener(feed, seen)
+        listener.end(b"event: leave\ndata: {}\n\n")
+        return listener
 
     def readiness(self) -> Readiness:
         drains = ("draining",) if self.draining else ()

@@ -30,6 +30,7 @@ QUERIES = {
     ("POST", "/hit/{ns}"): "?url=a",
     ("GET", "/get/{ns}"): "?url=a",
     ("GET", "/v1/text"): "?word=a",
+    ("GET", "/v1/stream"): "?key=a",
 }
 
 
