@@ -38,7 +38,7 @@ _SHARED = (
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _RETRY_STATUSES = (429, 503)
 # Statuses whose answers have neither a body nor a Content-Length.
-_BARE_STATUSES = (204,)
+_BARE_STATUSES = (204, 304)
 
 
 class Live(Protocol):

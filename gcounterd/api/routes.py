@@ -35,6 +35,7 @@ from gcounterd.api.schemas import (
     listed,
     shape,
 )
+from gcounterd.api.static import STATIC
 from gcounterd.api.streaming import STREAMS
 from gcounterd.counters.batches import COUNT_MAX
 
@@ -244,6 +245,7 @@ ROUTES: tuple[Route, ...] = (
     *_COUNTERS,
     *PAGES,
     *STREAMS,
+    *STATIC,
     *IMPORTS,
     *WATCHING,
     *_CHALLENGE,

@@ -35,7 +35,12 @@ QUERIES = {
 
 
 def target_of(route: Route) -> str:
-    path = route.pattern.replace("{key}", "a").replace("{name}", "a").replace("{names}", "a")
+    path = (
+        route.pattern.replace("/page/{name}", "/page/merge.js")
+        .replace("{key}", "a")
+        .replace("{name}", "a")
+        .replace("{names}", "a")
+    )
     path = path.replace("{ns}", "a")
     return path + QUERIES.get((route.method, route.pattern), "")
 
