@@ -67,7 +67,7 @@ class Watching:
         self._roster = roster
         self._cluster = cluster
         self._reasons = reasons
-        self._count = count
+        self.count = count
         self._streams_max = min(streams_max, STREAMS_MAX)
         self._watched = Watched(counters)
         self._listing = Listing(counters)
@@ -118,7 +118,7 @@ class Watching:
                 self._check()
         finally:
             feed.awaited -= 1
-        self._count("stream_opened")
+        self.count("stream_opened")
         return Listener(feed, seen)
 
     def _check(self) -> None:
@@ -127,15 +127,15 @@ class Watching:
             text = f"this node is not ready ({'; '.join(reasons)}); another one may be"
             raise ClientError(503, "not_ready", text, details={"reasons": list(reasons)})
         if len(self) >= self._streams_max:
-            self._count("stream_refused")
+            self.count("stream_refused")
             raise ClientError(503, "busy", f"{self._streams_max} streams are open already")
 
     def _open(self, wish: Wish) -> Feed:
         new = sum(key not in self._users for key in wish.keys)
         if len(self._users) + max(new, wish.top) > WATCHED_MAX:
-            self._count("stream_refused")
+            self.count("stream_refused")
             raise ClientError(503, "busy", f"{WATCHED_MAX:,} counters are watched already")
-        feed = self._feeds[wish] = Feed(wish, self._count)
+        feed = self._feeds[wish] = Feed(wish, self.count)
         self._set_keys(feed, wish.keys)
         self._top_at = -math.inf if wish.top else self._top_at
         return feed
