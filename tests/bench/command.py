@@ -35,6 +35,7 @@ from tests.bench import (
     resting,
     simulating,
     spread,
+    streaming,
     visibility,
     wire_bytes,
 )
@@ -64,6 +65,7 @@ BENCHMARKS: dict[str, Callable[..., list[Row]]] = {
     "replicating": replicating.measure,
     "floor": floors.measure,
     "proxies": proxies.measure,
+    "streaming": streaming.measure,
 }
 # Names for several of them: what is compared with Redis, and what clients of nodes get.
 GROUPS = {
