@@ -11,6 +11,7 @@ import functools
 from gcounterd.api import challenge, counters, openapi, promises
 from gcounterd.api.backend import Backend
 from gcounterd.api.cluster_routes import ADMIN, WATCHING
+from gcounterd.api.dashboard import DASHBOARD
 from gcounterd.api.import_routes import IMPORTS
 from gcounterd.api.limits import (
     AMOUNT_MAX,
@@ -246,6 +247,7 @@ ROUTES: tuple[Route, ...] = (
     *PAGES,
     *STREAMS,
     *STATIC,
+    *DASHBOARD,
     *IMPORTS,
     *WATCHING,
     *_CHALLENGE,

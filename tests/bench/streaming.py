@@ -44,6 +44,7 @@ def measure(*, quick: bool) -> list[Row]:
     return [
         Row("streaming", f"{what}: p99 in the page", told["p99"], "s", at_most=1, remark=spread),
         Row("streaming", f"{what}: streams lost", told["lost"], at_most=0),
+        Row("streaming", f"{what}: answered", told["rate"], "a second"),
         Row("streaming", "resident size of a stream", size, "KB", at_most=30),
         Row("streaming", "increments kept with streams", kept, at_least=0.7, remark=remark),
     ]
@@ -56,10 +57,10 @@ async def _run(
         await cluster.start_all()
         await cluster.ready()
         port = cluster.find("n1").http_port
-        await _pace(port, 1.0)  # the counters and buffers of the load are there before
+        await _pace(port, 1.0, {})  # the counters and buffers of the load are there before
         before = resident_bytes(cluster.find("n1"))
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_pace, port, 2 * seconds + 2)
+            nursery.start_soon(_pace, port, 2 * seconds + 2, told)
             told |= await _watch(port, 2 * seconds, cluster, before)
         if shutil.which("wrk") is None:
             return
@@ -75,10 +76,13 @@ async def _run(
         await play(contest, {"without": alone, "with": watched}, rounds)
 
 
-async def _pace(port: int, seconds: float) -> None:
+async def _pace(port: int, seconds: float, told: dict[str, float]) -> None:
+    """Offer increments for so long, and note how many a second were answered."""
     command = [sys.executable, "-m", "tests.bench.pacer"]
     command += ["--rate", str(RATE), "--seconds", str(seconds), str(port)]
-    await trio.run_process(command, capture_stdout=True, stdin=subprocess.DEVNULL)
+    done = await trio.run_process(command, capture_stdout=True, stdin=subprocess.DEVNULL)
+    found = json.loads(done.stdout.splitlines()[-1])
+    told["rate"] = found["ports"][str(port)]["good"] / found["seconds"]
 
 
 def _command(port: int, seconds: float) -> list[str]:

@@ -98,7 +98,6 @@ def test_each_route_can_be_answered() -> None:
 @pytest.mark.parametrize(
     "target",
     [
-        "/",
         "/v1",
         "/v1/",
         "/v2/counters",
