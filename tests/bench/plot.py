@@ -90,7 +90,7 @@ def _dot(x: float, y: float, color: str) -> str:
 def draw(real: dict[str, Points], simulated: dict[str, Points]) -> str:
     """Return the picture; both have points for `frames` and for `bytes`."""
     at_30 = dict(simulated["frames"])[FROM]
-    logarithmic = [(n, at_30 * math.log(n) / math.log(FROM)) for n in TICKS if n >= FROM]
+    logarithmic: Points = [(n, at_30 * math.log(n) / math.log(FROM)) for n in TICKS if n >= FROM]
     flat: Points = [(n, float(RATE * BYTES_PER_BATCH)) for n in TICKS]
     panels = [
         Panel("frames per node and second", real["frames"], simulated["frames"], logarithmic),
