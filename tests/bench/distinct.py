@@ -17,8 +17,8 @@ import trio
 
 from tests.bench import filling, nodes, pipeliner, redis
 from tests.bench.contest import Contest, play
-from tests.bench.incr import OURS, THEIRS, share
-from tests.bench.nodes import open_resp, resident_bytes, resident_of
+from tests.bench.incr import OURS, THEIRS, cpu_name, share, show_rate
+from tests.bench.nodes import cpu_of, open_resp, resident_bytes, resident_of
 from tests.bench.rows import Row
 from tests.cluster.processes import Cluster, Node
 from tests.cluster.programs import lacking
@@ -42,16 +42,8 @@ def measure(*, quick: bool) -> list[Row]:
             trio.run(_race, Path(place), keys, ROUNDS_QUICK if quick else ROUNDS, contest)
     contest.absent.update(dict.fromkeys((OURS, THEIRS), why))
     return [
-        *(
-            Row(
-                "distinct",
-                f"{what}: {label}",
-                contest.median(who),
-                "a second",
-                remark=contest.spread(who) if who in contest.rates else why,
-            )
-            for who, label in ((OURS, "a node, commit"), (THEIRS, "Redis, appendfsync always"))
-        ),
+        show_rate("distinct", f"{what}: a node, commit", contest, OURS),
+        show_rate("distinct", f"{what}: Redis, appendfsync always", contest, THEIRS),
         share("distinct", f"{what}: share of Redis", contest, THEIRS, SHARE_AT_LEAST),
     ]
 
@@ -61,11 +53,19 @@ async def _race(place: Path, keys: int, rounds: int, contest: Contest) -> None:
 
     async def ours() -> float:
         async with open_resp(place / f"round{next(numbers)}", 1, "commit") as cluster:
-            return keys / await pipeliner.count_all(cluster.find("n1").resp_port, keys)
+            node = cluster.find("n1")
+            assert node.process is not None
+            return await count(OURS, node.resp_port, node.process.pid)
 
     async def theirs() -> float:
-        async with redis.open_redis(place / f"round{next(numbers)}", "always") as (port, _):
-            return keys / await pipeliner.count_all(port, keys)
+        async with redis.open_redis(place / f"round{next(numbers)}", "always") as (port, process):
+            return await count(THEIRS, port, process.pid)
+
+    async def count(who: str, port: int, pid: int) -> float:
+        before = cpu_of(pid)
+        seconds = await pipeliner.count_all(port, keys)
+        contest.note(cpu_name(who), 1e6 * (cpu_of(pid) - before) / keys)
+        return keys / seconds
 
     await play(contest, {OURS: ours, THEIRS: theirs}, rounds)
 

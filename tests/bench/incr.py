@@ -111,7 +111,7 @@ async def compete(
     async def run(who: str, requests: int) -> float:
         before = cpu_of(servers[who].pid)
         rate = await run_benchmark(servers[who].port, load, requests)
-        contest.note(_cpu(who), 1e6 * (cpu_of(servers[who].pid) - before) / requests)
+        contest.note(cpu_name(who), 1e6 * (cpu_of(servers[who].pid) - before) / requests)
         return rate
 
     contenders = {}
@@ -122,7 +122,8 @@ async def compete(
     return contest
 
 
-def _cpu(who: str) -> str:
+def cpu_name(who: str) -> str:
+    """Return the name under which the CPU of a contender is noted beside its rate."""
     return f"µs of CPU of {who}"
 
 
@@ -134,8 +135,8 @@ def compare(
     ours = f"{what}: a node, durability {durability}"
     theirs = f"{what}: Redis, appendfsync {appendfsync}"
     return [
-        _rate(name, ours, contest, OURS),
-        _rate(name, theirs, contest, THEIRS),
+        show_rate(name, ours, contest, OURS),
+        show_rate(name, theirs, contest, THEIRS),
         share(name, f"{what}: the node, as a share of Redis", contest, THEIRS, aim),
     ]
 
@@ -143,7 +144,9 @@ def compare(
 def _limits(depth: int, contest: Contest) -> list[Row]:
     what = f"INCR, -P {depth}"
     rows = [
-        _rate("limit", f"{what}: C that only parses, appends, syncs and answers", contest, LEAST),
+        show_rate(
+            "limit", f"{what}: C that only parses, appends, syncs and answers", contest, LEAST
+        ),
         share("limit", f"{what}: the node, as a share of that", contest, LEAST),
     ]
     if (redis_share := contest.share(THEIRS, LEAST)) is not None:
@@ -151,11 +154,12 @@ def _limits(depth: int, contest: Contest) -> list[Row]:
     return rows
 
 
-def _rate(name: str, what: str, contest: Contest, who: str) -> Row:
+def show_rate(name: str, what: str, contest: Contest, who: str) -> Row:
+    """Return the row of a rate and of the CPU that was noted beside it, or why there is none."""
     median = contest.median(who)
     if median is None:
         return Row(name, what, None, remark=contest.absent.get(who, ""))
-    cpu = contest.median(_cpu(who))
+    cpu = contest.median(cpu_name(who))
     each = "" if cpu is None else f"; {show_number(cpu)} µs of CPU each"
     return Row(name, what, median, "a second", remark=contest.spread(who) + each)
 
