@@ -18,12 +18,13 @@ import attrs
 from gcounterd.counters.checkpoint import Checkpoint, name_images
 from gcounterd.counters.columns import Column
 from gcounterd.counters.images import Image
-from gcounterd.counters.turns import Turn
+from gcounterd.counters.mends import AnyTurn
 from gcounterd.errors import ClientError
 from gcounterd.ids import ColumnId, Epoch
 from gcounterd.members.claims import Liveness
 from gcounterd.members.removals import Wish
 from gcounterd.node.effects import (
+    AckDone,
     Carry,
     Dial,
     Drop,
@@ -93,7 +94,7 @@ class Host:
         self.flight: Group | None = None
         self.loads: tuple[ColumnId, ...] = ()
         self.above: Epoch | None = None
-        self.turns: tuple[Turn, ...] = ()
+        self.turns: tuple[AnyTurn, ...] = ()
         self.staged = False
         self._round: tuple[Checkpoint, Iterator[Image], int, tuple[Image, ...]] | None = None
         self._images = 0
@@ -357,7 +358,7 @@ class Host:
                     self.loads = (*self.loads, column)
                 case Redraw(above):
                     self.above = above
-                case Dial() | Notice() | ReadDone():
+                case Dial() | Notice() | ReadDone() | AckDone():
                     pass
                 case Carry(turn):
                     self.turns = (*self.turns, turn)

@@ -22,9 +22,9 @@ from typing import Any
 import attrs
 
 from gcounterd.ids import NodeId
-from gcounterd.members.beliefs import MemberView
 from gcounterd.members.claims import Liveness
 from gcounterd.members.detector import Detector
+from gcounterd.members.table import MemberView
 from gcounterd.node.effects import Effect
 from gcounterd.node.messages import Channel
 from gcounterd.node.probing import Probing
