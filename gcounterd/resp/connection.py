@@ -16,12 +16,11 @@ from __future__ import annotations
 
 import math
 import socket
-from contextlib import suppress
 
 import trio
 
 from gcounterd.api.hub import Hub
-from gcounterd.api.limits import RECEIVE_BYTES
+from gcounterd.api.limits import LINGER_BYTES_MAX, LINGER_S, RECEIVE_BYTES
 from gcounterd.api.responses import blame
 from gcounterd.api.spoke import Outcome, Spoke, Taken
 from gcounterd.errors import ClientError
@@ -116,10 +115,8 @@ class Connection(Spoke):
                 return False
             session.feed(data)
             await self._go_on()
-        # Unread bytes would make closing a reset, which can take our last reply from the client.
-        self.sock.shutdown(socket.SHUT_WR)
-        with suppress(BlockingIOError):
-            self.sock.recv(RECEIVE_BYTES)
+        if session.scanner.failure is not None or self._hub.stopping:
+            await self._linger()  # else the client asked for the end, and sends nothing more
         return False
 
     async def _go_on(self) -> None:
@@ -141,6 +138,21 @@ class Connection(Spoke):
         except Exception as error:
             return blame(error)
         return None
+
+    async def _linger(self) -> None:
+        # Unread bytes would make closing a reset, which can take our last reply from the client.
+        self.sock.shutdown(socket.SHUT_WR)
+        read_bytes = 0
+        with trio.move_on_after(LINGER_S):
+            while read_bytes < LINGER_BYTES_MAX and self.ended is None:
+                try:
+                    data = self.sock.recv(RECEIVE_BYTES)
+                except BlockingIOError:
+                    await trio.lowlevel.wait_readable(self.sock)
+                    continue
+                if not data:
+                    return
+                read_bytes += len(data)
 
     async def _send(self, data: bytes) -> None:
         rest = memoryview(data)

@@ -140,6 +140,34 @@ async def test_garbage_on_the_http_port_gets_a_clear_error(tmp_path: Path) -> No
         assert (status, body) == (200, b'{"counters":[],"next":null}')
 
 
+RESP_INPUT = {
+    b"*1000000000\r\n": b"-ERR Protocol error: more than",
+    b"*2\r\n$4\r\nINCR\r\n$1000000000\r\n": b"-ERR Protocol error: an argument",
+    b"*1\r\n" * 5000: b"-ERR Protocol error: expected '$'",
+    b"%1000000000\r\nQUIT\r\n": b"-ERR unknown command",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+    + b"x" * 20_000: b"-ERR Protocol error: too big",
+    b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\nINCR x\r\n": b"",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\nINCR x\r\n": b"",
+    b"*2\r\n$4\r\nINCR\r\n$0\r\n\r\nQUIT\r\n": b"-ERR a key is",
+    b"*2\r\n$4\r\nINCR\r\n$2\r\n\xff\xfe\r\nQUIT\r\n": b"-ERR a key is",
+}
+
+
+async def test_garbage_on_the_resp_port_counts_nothing_and_costs_nothing(tmp_path: Path) -> None:
+    async with one_node(tmp_path) as cluster:
+        node = cluster.find("n1")
+        assert node.process is not None
+        before = resident_kib(node.process.pid)
+        for data, told in RESP_INPUT.items():
+            answer = await trio.to_thread.run_sync(speak, node.resp_port, data)
+            assert answer.startswith(told), (data[:60], answer[:60])
+            assert told or not answer
+        assert resident_kib(node.process.pid) < before + 8 * 1024
+        status, body = await request(node.url, "GET", "/v1/counters?prefix=")
+        assert (status, body) == (200, b'{"counters":[],"next":null}')
+
+
 @pytest.mark.parametrize(
     "amount",
     ["0", "-1", "2147483649", "1.5", "true", "NaN", '"1"', "1e3", "null", "[1]", "9" * 400],

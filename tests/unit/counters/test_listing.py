@@ -27,6 +27,22 @@ def held():
     return held, amounts
 
 
+@pytest.mark.parametrize("step", [1, 7, 4096, 100_000])
+def test_a_walk_meets_every_counter_once_and_what_comes_meanwhile_behind(held, step: int) -> None:
+    before = counters()
+    count(before, {b"%d" % number: number + 1 for number in range(50)})
+    walk = Listing(before).walk
+    found, row = walk(0, step)
+    count(before, {b"late": 1, b"0": 1})
+
+    while row is not None:
+        more, row = walk(row, step)
+        found += more
+
+    assert [key for key, _ in found[:50]] == [b"%d" % number for number in range(50)]
+    assert found[50:] in ([], [(b"late", 1)])
+
+
 @pytest.mark.parametrize("prefix", [b"", b"/a/", b"/b/12", b"/zz"])
 def test_pages_follow_each_other_without_gaps_or_repeats(held, prefix: bytes) -> None:
     listing = Listing(held[0])

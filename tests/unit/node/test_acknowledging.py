@@ -148,6 +148,27 @@ def test_requests_that_ask_the_same_share_a_wait() -> None:
     assert len(keep(a, 1, *mark[0])) == 3
 
 
+def test_a_number_of_other_members_is_waited_for() -> None:
+    a = node("a", *"abcd")
+    links = meet(a, "b", "c", "d")
+    mark, _ = count(a)
+
+    two, effects = a.acknowledging.wait(mark, Level.LOCAL, 1.0, 5.0, 2)
+    assert done(effects) == []
+    three, _ = a.acknowledging.wait(mark, Level.LOCAL, 1.0, 5.0, 3)
+    assert three != two
+
+    assert keep(a, links["b"], *mark[0]) == []
+    assert keep(a, links["d"], *mark[0]) == [AckDone(two, MAJORITY, ("a", "b", "d"))]
+    assert keep(a, links["c"], *mark[0]) == [AckDone(three, ALL, ("a", "b", "c", "d"))]
+
+
+def test_whoever_counted_nothing_is_told_that_all_hold_it() -> None:
+    a = node("a", "a", "b", "c")
+    number, effects = a.acknowledging.wait((), Level.LOCAL, 1.0, 5.0, 2)
+    assert done(effects) == [AckDone(number, ALL, ("a", "b", "c"))]
+
+
 def test_at_its_deadline_a_wait_ends_with_those_that_hold_it() -> None:
     a = node("a", "a", "b", "c")
     links = meet(a, "b", "c")
