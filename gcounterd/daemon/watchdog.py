@@ -45,8 +45,15 @@ _READ_EVERY_S = 0.00025
 _OTHER = "other"
 _LOOP, _COLLECTOR = "loop", "collector"
 _PACKAGE = "gcounterd."
-# A place that says only that work goes in slices, not which.
-_SLICING = "daemon.slicing."
+# Places that say only that work goes in slices, or waits for the disk, and not which.
+_WAITING = (
+    "daemon.slicing.",
+    "daemon.commits.Outcome.",
+    "daemon.commits.Commits.wait",
+    "daemon.service.Service.commit",
+    "storage.store.",
+    "storage.thread.",
+)
 _PLACES_SHOWN = 4
 
 
@@ -172,7 +179,7 @@ class Watchdog(trio.abc.Instrument):
     def _describe(self, used: float, wall: float) -> Step:
         places = [] if self._task is None else _places(self._task)
         owner = _LOOP if self._task is None else self._task.name.removeprefix(_PACKAGE)
-        named = [place for place, _ in places if not place.startswith(_SLICING)]
+        named = [place for place, _ in places if not place.startswith(_WAITING)]
         name = named[-1] if named else owner
         began, most, what = self._did
         if began == self._began and 2 * most > wall:

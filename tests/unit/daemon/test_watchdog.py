@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable, Generator
 
 import pytest
 import trio
+import trio.testing
 
 from gcounterd.daemon import watchdog
+from gcounterd.daemon.commits import Outcome
 from gcounterd.daemon.slicing import sliced
 from gcounterd.daemon.watchdog import BOUND_S, LOGGED_EVERY_S, STEPS_MAX, Step, Watchdog
 
@@ -111,6 +113,23 @@ async def test_slices_are_named_after_whoever_has_them_made(clock: Clock) -> Non
 
     (name,) = (await watched(slicer)).long
     assert name.endswith("slicer")
+
+
+async def test_a_step_before_a_commit_is_named_after_whoever_waits_for_it(clock: Clock) -> None:
+    outcome = Outcome()
+
+    async def counter() -> None:
+        clock.work()
+        await outcome.wait()
+
+    async def both() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(counter)
+            await trio.testing.wait_all_tasks_blocked()
+            outcome.done.set()
+
+    (name,) = (await watched(both)).long
+    assert name.endswith("counter")
 
 
 async def test_many_short_steps_are_no_long_one(clock: Clock) -> None:
