@@ -96,6 +96,7 @@ async def _write_all(backend: Backend, form: Format, prefix: bytes) -> AsyncGene
     after: bytes | None = b""
     while after is not None:
         listing = await backend.listing(prefix, after, LISTING_MAX)
+        await trio.lowlevel.checkpoint()
         for at in range(0, len(listing.counters), SLICE_ENTRIES):
             yield write(form, listing.counters[at : at + SLICE_ENTRIES])
         after = listing.next

@@ -42,7 +42,7 @@ KEYS_MAX = 10_000
 # Counters handled in one step of the loop before others may run (about a millisecond).
 SLICE_KEYS = 512
 # Entries of a listing written in one step: long keys take most when they need escapes.
-SLICE_ENTRIES = 256
+SLICE_ENTRIES = 128
 # Entries of a listing: what a page shows, and what a program may ask for at once.
 LISTING_DEFAULT = 100
 LISTING_MAX = 1000
