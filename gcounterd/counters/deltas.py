@@ -38,6 +38,8 @@ from gcounterd.ids import ColumnId
 
 # The last round is made in one step, so it is bounded by what a step may cost (about 2 ms).
 LAST_PART_BYTES_MAX = 1024 * 1024
+# Names are dearer: half a microsecond each.
+LAST_PART_NAMES_MAX = 8192
 # What one part holds at most: entries; names among them; bytes, below a block's limit.
 _PART_ENTRIES = 16_384
 _PART_NAMES = 4096
@@ -90,6 +92,7 @@ class Gathering:
         self._round = _Round(since, since, 0, size)
         self._at = 0
         self._spans: list[_Span] = []
+        self._at_hand: tuple[int, list[bytes]] = (0, [])
         self._last: int | None = None  # the first part of the last round, once it is made
 
     @property
@@ -105,8 +108,11 @@ class Gathering:
         """
         if not 0 <= number <= len(self._spans):
             raise PeerError("bad_part", "a part beyond the next one")
-        if number < len(self._spans):
-            return self._repeat(number)
+        pieces = self._repeat(number) if number < len(self._spans) else self._make(number)
+        self._at_hand = (0, [])  # a list of names is work for the collector
+        return pieces
+
+    def _make(self, number: int) -> list[Piece]:
         while True:
             span = self._advance()
             if span is not None:
@@ -149,17 +155,14 @@ class Gathering:
     def _rest_is_small(self) -> bool:
         known = max(self._round.named, self._round.end)
         new = self._column.size - known
-        if new * ENTRY_BYTES_MAX > LAST_PART_BYTES_MAX:
+        if new > LAST_PART_NAMES_MAX or new * ENTRY_BYTES_MAX > LAST_PART_BYTES_MAX:
             return False
         size = 0
         for segment in self._column.segments:
             size += len(segment.changed(self._round.began)) * ENTRY_BYTES_MAX
             if size > LAST_PART_BYTES_MAX:
                 return False
-        for row in self._rows(known, self._column.size):
-            size += len(self._name(row))
-            if size > LAST_PART_BYTES_MAX:
-                return False
+        size += sum(map(len, self._names(known, self._column.size)))
         return size <= LAST_PART_BYTES_MAX
 
     # -- spans ------------------------------------------------------------------------------
@@ -190,12 +193,28 @@ class Gathering:
     def _fitting(self, at: int, room: int) -> int:
         """Return how many names from position `at` on fit beside what a part holds already."""
         most = min(room, _PART_NAMES, self._round.end - at)
+        names = self._names(at, at + most)
         size = (_PART_ENTRIES - room) * ENTRY_BYTES_MAX
-        for number, row in enumerate(self._rows(at, at + most)):
-            size += len(self._name(row)) + _NAME_HEADER_BYTES + ENTRY_BYTES_MAX
+        each = _NAME_HEADER_BYTES + ENTRY_BYTES_MAX
+        if size + sum(map(len, names)) + most * each <= _PART_BYTES:
+            return most
+        for number, name in enumerate(names):
+            size += len(name) + each
             if size > _PART_BYTES and (number or room < _PART_ENTRIES):
                 return number
         return most
+
+    def _names(self, first: int, end: int) -> list[bytes]:
+        """Return the names of these positions; those asked for last are at hand.
+
+        To look thousands up takes as long as to write them.
+        """
+        start, found = self._at_hand
+        if not start <= first <= end <= start + len(found):
+            found = [self._name(row) for row in self._rows(first, end)]
+            start = first
+            self._at_hand = start, found
+        return found[first - start : end - start]
 
     def _rows(self, first: int, end: int) -> list[int]:
         rows: list[int] = []
@@ -211,7 +230,7 @@ class Gathering:
         named = max(span.at, span.round.named)
         found = [*self._known(span), np.arange(named, max(named, span.to), dtype=np.int64)]
         positions = np.concatenate(found)
-        names = [self._name(row) for row in self._rows(named, span.to)]
+        names = self._names(named, max(named, span.to))
         first = named if names else span.round.named
         return make_block(first, names, positions, self._column.counts_at(positions))
 

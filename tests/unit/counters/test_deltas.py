@@ -1,10 +1,12 @@
 """A delta in parts is exactly the column at the version it names, however it is disturbed."""
 
+from collections import Counter
+
 import pytest
 from counting import column, contents, count, counters
 
 from gcounterd.counters.counters import Counters
-from gcounterd.counters.deltas import Gathering, Stage
+from gcounterd.counters.deltas import LAST_PART_NAMES_MAX, Gathering, Stage
 from gcounterd.errors import PeerError
 
 A = column("a")
@@ -132,3 +134,27 @@ def test_a_replica_serves_a_column_it_does_not_write() -> None:
     transfer(b.gather(A, 0, 0), c)
 
     assert contents(c, A) == contents(a, A)
+
+
+def test_a_name_of_a_part_is_looked_up_once() -> None:
+    held, looked = filled(60_000), Counter[int]()
+    names = held.keys.names
+
+    def name(row: int) -> bytes:
+        looked[row] += 1
+        return names[row]
+
+    (source,) = held.columns.values()
+    gathering = Gathering(source, 0, 0, name)
+    looked.clear()
+    for number in range(10):  # of more than a last part could hold
+        (piece,) = gathering.pieces(number)
+        assert len(piece.block.names) == 4096
+    assert set(looked.values()) == {1}
+
+
+def test_the_last_round_which_is_made_in_one_step_has_few_names() -> None:
+    held = filled(LAST_PART_NAMES_MAX + 1)
+    assert [piece.version for piece in held.gather(A, 0, 0).pieces(0)] == [0]
+    held = filled(LAST_PART_NAMES_MAX)
+    assert [piece.version for piece in held.gather(A, 0, 0).pieces(0)] == [0, held.head(A)]
