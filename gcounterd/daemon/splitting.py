@@ -28,7 +28,7 @@ from gcounterd.errors import ClientError
 
 log = get_logger("gcounterd.splitting")
 
-# Texts under way, each with a process of some 20 to 70 MB.
+# Texts under way, each with a process: some 25 MB for an ordinary text.
 TEXTS_MAX = 4
 # Of a text that is on its way to the process: one write fills the pipe.
 _FRAME_BYTES = 64 * 1024
