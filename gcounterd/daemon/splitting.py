@@ -34,7 +34,7 @@ TEXTS_MAX = 4
 _FRAME_BYTES = 64 * 1024
 _RECEIVE_BYTES = 64 * 1024
 # A process that takes longer over what it was given hangs.
-_PATIENCE_S = 30.0
+_PATIENCE_S = 60.0
 # Isolated from the folder in which the node was started.
 _COMMAND = (sys.executable, "-P", "-m", "gcounterd.daemon.splitter")
 

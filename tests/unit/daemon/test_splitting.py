@@ -19,7 +19,7 @@ from gcounterd.errors import ClientError
 from tests.unit.daemon.splitters import text_of
 
 # No test waits longer than this for anything; it is never reached when all is well.
-PATIENCE_S = 30
+PATIENCE_S = 120
 
 
 @pytest.fixture
