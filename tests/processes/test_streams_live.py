@@ -16,7 +16,8 @@ import trio
 
 from tests.cluster.client import counter_target
 from tests.cluster.processes import Cluster, Plan, open_cluster
-from tests.processes.balancers import balancing, find
+from tests.cluster.programs import find_program
+from tests.processes.balancers import balancing
 
 NODE = shutil.which("node")
 pytestmark = [
@@ -127,7 +128,7 @@ async def test_a_drained_node_sends_its_pages_away(tmp_path: Path) -> None:
 async def test_a_page_behind_a_balancer_goes_on_whichever_node_is_gone(
     tmp_path: Path, balancer: str
 ) -> None:
-    if find(balancer) is None:
+    if find_program(balancer) is None:
         pytest.skip(f"{balancer} is not installed")
     async with open_cluster(Plan(tmp_path / "c", 3, 0, 0)) as cluster:
         await cluster.start_all()
