@@ -66,6 +66,13 @@ class ClientError(GCounterError):
         self.message = message
         self.definite = definite
 
+    @classmethod
+    def again(
+        cls, status: int, code: str, message: str, definite: bool, details: Mapping[str, object]
+    ) -> ClientError:
+        """Return an error that another process has raised."""
+        return cls(status, code, message, definite=definite, details=details)
+
 
 class StorageError(GCounterError):
     """The disk failed or holds what we did not write.

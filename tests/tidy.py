@@ -23,17 +23,17 @@ DOCSTRING_LINES_MIN = 2
 
 # What each room may import of the package besides itself; ids and errors are everyone's.
 _PURE = ("counters", "members", "node", "wire")
+_SHELL = ("storage", "links", "api", "resp", "fronts")
 ROOMS: dict[str, tuple[str, ...]] = {
     "counters": (),
     "members": (),
     "node": ("counters", "members"),
     "wire": ("counters", "members", "node"),
-    "storage": _PURE,
-    "links": _PURE,
-    "api": _PURE,
+    **dict.fromkeys(("storage", "links", "api"), _PURE),
     "resp": (*_PURE, "api"),
-    "daemon": (*_PURE, "storage", "links", "api", "resp"),
-    "cli": (*_PURE, "storage", "links", "api", "resp", "daemon"),
+    "fronts": (*_PURE, "api", "resp"),
+    "daemon": (*_PURE, *_SHELL),
+    "cli": (*_PURE, *_SHELL, "daemon"),
     "sim": (*_PURE, "storage.records", "storage.recovery"),
     "client": (),
 }

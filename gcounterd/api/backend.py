@@ -104,12 +104,34 @@ class Listing:
     next: bytes | None
 
 
-class Backend(Protocol):
-    """The daemon, as far as requests need it. Keys are decoded UTF-8 bytes."""
+class Near(Protocol):
+    """What is asked of the node, or by a front of the process that has it, for each round."""
 
     @property
     def name(self) -> str:
         """Return the name of this node, for `Gcounter-Node`."""
+
+    def add_each(self, keys: Sequence[bytes]) -> Tally:
+        """Gather an increment of one for each key, in order; what is refused is told by place.
+
+        By a front it is told when the commit has been waited for.
+        """
+
+    def read_each(self, tally: Tally) -> Sequence[int]:
+        """Return this node's value of each key of a tally, 0 for an unknown one."""
+
+    def gathering(self) -> Gathering:
+        """Return the commit that takes what was added before, and see to it that it is made soon.
+
+        Nobody else may have run since it was added.
+        """
+
+    def count(self, event: str) -> None:
+        """Count an API event for `/metrics`; `event` is a short constant."""
+
+
+class Backend(Near, Protocol):
+    """The daemon, as far as requests need it. Keys are decoded UTF-8 bytes."""
 
     def add(self, key: bytes, amount: int) -> None:
         """Gather an increment for the next commit; raise `ClientError` if it is refused."""
@@ -121,18 +143,6 @@ class Backend(Protocol):
         """Do as `add_all`, but for thousands: what takes long is done in slices before.
 
         Nobody else runs between the adding and its return.
-        """
-
-    def add_each(self, keys: Sequence[bytes]) -> Tally:
-        """Gather an increment of one for each key, in order; what is refused is told by place."""
-
-    def read_each(self, tally: Tally) -> Sequence[int]:
-        """Return this node's value of each key of a tally, 0 for an unknown one."""
-
-    def gathering(self) -> Gathering:
-        """Return the commit that takes what was added before, and see to it that it is made soon.
-
-        Nobody else may have run since it was added.
         """
 
     async def commit(self, level: Level = Level.LOCAL) -> Mark:
@@ -296,6 +306,3 @@ class Backend(Protocol):
 
     def metrics(self) -> bytes:
         """Return the Prometheus text exposition."""
-
-    def count(self, event: str) -> None:
-        """Count an API event for `/metrics`; `event` is a short constant."""

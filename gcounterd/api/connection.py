@@ -67,7 +67,7 @@ class Connection(Conversation):
         before = intake.stage
         self._head = b""
         requests = intake.feed(data)
-        is_cold = intake.failure is not None or intake.closed or intake.awaits_body
+        is_cold = self._is_cold()
         asked = [] if is_cold or self._hub.stopping else self._read_hot(requests)
         if len(asked) < len(requests) or is_cold or self._hub.stopping:
             self._given = requests
@@ -79,6 +79,11 @@ class Connection(Conversation):
         if before is Stage.IDLE is intake.stage:
             self._head = hot.learn(data)
         return self._take(asked, keys)
+
+    def _is_cold(self) -> bool:
+        """Say whether what was parsed is for the task, whatever it asks for."""
+        intake = self._intake
+        return intake.failure is not None or intake.closed or intake.awaits_body
 
     def _read_hot(self, requests: Sequence[Request]) -> list[hot.Hot]:
         """Return the hot requests up to the first other one."""

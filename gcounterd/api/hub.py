@@ -30,7 +30,7 @@ from collections.abc import Callable, Sequence
 import attrs
 import trio
 
-from gcounterd.api.backend import Backend, Gathering, Tally
+from gcounterd.api.backend import Gathering, Near, Tally
 from gcounterd.api.limits import CHUNK_WORK, RECEIVE_BYTES, WORK_BEFORE_YIELD, Limits
 from gcounterd.api.responses import blame
 from gcounterd.api.spoke import NO_OUTCOME, End, Holder, Outcome, Spoke, Taken
@@ -67,7 +67,7 @@ class Hub:
     """
 
     def __init__(
-        self, backend: Backend, limits: Limits, ticks: Sequence[Callable[[], None]] = ()
+        self, backend: Near, limits: Limits, ticks: Sequence[Callable[[], None]] = ()
     ) -> None:
         """`ticks` are called at each tick."""
         self._backend = backend

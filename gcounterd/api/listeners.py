@@ -54,10 +54,11 @@ class Listener:
             self.path.unlink(missing_ok=True)
 
 
-async def listen_tcp(host: str, port: int) -> Listener:
+async def listen_tcp(host: str, port: int, *, shared: bool = False) -> Listener:
     """Listen on the first address that `host` resolves to; port 0 lets the system choose.
 
-    Raises `ConfigError` if it does not resolve or the address cannot be had.
+    `shared` lets other sockets of this user have the same port. Raises `ConfigError` if it does
+    not resolve or the address cannot be had.
     """
     try:
         found = await trio.socket.getaddrinfo(
@@ -69,6 +70,8 @@ async def listen_tcp(host: str, port: int) -> Listener:
         raise _refused(f"{host}:{port}", error) from None
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(address)
         _open(sock)
     except OSError as error:
@@ -78,6 +81,18 @@ async def listen_tcp(host: str, port: int) -> Listener:
     loopback = ipaddress.ip_address(bound.partition("%")[0]).is_loopback
     shown = f"[{bound}]:{bound_port}" if ":" in bound else f"{bound}:{bound_port}"
     return Listener(sock, shown, Guard() if loopback else None, loopback)
+
+
+async def listen_shared(host: str, port: int, number: int) -> list[Listener]:
+    """Listen on one port with so many sockets, among which the kernel deals connections out.
+
+    Raises `ConfigError` as `listen_tcp` does, also where another process shares the port.
+    """
+    if port:
+        (await listen_tcp(host, port)).close()
+    first = await listen_tcp(host, port, shared=True)
+    others = [await listen_tcp(host, first.port, shared=True) for _ in range(number - 1)]
+    return [first, *others]
 
 
 def listen_unix(path: Path) -> Listener:

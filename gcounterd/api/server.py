@@ -23,24 +23,25 @@ async def serve(
     doors: Sequence[Door],
     *,
     limits: Limits | None = None,
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    fronted: Sequence[Door] = (),
+    task_status: trio.TaskStatus[Hub] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Answer at these doors until cancelled; their listeners are closed afterwards.
 
-    Reports itself started when all doors are open. Cancelling stops it: no new connections,
-    answers in flight are finished within `limits.drain_s`.
+    Reports itself started, with the hub, when all doors are open. At `fronted` doors others accept.
+    Cancelling stops it: no new connections, answers in flight are finished within `limits.drain_s`.
     """
-    hub = Hub(backend, limits or Limits(), [door.tick for door in doors])
+    hub = Hub(backend, limits or Limits(), [door.tick for door in (*doors, *fronted)])
     stop = trio.Event()
     async with trio.open_nursery() as nursery:
         try:
             await nursery.start(_hold, hub, stop)
             for door in doors:
                 nursery.start_soon(accept, door, hub, backend.count)
-            task_status.started()
+            task_status.started(hub)
             await trio.sleep_forever()
         finally:
-            for door in doors:
+            for door in (*doors, *fronted):
                 door.listener.close()
             stop.set()
 

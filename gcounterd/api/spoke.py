@@ -132,5 +132,8 @@ class Spoke:
         """Say whether its task has something to tell the client before this end."""
         return False
 
+    def recall(self, state: Mapping[str, object]) -> None:
+        """Go on where another process left this client, before anything is read here."""
+
     def release(self) -> None:
         """Let go of what the connection holds: it is over, the socket is closed next."""

@@ -37,6 +37,8 @@ ARCHIVE_BUDGET_MAX = 2**60
 DRAIN_DELAY_MAX = 3600
 # Fewer would not leave room for the operator beside the clients.
 CONNECTIONS_MIN = 16
+# More processes than any host of today has use for.
+FRONTS_MAX = 64
 # Far above what one process can serve; a bound on what a typing error can ask for.
 CONNECTIONS_MAX = 1_000_000
 # As many as a roster can hold members: more addresses cannot name more of them.
@@ -308,6 +310,14 @@ OPTIONS: tuple[Option, ...] = (
         "what the raised limit of open files allows",
         "Client connections at once; when full, the longest-idle one is closed.",
         number_between(CONNECTIONS_MIN, CONNECTIONS_MAX),
+        Shape.NUMBER,
+    ),
+    Option(
+        "fronts",
+        "N",
+        "0",
+        "Extra processes that take client connections, for hosts with cores to spare.",
+        number_between(0, FRONTS_MAX),
         Shape.NUMBER,
     ),
     Option(

@@ -15,16 +15,13 @@ import os
 import resource
 import signal
 
-import attrs
 import trio
 
 from gcounterd import __version__
-from gcounterd.api.connection import open_doors
 from gcounterd.api.limits import Limits
-from gcounterd.api.listeners import Listener, listen_tcp, listen_unix
-from gcounterd.api.server import serve
 from gcounterd.daemon.addresses import Address
 from gcounterd.daemon.boot import Booted, Wishes, boot
+from gcounterd.daemon.clients import Clients
 from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.draining import Draining
 from gcounterd.daemon.driver import Driver
@@ -33,7 +30,6 @@ from gcounterd.daemon.join_token import read_join_token
 from gcounterd.daemon.logs import get_logger
 from gcounterd.daemon.metrics import Metrics
 from gcounterd.daemon.options import OFF
-from gcounterd.daemon.places import admin_socket
 from gcounterd.daemon.removals import Removals
 from gcounterd.daemon.service import Service
 from gcounterd.daemon.settings import Settings
@@ -42,7 +38,6 @@ from gcounterd.daemon.watching import Watching
 from gcounterd.errors import StorageError
 from gcounterd.links.sockets import listen_peers
 from gcounterd.node.node import Node
-from gcounterd.resp.doors import open_resp
 from gcounterd.storage.schema import Durability
 
 log = get_logger("gcounterd.run")
@@ -145,18 +140,12 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
         nursery.start_soon(driver.turning.run)
         nursery.start_soon(removals.run)
         nursery.start_soon(watching.run)
-        listeners = [
-            await listen_tcp(settings.http.host, settings.http.port),
-            listen_unix(admin_socket(settings.data_dir)),
-        ]
-        at = settings.resp
-        resp = None if at is None else await listen_tcp(at.host, at.port)
-        api = _Api(service, watching, listeners, resp, limits)
-        await nursery.start(api.run)
-        await nursery.start(_watch_signals, nursery, draining, driver, api)
+        clients = await Clients.open(service, watching, settings, limits)
+        await nursery.start(clients.run)
+        await nursery.start(_watch_signals, nursery, draining, driver, clients)
         driver.commits.request()
-        nursery.start_soon(_drive, nursery.cancel_scope, draining, driver, api)
-        _announce(settings, node.config.address, listeners[0], resp)
+        nursery.start_soon(_drive, nursery.cancel_scope, draining, driver, clients)
+        _announce(settings, node.config.address, clients)
         condition.not_ready.pop("starting")
         if not is_caught_up(booted.identity):
             nursery.start_soon(_note_caught_up, identity, node)
@@ -194,37 +183,15 @@ def _advertised(settings: Settings, peers: list[trio.SocketListener]) -> Address
     return Address(advertise.host, peers[0].socket.getsockname()[1])
 
 
-@attrs.define(eq=False)
-class _Api:
-    """The API's server, to be stopped before the rest."""
-
-    service: Service
-    watching: Watching
-    listeners: list[Listener]
-    resp: Listener | None
-    limits: Limits
-    scope: trio.CancelScope = attrs.Factory(trio.CancelScope)
-    done: trio.Event = attrs.Factory(trio.Event)
-
-    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
-        """Serve until `scope` is cancelled and the answers in flight are out."""
-        with self.scope:
-            doors = open_doors(self.service, self.listeners, self.limits)
-            if self.resp is not None:
-                doors.append(open_resp(self.service, self.resp))
-            await serve(self.service, doors, limits=self.limits, task_status=task_status)
-        self.done.set()
-
-
-def _announce(settings: Settings, address: str, http: Listener, resp: Listener | None) -> None:
+def _announce(settings: Settings, address: str, clients: Clients) -> None:
     log.info(
         "listening",
         version=__version__,
         pid=os.getpid(),
         node=settings.name,
         cluster=settings.cluster,
-        http=f"http://{http.address}",
-        resp=resp.address if resp is not None else OFF,
+        http=f"http://{clients.http[0].address}",
+        resp=clients.resp[0].address if clients.resp else OFF,
         peer=address,
         data_dir=str(settings.data_dir),
     )
@@ -234,7 +201,7 @@ async def _watch_signals(
     nursery: trio.Nursery,
     draining: Draining,
     driver: Driver,
-    api: _Api,
+    clients: Clients,
     *,
     task_status: trio.TaskStatus[None],
 ) -> None:
@@ -252,37 +219,37 @@ async def _watch_signals(
                 return
             log.info("stopping", signal=name)
             draining.stop()
-            nursery.start_soon(_stop_later, nursery.cancel_scope, draining, driver, api)
+            nursery.start_soon(_stop_later, nursery.cancel_scope, draining, driver, clients)
 
 
 async def _drive(
-    everything: trio.CancelScope, draining: Draining, driver: Driver, api: _Api
+    everything: trio.CancelScope, draining: Draining, driver: Driver, clients: Clients
 ) -> None:
     """Run the node; stop where it was removed, after those who asked for it have seen that."""
     await driver.run()
     draining.stop()
     await trio.sleep(_SEEN_S)
-    await _stop(everything, driver, api)
+    await _stop(everything, driver, clients)
 
 
 async def _stop_later(
-    everything: trio.CancelScope, draining: Draining, driver: Driver, api: _Api
+    everything: trio.CancelScope, draining: Draining, driver: Driver, clients: Clients
 ) -> None:
     """Stop when whoever sends clients here has had the time to see that it should not."""
     await trio.sleep(draining.left())
-    await _stop(everything, driver, api)
+    await _stop(everything, driver, clients)
 
 
-async def _stop(everything: trio.CancelScope, driver: Driver, api: _Api) -> None:
+async def _stop(everything: trio.CancelScope, driver: Driver, clients: Clients) -> None:
     driver.history.end()
     driver.waiting.end()
-    api.watching.end()
-    api.scope.cancel()
+    clients.watching.end()
+    clients.stopping.set()
     with trio.move_on_after(_HELD_S):
-        await api.done.wait()
+        await clients.done.wait()
     driver.carry_out(driver.node.acknowledging.give_up())
-    await api.done.wait()
-    await api.service.texts.splitting.close()
+    await clients.done.wait()
+    await clients.service.texts.splitting.close()
     with trio.move_on_after(_FLUSH_S):
         await driver.commits.flush()
         if driver.node.counters.writer.idle:

@@ -61,6 +61,7 @@ class Settings:
     drain_delay      seconds
     resp             None: no Redis protocol
     max_connections  None: as many as the raised limit of open files allows
+    fronts           0: this process takes its clients itself
     """
 
     name: str
@@ -81,6 +82,7 @@ class Settings:
     archive_budget: int | None
     drain_delay: int
     max_connections: int | None
+    fronts: int
     salvage: bool
     log_format: str
     log_level: str
@@ -245,6 +247,7 @@ def _fill_defaults(
         "archive-budget": (None, "default"),
         "drain-delay": (0, "default"),
         "max-connections": (None, "default"),
+        "fronts": (0, "default"),
         "salvage": (False, "default"),
         "log-format": ("console" if terminal else "json", "default"),
         "log-level": ("info", "default"),

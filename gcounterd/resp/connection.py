@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 import socket
+from collections.abc import Mapping
 
 import trio
 
@@ -43,6 +44,10 @@ class Connection(Spoke):
         self._counts = 0  # how many increments were taken, where nothing else was
         self._tail = b""  # the beginning of one more
         self.deadline = hub.from_now(hub.limits.session_s)
+
+    def recall(self, state: Mapping[str, object]) -> None:
+        """Go on where a front left this client."""
+        self._session.recall(state)
 
     # -- in the hub -----------------------------------------------------------------------------
 

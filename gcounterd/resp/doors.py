@@ -21,10 +21,15 @@ from gcounterd.resp.table import OTHERS, TABLE
 _LIFE_BITS = 30
 
 
+def open_room(backend: Backend) -> Room:
+    """Return what the RESP connections of a process share."""
+    life = random.SystemRandom().getrandbits(_LIFE_BITS) + 1
+    return Room(backend, TABLE, OTHERS, life)
+
+
 def open_resp(backend: Backend, listener: Listener) -> Door:
     """Return the door that speaks RESP on this listener."""
-    life = random.SystemRandom().getrandbits(_LIFE_BITS) + 1
-    room = Room(backend, TABLE, OTHERS, life)
+    room = open_room(backend)
     numbers = itertools.count(1)
 
     def make(sock: socket.socket, hub: Hub) -> Connection:

@@ -24,7 +24,7 @@ _SIZES = tuple(b"$%d" % size for size in range(KEY_BYTES_MAX + 1))
 
 
 class _Form(NamedTuple):
-    """The lines of one increment, but for size and key, which are the fourth and the fifth.
+    """The lines of one command, but for size and key, which are the fourth and the fifth.
 
     names  of the command, as clients write it
     after  the lines behind the key
@@ -40,6 +40,7 @@ class _Form(NamedTuple):
 
 _INCR = _Form(b"*2\r\n$4\r\n", b"*2", b"$4", (b"INCR", b"incr"), (), 5)
 _INCRBY = _Form(b"*3\r\n$6\r\n", b"*3", b"$6", (b"INCRBY", b"incrby"), (b"$1", b"1"), 7)
+_GET = _Form(b"*2\r\n$3\r\n", b"*2", b"$3", (b"GET", b"get"), (), 5)
 # The shortest increment, of a key of one byte: so many at most are in a chunk and what was left.
 _SHORTEST_BYTES = len(b"*2\r\n$4\r\nINCR\r\n$1\r\na\r\n")
 _COUNTS_MAX = 2 * RECEIVE_BYTES // _SHORTEST_BYTES
@@ -55,6 +56,11 @@ def read_counts(data: bytes) -> tuple[list[bytes], bytes] | None:
     if data.startswith(_INCRBY.begin):
         return _read(data, _INCRBY)
     return None
+
+
+def read_gets(data: bytes) -> tuple[list[bytes], bytes] | None:
+    """Return the keys of a chunk that is GET only, and what it ends with, or None."""
+    return _read(data, _GET) if data.startswith(_GET.begin) else None
 
 
 def _read(data: bytes, form: _Form) -> tuple[list[bytes], bytes] | None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 import attrs
 
@@ -198,6 +199,21 @@ class Session:
     def counted(self) -> Mark:
         """Return where all lies that this connection counted."""
         return tuple(self._counted.items())
+
+    def state(self) -> dict[str, object]:
+        """Return what another process needs to go on; nothing may have begun."""
+        return {
+            "protocol": self.protocol,
+            "name": self.name,
+            "number": self.number,
+            "counted": self.counted,
+        }
+
+    def recall(self, state: Mapping[str, Any]) -> None:
+        """Go on where another process was."""
+        self.protocol, self.name = state["protocol"], state["name"]
+        self.number = state["number"]
+        self.committed(tuple((ColumnId(column), head) for column, head in state["counted"]))
 
     def answers(self, failure: ClientError | None = None) -> bytes:
         """Return the replies to what was gathered; `failure` is that of the commit."""

@@ -63,6 +63,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         archive_budget=None,
         drain_delay=0,
         max_connections=None,
+        fronts=0,
         salvage=False,
         log_format="json",
         log_level="info",
