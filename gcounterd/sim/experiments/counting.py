@@ -193,7 +193,7 @@ def tabulate(found: list[tuple[Setting, list[Finding]]]) -> Table:
     head = (
         *("N", "frames per node and second", "of pushes", "bytes per node and second"),
         *("of pushes", "of digests", "batches pushed per node and second"),
-        *("seconds to each other node: p50", "p99", "max", "missed"),
+        *("ms to each other node: p50", "p99", "max", "missed"),
     )
     return Table(head, tuple([_row(setting, findings) for setting, findings in found]))
 
@@ -204,7 +204,7 @@ def _row(setting: Setting, findings: list[Finding]) -> tuple[str | int | float, 
     first = findings[0]
     return (
         *(setting.nodes, first.frames, first.push_frames, first.size, first.push_size),
-        *(first.digest_size, first.batches, *first.delays, first.missed),
+        *(first.digest_size, first.batches, *[1000 * s for s in first.delays], first.missed),
     )
 
 
