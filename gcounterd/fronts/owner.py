@@ -29,13 +29,16 @@ QUESTIONS_MAX = 8
 _READ_BYTES = 256 * 1024
 
 
+_NO_TALLY = Tally(())
+
+
 @attrs.frozen(eq=False)
 class _Waiting:
     """A question whose commit is under way."""
 
     asked: Asked
-    tally: Tally
-    commit: Gathering | None  # None where nothing is counted
+    tally: Tally = _NO_TALLY
+    commit: Gathering | None = None  # None where nothing is counted
 
 
 def arrival(
@@ -73,6 +76,13 @@ class Owner:
 
     async def run(self) -> None:
         """Serve until the front is gone, or has broken the rules, which ends it as well."""
+        try:
+            await self._serve()
+        except Exception as error:
+            # A mistake of ours that one client can cause must not end the service of the others.
+            self._backend.count(f"http_{blame(error).code}")
+
+    async def _serve(self) -> None:
         send, receive = trio.open_memory_channel[_Waiting](QUESTIONS_MAX)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._take_over)
@@ -94,9 +104,11 @@ class Owner:
                 for event, number in asked.events.items():
                     for _ in range(number):
                         backend.count(event)
-                tally = backend.add_each(asked.keys)
-                commit = backend.gathering() if asked.keys else None
-                await send.send(_Waiting(asked, tally, commit))
+                if asked.keys:
+                    tally, commit = backend.add_each(asked.keys), backend.gathering()
+                    await send.send(_Waiting(asked, tally, commit))
+                else:
+                    await send.send(_Waiting(asked))
 
     async def _answer(self, receive: trio.MemoryReceiveChannel[_Waiting]) -> None:
         async for waiting in receive:
@@ -118,7 +130,8 @@ class Owner:
             readiness = backend.readiness()
             unread = () if readiness.readable else readiness.reasons
             shown = list(map(backend.value, asked.reads))
-        values = () if failure is not None else backend.read_each(tally)
+        counted = asked.keys and failure is None
+        values = backend.read_each(tally) if counted else ()
         return Told(values, shown, tally.refused, failure, unread, mark)
 
     async def _take_over(self) -> None:
