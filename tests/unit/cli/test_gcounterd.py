@@ -62,6 +62,7 @@ def test_every_option_is_a_flag_and_every_flag_wins_over_the_environment() -> No
         "archive-budget": "99",
         "max-counters": "99",
         "max-connections": "99",
+        "fronts": "9",
         "salvage": "",
         "log-format": "console",
         "log-level": "error",

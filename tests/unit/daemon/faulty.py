@@ -45,17 +45,22 @@ Told = int | tuple[str, bool] | None
 
 @attrs.define(eq=False)
 class Disk:
-    """A connection of SQLite, with a step before or after each statement that writes."""
+    """A connection of SQLite, with a step before or after each statement that writes.
+
+    One that is a transaction by itself passes all steps: SQLite begins and commits within it.
+    """
 
     real: sqlite3.Connection
     reach: Callable[[str], None]
 
     def execute(self, sql: str, *arguments: Any) -> Any:
         step = {"BEGIN": "begun", "INSER": "inserted", "COMMI": "committing"}.get(sql[:5])
-        if step:
-            self.reach(step)
+        alone = step == "inserted" and not self.real.in_transaction
+        for passed in ON_DISK[:3] if alone else (step,):
+            if passed:
+                self.reach(passed)
         done = self.real.execute(sql, *arguments)
-        if step == "committing":
+        if alone or step == "committing":
             self.reach("committed")
         return done
 
