@@ -235,7 +235,9 @@ def test_scripts_cluster_starts_real_daemons_and_ctrl_c_stops_them(tmp_path: Pat
         up.send_signal(signal.SIGINT)
         out, said = up.communicate(timeout=PATIENCE_S)
     assert up.returncode == 0
-    assert out.splitlines() == [f"{node['name']}  {node['url']}" for node in nodes]
+    shown = [line.split() for line in out.splitlines()]
+    assert [words[:2] for words in shown] == [[node["name"], node["url"]] for node in nodes]
+    assert all(words[2].startswith("redis://127.0.0.1:") for words in shown)
     assert "killed" not in said
     assert not (tmp_path / SOCKET_NAME).exists()
     for node in nodes:

@@ -100,13 +100,13 @@ def test_an_epoch_that_is_used_again_is_found(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_increment_that_is_answered_and_lost_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    cut = Counters.cut
+    cutting = Counters.cutting
 
     def lose(self: Counters) -> Any:
-        batches = cut(self)
+        batches = yield from cutting(self)
         return batches if not self.columns else []
 
-    monkeypatch.setattr(Counters, "cut", lose)
+    monkeypatch.setattr(Counters, "cutting", lose)
     assert find("spreading", 3).startswith("at rest: I7")
 
 
