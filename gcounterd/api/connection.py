@@ -49,8 +49,7 @@ class Connection(Conversation):
             found = hot.read_one(data, head)
             if found is not None:
                 if found[0] != hot.COUNT:
-                    self._asked = [found]
-                    return _NOW
+                    return self._take([found], keys)
                 keys.append(found[1])
                 self._counts = 1
                 return _LATER

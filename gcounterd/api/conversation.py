@@ -110,6 +110,8 @@ class Conversation(Spoke):
         if rest:
             await self._send_rest(memoryview(rest))
         if await self._answer_given() and await self._read_all():
+            if self.ended is not None:
+                raise trio.ClosedResourceError  # it was ended just before it had no need to wait
             self.deadline = self._until
             return True
         await self._linger()

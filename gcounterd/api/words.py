@@ -114,7 +114,8 @@ class Splitter:
         """Count what is over of a piece without white space, but for a word at its end."""
         at = len(self._rest)
         letter = _patterns()[1]
-        while at and letter.match(self._rest[at - 1]):
+        # An apostrophe belongs to the word behind it, if one comes.
+        while at and (self._rest[at - 1] in _APOSTROPHES or letter.match(self._rest[at - 1])):
             at -= 1
         self._raw[self._rest[:at]] += 1
         self._raw_chars += at

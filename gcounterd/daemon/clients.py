@@ -75,6 +75,9 @@ class Clients:
             task_status.started()
             await self.stopping.wait()
             if self.fronts is not None:
+                # The kernel deals no client to a socket at which nobody accepts any more.
+                for listener in (*self.http, *(self.resp or ())):
+                    listener.close()
                 await self.fronts.stop()
             serving.cancel()
         self.done.set()

@@ -61,6 +61,7 @@ class Fronts:
         self._limits = limits
         self._owners: dict[int, Owner] = {}
         self._stopping = trio.Event()
+        self._running = trio.CancelScope()
         self.done = trio.Event()
         self.enter: Callable[[socket.socket, Parcel], None] = _refuse
 
@@ -70,19 +71,21 @@ class Fronts:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep them running until `stop`; report itself started when all have been started."""
-        async with trio.open_nursery() as nursery:
-            for number in range(len(self)):
-                await nursery.start(self._keep, number)
-            task_status.started()
+        with self._running:
+            async with trio.open_nursery() as nursery:
+                for number in range(len(self)):
+                    await nursery.start(self._keep, number)
+                task_status.started()
         self.done.set()
 
     async def stop(self) -> None:
         """Let all end when their clients have their answers."""
         self._stopping.set()
-        for owner in list(self._owners.values()):
-            await owner.stop()
         with trio.move_on_after(self._limits.drain_s + _END_S):
+            for owner in list(self._owners.values()):
+                await owner.stop()
             await self.done.wait()
+        self._running.cancel()  # which kills those that hang
 
     async def _keep(self, number: int, *, task_status: trio.TaskStatus[None]) -> None:
         pause = PAUSE_MIN_S
@@ -95,7 +98,8 @@ class Fronts:
             log.warning("front_ended", front=number, status=status)
             self._backend.count("front_ended")
             pause = PAUSE_MIN_S if trio.current_time() - began > _WELL_S else pause
-            await trio.sleep(pause)
+            with trio.move_on_after(pause):
+                await self._stopping.wait()
             pause = min(2 * pause, PAUSE_MAX_S)
 
     async def _run_one(self, number: int, task_status: trio.TaskStatus[None]) -> int | None:
@@ -113,7 +117,8 @@ class Fronts:
             self._owners[number] = owner
             task_status.started()
             try:
-                await owner.run()
+                if not self._stopping.is_set():
+                    await owner.run()
                 with trio.move_on_after(_END_S):
                     await process.wait()
             finally:

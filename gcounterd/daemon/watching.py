@@ -15,7 +15,7 @@ This module refuses to know sockets, and the form of events.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import trio
 
@@ -33,7 +33,8 @@ from gcounterd.members.roster import Roster
 # Streams of one node; some 10 KB each. One more is answered `busy`, and so is one that would take
 # more than half of the connections, which are there for increments as well.
 STREAMS_MAX = 4096
-# Different counters that streams of one node watch; some 10 us each when all change at a time.
+# Counters of all different wishes of a node's streams, each as often as it is wished for: some
+# 10 us each when all change at a time, and the bytes of their counts.
 WATCHED_MAX = 16_384
 # How long the newest state may wait until it is shown: four times a second is more than people
 # see. A stream that begins does not wait for that, but for the other.
@@ -45,9 +46,12 @@ TOP_S = 1.0
 _TOP_SHARE = 20
 # Readiness is worked out when asked, so it has no event.
 _READY_S = 1.0
-# Streams written to, and feeds looked at, before others may run: about a millisecond each.
+# Streams written to before others may run, and counts of nodes written, with what a counter and a
+# feed take beside them: about a millisecond each.
 _SENDS_PER_SLICE = 64
-_FEEDS_PER_SLICE = 32
+_WRITTEN_PER_SLICE = 512
+_KEY_WORK = 8
+_FEED_WORK = 16
 
 
 class Watching:
@@ -131,8 +135,8 @@ class Watching:
             raise ClientError(503, "busy", f"{self._streams_max} streams are open already")
 
     def _open(self, wish: Wish) -> Feed:
-        new = sum(key not in self._users for key in wish.keys)
-        if len(self._users) + max(new, wish.top) > WATCHED_MAX:
+        wished = sum(max(len(each.keys), each.top) for each in self._feeds)
+        if wished + max(len(wish.keys), wish.top) > WATCHED_MAX:
             self.count("stream_refused")
             raise ClientError(503, "busy", f"{WATCHED_MAX:,} counters are watched already")
         feed = self._feeds[wish] = Feed(wish, self.count)
@@ -181,7 +185,7 @@ class Watching:
             await self._rank()
             await sliced(self._watched.search())
             found = await sliced(self._watched.look(self._watched.changed()))
-            await self._publish(self._update(found))
+            await self._publish(await sliced(self._update(found)))
         looked.set()
         await self._beat()
         for wish, feed in list(self._feeds.items()):
@@ -189,22 +193,33 @@ class Watching:
                 self._set_keys(feed, ())
                 del self._feeds[wish]
 
-    def _update(self, found: dict[bytes, dict[NodeId, int]]) -> dict[bytes, None]:
-        """Take newer counts of counters; return those that are different."""
+    def _update(
+        self, found: dict[bytes, dict[NodeId, int]]
+    ) -> Generator[None, None, dict[bytes, None]]:
+        """Take newer counts of counters, in slices; return those that are different."""
         changed: dict[bytes, None] = {}
+        written = 0
         for key, counts in found.items():
             shown = self._shown.get(key)
             if shown is not None and shown.update({show(n): c for n, c in counts.items()}):
                 changed[key] = None
+                written += _KEY_WORK + len(shown.counts)
+            if written > _WRITTEN_PER_SLICE:
+                written = 0
+                yield
         return changed
 
     async def _publish(self, changed: dict[bytes, None]) -> None:
         labels = self._labels()
-        for number, feed in enumerate(list(self._feeds.values()), 1):
+        written = 0
+        for feed in list(self._feeds.values()):
             new = [shown for shown in feed.shown if shown.key in changed]
+            written += _FEED_WORK + len(feed.shown)
             if new or not feed.ready.is_set():
                 await self._send(feed, new, labels)
-            if number % _FEEDS_PER_SLICE == 0:
+                written += sum(len(shown.counts) for shown in feed.shown)
+            if written > _WRITTEN_PER_SLICE:
+                written = 0
                 await trio.lowlevel.checkpoint()
 
     async def _send(self, feed: Feed, new: list[Shown], members: dict[str, str]) -> None:

@@ -26,7 +26,7 @@ from gcounterd.node.levels import Mark
 GATHER_S = 0.001
 # Questions under way; what comes meanwhile waits for an answer.
 UNDER_WAY_MAX = 4
-# Increments of one question: what the owner adds in one step of its loop.
+# Increments and reads of one question: what the owner does in one step of its loop.
 QUESTION_KEYS_MAX = 4096
 _READ_BYTES = 256 * 1024
 
@@ -139,7 +139,7 @@ class FrontBackend:
         self._tally = None
         if self._lost:
             self._fail(self._next, _not_counted())
-        elif len(self._next.keys) >= QUESTION_KEYS_MAX:
+        elif len(self._next.keys) + len(self._next.reads) >= QUESTION_KEYS_MAX:
             self._full.append(self._next)
             self._next = Question()
         self._due.set()

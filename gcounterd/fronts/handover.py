@@ -48,7 +48,10 @@ def open_channel() -> tuple[socket.socket, socket.socket]:
 
 
 async def hand_over(channel: socket.socket, sock: socket.socket, parcel: Parcel) -> None:
-    """Send a connection; it stays open here too, to be closed. Raises `OSError`."""
+    """Send a connection; it stays open here too, to be closed. Raises `OSError`.
+
+    One at a time: nobody else may wait for the channel.
+    """
     message = msgpack.packb([parcel.door, parcel.unread, parcel.state])
     while True:
         try:
@@ -69,6 +72,8 @@ async def take_over(channel: socket.socket) -> tuple[socket.socket, Parcel] | No
             continue
         if not message:
             return None
+        if not fds:
+            continue  # we have no descriptor for it: the client sees its connection end
         door, unread, state = msgpack.unpackb(message)
         sock = socket.socket(fileno=fds[0])
         sock.setblocking(False)

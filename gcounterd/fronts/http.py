@@ -15,6 +15,8 @@ import math
 import socket
 from typing import cast
 
+import trio
+
 from gcounterd.api import hot
 from gcounterd.api.backend import Backend
 from gcounterd.api.connection import Connection
@@ -85,6 +87,8 @@ class FrontConnection(Connection):
         if not self._goes:
             data = self._receive()
             if data is None:
+                if self.ended is not None:
+                    raise trio.ClosedResourceError
                 self.deadline = self._until
                 return not self._hub.stopping
             if not data:

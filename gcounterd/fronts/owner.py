@@ -73,6 +73,7 @@ class Owner:
         self._stream = stream
         self._channel = channel
         self._enter = enter
+        self._sending = trio.Lock()
 
     async def run(self) -> None:
         """Serve until the front is gone, or has broken the rules, which ends it as well."""
@@ -94,7 +95,11 @@ class Owner:
     async def stop(self) -> None:
         """Tell the front to take no more clients, and to end when those have their answers."""
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            await self._stream.send_all(STOP)
+            await self._send(STOP)
+
+    async def _send(self, frame: bytes) -> None:
+        async with self._sending:
+            await self._stream.send_all(frame)
 
     async def _listen(self, send: trio.MemorySendChannel[_Waiting]) -> None:
         frames, backend = Frames(), self._backend
@@ -120,7 +125,7 @@ class Owner:
             except Exception as error:
                 failure = blame(error)
             told = self._tell(waiting, failure, mark)
-            await self._stream.send_all(write_told(told))
+            await self._send(write_told(told))
 
     def _tell(self, waiting: _Waiting, failure: ClientError | None, mark: Mark) -> Told:
         backend, asked, tally = self._backend, waiting.asked, waiting.tally
@@ -138,5 +143,6 @@ class Owner:
         try:
             while (taken := await take_over(self._channel)) is not None:
                 self._enter(*taken)
+                await trio.lowlevel.checkpoint()
         except OSError:
             return  # the front is gone; `_listen` sees it too

@@ -103,7 +103,9 @@ async def _run(orders: Orders) -> None:
     channel = socket.socket(fileno=orders.channel)
     channel.setblocking(False)
     front = FrontBackend(stream, orders.name)
-    doors = [_open(place, at, orders, front, channel) for at, place in enumerate(orders.places)]
+    turn = trio.Lock()
+    ways = [Way(front, number, channel, turn) for number in range(len(orders.places))]
+    doors = [_open(place, orders, way) for place, way in zip(orders.places, ways, strict=True)]
     hub = Hub(front, orders.limits, [*(door.tick for door in doors), front.tick])
     async with trio.open_nursery() as nursery:
         nursery.start_soon(front.run)
@@ -120,10 +122,7 @@ async def _run(orders: Orders) -> None:
         nursery.cancel_scope.cancel()
 
 
-def _open(
-    place: Place, number: int, orders: Orders, front: FrontBackend, channel: socket.socket
-) -> Door:
-    way = Way(front, number, channel)
+def _open(place: Place, orders: Orders, way: Way) -> Door:
     if place.protocol == RESP:
         # The numbers of clients are the process' own as far as the others are concerned.
         return open_resp(place.open(), way, orders.number + 1, orders.fronts)

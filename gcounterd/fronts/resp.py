@@ -13,6 +13,8 @@ import math
 import socket
 from typing import cast
 
+import trio
+
 from gcounterd.api.backend import Backend
 from gcounterd.api.doors import Door
 from gcounterd.api.hub import Hub
@@ -30,10 +32,8 @@ from gcounterd.resp.scanner import Scanner
 from gcounterd.resp.session import Room
 from gcounterd.resp.writing import bulk, null
 
-# Commands that need no node.
-_GREETINGS = frozenset(
-    (b"AUTH", b"CLIENT", b"COMMAND", b"CONFIG", b"ECHO", b"HELLO", b"PING", b"SELECT")
-)
+# Commands that need no node, and no step of their own.
+_GREETINGS = frozenset((b"AUTH", b"CLIENT", b"ECHO", b"HELLO", b"PING", b"SELECT"))
 _KEPT_BYTES_MAX = UNREAD_BYTES_MAX - RECEIVE_BYTES
 
 
@@ -93,9 +93,13 @@ class FrontConnection(Connection):
         if rest:
             await self._send(rest)
         if not self._goes:
+            self.unfinished = False
+            await self._go_on()  # greetings whose replies are more than one send
             try:
                 data = self.sock.recv(RECEIVE_BYTES)
             except BlockingIOError:
+                if self.ended is not None:
+                    raise trio.ClosedResourceError from None
                 self.deadline = self._rest_until()
                 return not self._hub.stopping
             if not data:

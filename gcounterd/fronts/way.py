@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 
 import attrs
+import trio
 
 from gcounterd.fronts.backend import FrontBackend
 from gcounterd.fronts.handover import Parcel, hand_over
@@ -21,12 +22,15 @@ class Way:
     front    what is asked of the owner
     number   of the listener, by which the owner knows it
     channel  leads to the owner
+    turn     of all who use the channel: one waits for it at a time
     """
 
     front: FrontBackend
     number: int
     channel: socket.socket
+    turn: trio.Lock = attrs.field(factory=trio.Lock)
 
     async def send(self, sock: socket.socket, unread: bytes, state: dict[str, object]) -> None:
         """Let the owner go on with a client. Raises `OSError` where the owner is gone."""
-        await hand_over(self.channel, sock, Parcel(self.number, unread, state))
+        async with self.turn:
+            await hand_over(self.channel, sock, Parcel(self.number, unread, state))

@@ -172,7 +172,7 @@ class Settling:
     def narrow(self, link: Link, message: SettledDiffer) -> list[Effect]:
         """Go on with the ranges that differ."""
         walk = self._walks.get(link.id)
-        if walk is None or not walk.ends:
+        if walk is None or walk.waits or not walk.ends:
             return []
         if (message.after, message.upto) != (walk.asked.after, walk.ends[-1]):
             return []
@@ -233,7 +233,7 @@ class Settling:
     def _go_on(self, link: Link, message: Settled) -> list[Effect]:
         """Go on with a walk after the answer to its last page, which may be to a part of it."""
         walk = self._walks.get(link.id)
-        if walk is None or walk.ends:
+        if walk is None or walk.waits or walk.ends:
             return []
         asked = walk.asked
         if asked.after != message.after or message.upto > asked.upto:
@@ -242,6 +242,8 @@ class Settling:
             del self._walks[link.id]
             self._joining.hear_settled(link.peer)
             return []
+        if message.upto <= message.after:
+            return []  # it goes no further, and would not the next time
         if message.upto < asked.upto:
             walk.ahead.append(_Span(message.upto, asked.upto, listed=True))
         return self._go_on_later(walk)

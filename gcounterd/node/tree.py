@@ -58,6 +58,7 @@ class Tree:
         self._heard_at = now
         self._candidate: _Candidate | None = None
         self._beacon_due = now
+        self._number = 0  # of our last beacon; what others say of us does not change it
         self._has_news = False
 
     @property
@@ -134,10 +135,10 @@ class Tree:
             return effects
         self._has_news = False
         self._beacon_due = now + BEACON_EVERY_S
-        number = self._heard.number + 1 if self._heard and self._heard.root == own else 1
-        beacon = Beacon(own, number)
+        beacon = Beacon(own, self._number + 1)
         if root() != node_of(own) or not self._is_newer(beacon, now):
             return effects
+        self._number = beacon.number
         return effects + self._adopt(beacon, None, now)
 
     def _graft_candidate(self, now: float) -> list[Effect]:

@@ -3,7 +3,8 @@
 // Theory. Kept by cluster name and key, so that a reload through a balancer to a server that is
 // behind shows what was shown before. Before a server has spoken nobody knows the cluster, so what
 // was kept under the name that this origin heard last is shown until then. If the server's cluster
-// shares no node id with what was kept, that was another cluster of the same name: it is dropped.
+// shares no node id with those that were ever told of under its name, that was another cluster: what
+// was kept is dropped. A server that is behind may not know the node that counted, but some other.
 //
 // No DOM and no network. `store` is what localStorage is, and may refuse anything at any time.
 
@@ -11,6 +12,7 @@ import { akin, covers, merge, parse, total, write } from "./merge.js";
 
 const PREFIX = "gcounter:";
 const LAST = PREFIX + "cluster";
+const NODES = PREFIX + "nodes:";
 
 export class Replica {
   /** `changed(key)` is told of each key whose value may have changed. */
@@ -19,6 +21,7 @@ export class Replica {
     this.changed = changed;
     this.cluster = this.#read(LAST);
     this.nodes = {}; // id -> label, as the last server told
+    this.known = {}; // id -> 1, of all nodes of this cluster that any server told of
     this.states = new Map(); // key -> state, or null if nothing was ever told of it
   }
 
@@ -42,18 +45,32 @@ export class Replica {
   begin(told) {
     if (this.cluster !== told.cluster) this.#move(told.cluster);
     this.nodes = told.nodes ?? {};
+    this.#meet(told);
     for (const [key, counts] of Object.entries(told.counters ?? {})) {
-      const fresh = parse(counts);
       const kept = this.#state(key);
-      if (kept !== null && !akin(kept, { ...this.nodes, ...fresh })) this.states.set(key, null);
-      this.#join(key, fresh);
+      if (kept !== null && !akin(kept, this.known)) this.states.set(key, null);
+      this.#join(key, parse(counts));
     }
   }
 
   /** Take a change event of the server whose state came before: { nodes?, counters }. */
   take(told) {
     this.nodes = told.nodes ?? this.nodes;
+    this.#meet(told);
     for (const [key, counts] of Object.entries(told.counters ?? {})) this.#join(key, parse(counts));
+  }
+
+  /** Add the nodes of an event to those of the cluster, unless it is another cluster. */
+  #meet(told) {
+    const met = Object.keys(this.nodes);
+    for (const counts of Object.values(told.counters ?? {})) met.push(...Object.keys(parse(counts)));
+    const place = NODES + encodeURIComponent(this.cluster);
+    const stored = safely(this.#read(place));
+    const before = Array.isArray(stored) ? stored : [];
+    const same = before.length === 0 || met.some((node) => before.includes(node));
+    const all = [...new Set([...(same ? before : []), ...met])];
+    this.known = Object.fromEntries(all.map((node) => [node, 1]));
+    if (!same || all.length > before.length) this.#write(place, JSON.stringify(all));
   }
 
   #join(key, fresh) {
@@ -69,7 +86,7 @@ export class Replica {
   /** Write a state; another tab may have written more, which is not lost. */
   #keep(key, state) {
     const stored = parse(safely(this.#read(this.#place(key))));
-    const both = akin(stored, { ...this.nodes, ...state }) ? merge(stored, state) : state;
+    const both = akin(stored, this.known) ? merge(stored, state) : state;
     this.#write(this.#place(key), JSON.stringify(write(both)));
   }
 

@@ -114,12 +114,15 @@ class Connection(Spoke):
             try:
                 data = self.sock.recv(RECEIVE_BYTES)
             except BlockingIOError:
+                if self.ended is not None:
+                    raise trio.ClosedResourceError from None
                 self.deadline = self._rest_until()
                 return True
             if not data:
                 return False
             session.feed(data)
             await self._go_on()
+            await trio.lowlevel.checkpoint()  # whatever it was: others run between two reads
         if session.scanner.failure is not None or self._hub.stopping:
             await self._linger()  # else the client asked for the end, and sends nothing more
         return False

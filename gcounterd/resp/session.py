@@ -148,7 +148,8 @@ class Session:
         if not commands:
             commands += self.scanner.take(PIPELINE_MAX)
         if not commands:
-            return self._end_broken()
+            # So many were empty that whole ones may stand behind them.
+            return (self.scanner.failure is None and self.scanner.more) or self._end_broken()
         burst = self.burst
         while commands and burst.size < OUTPUT_BYTES_MAX:
             args = commands.popleft()

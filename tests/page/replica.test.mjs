@@ -107,3 +107,21 @@ test("what it tells others is what a server would tell", () => {
   const told = replica.told(["x", "none"]);
   assert.deepEqual(told, state({ x: { a: "5" } }));
 });
+
+test("a server that has not heard of the node that counted takes nothing away", () => {
+  const store = new Store();
+  new Replica(store).begin(state({ x: { c: "10" } }, "local", { a: "n1", b: "n2", c: "n3" }));
+  const replica = new Replica(store);
+  replica.begin(state({ x: {} }, "local", { a: "n1", b: "n2" }));
+  assert.equal(replica.value("x"), 10n);
+  assert.equal(new Replica(store).value("x"), 10n);
+});
+
+test("what was kept of a cluster that was built anew is dropped for good", () => {
+  const store = new Store();
+  new Replica(store).begin(state({ x: { a: "10" } }, "local", { a: "n1" }));
+  const replica = new Replica(store);
+  replica.begin(state({ x: { d: "1" } }, "local", { d: "n1" }));
+  assert.equal(replica.value("x"), 1n);
+  assert.equal(new Replica(store).value("x"), 1n);
+});

@@ -97,3 +97,12 @@ def test_a_text_with_too_many_words_is_refused(monkeypatch: pytest.MonkeyPatch) 
 def test_folding_is_for_case_and_accents_alone() -> None:
     assert fold("ÀB’c") == fold("a\u0300b'C")
     assert fold("resume") != fold("résumé")
+
+
+def test_a_word_with_an_apostrophe_is_one_wherever_a_long_piece_is_cut() -> None:
+    for before in (65_530, 65_533, 65_534, 65_535, 65_536, 65_537):
+        splitter = Splitter()
+        text = "-" * before + "don't"
+        splitter.feed(text[: before + 4])  # up to the apostrophe
+        splitter.feed(text[before + 4 :])
+        assert splitter.words() == {"don't": 1}

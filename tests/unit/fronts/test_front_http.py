@@ -160,3 +160,30 @@ async def test_events_of_a_front_are_counted_by_the_owner() -> None:
         await hit(rig)
         await hit(rig)  # an event is told with a question, or a second later
         assert rig.backend.events["http_accepted"] >= 1
+
+
+async def test_a_read_that_is_repeated_is_asked_of_the_owner_again() -> None:
+    async with fronted() as rig, await trio.open_tcp_stream("127.0.0.1", rig.port) as stream:
+        for value in (1, 2, 3):
+            await hit(rig)
+            await stream.send_all(get(b"/v1/counters/a"))
+            assert b'{"key":"a","value":%d}' % value in await stream.receive_some()
+        await stream.send_all(get(b"/v1/counters/nobody"))
+        assert b'{"key":"nobody","value":0}' in await stream.receive_some()
+        assert (len(rig.hub), len(rig.house)) == (1, 0)
+
+
+async def test_many_who_leave_at_once_all_arrive_at_the_owner() -> None:
+    async with fronted() as rig:
+        told: list[bytes] = []
+
+        async def leave() -> None:
+            async with await trio.open_tcp_stream("127.0.0.1", rig.port) as stream:
+                await stream.send_all(get(b"/v1/top"))
+                told.append(bytes(await stream.receive_some()))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(300):
+                nursery.start_soon(leave)
+        assert len(told) == 300
+        assert all(b" 200 OK" in answer for answer in told)

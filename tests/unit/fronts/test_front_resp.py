@@ -34,6 +34,9 @@ COMMANDS = st.lists(
             pack("CLIENT", "SETNAME", "me"),
             pack("CLIENT", "GETNAME"),
             pack("SELECT", "1"),
+            pack("CONFIG", "GET", "save"),
+            pack("COMMAND", "COUNT"),
+            b"*0\r\n",
             pack("MULTI") + pack("INCR", "c") + pack("EXEC"),
             pack("DECR", "a"),
             pack("INCR"),
@@ -142,3 +145,14 @@ async def test_refused_increments_are_refused_by_the_front_in_their_places() -> 
         assert replies == [1, "-ERR a counter ends at 2^53", 2]
         rig.backend.fail_with = ClientError(503, "stopped", "who knows", definite=False)
         assert await ask(stream, pack("INCR", "a")) == ["-UNCERTAIN who knows"]
+
+
+async def test_replies_to_many_greetings_are_all_sent_and_in_order() -> None:
+    async with fronted() as rig, await trio.open_tcp_stream("127.0.0.1", rig.resp) as stream:
+        hello = pack("HELLO")
+        await stream.send_all(hello * 512)
+        await stream.send_all(pack("PING"))
+        told = b""
+        while not told.endswith(b"+PONG\r\n"):
+            told += await stream.receive_some()
+        assert told.count(b"$5\r\nproto\r\n") == 512

@@ -148,3 +148,13 @@ def test_a_peer_that_grafts_makes_the_link_eager_at_both_ends() -> None:
     rig = Rig("bc", "b")
     assert rig.tree.take(rig.links["c"], Graft(), 0.0) == []
     assert rig.eager == "bc"
+
+
+def test_what_others_say_is_our_beacon_does_not_change_its_number() -> None:
+    rig = Rig("bc", "bc")
+    rig.hear("b", Beacon(OWN, 2**62), 1.0)
+    rig.tree.news()
+    effects = rig.wake(1.0 + (BEACONS_MISSED_MAX + 1) * BEACON_EVERY_S, "m")
+    assert [message for message in sent(effects, 1) if isinstance(message, Beacon)] == [
+        Beacon(OWN, 1)
+    ]

@@ -107,3 +107,24 @@ async def test_quit_is_answered_before_the_connection_closes() -> None:
         await ask(stream, pack("INCR", "a") + pack("QUIT") + pack("INCR", "a"), b":1\r\n+OK\r\n")
         assert await is_closed(stream)
         assert rig.backend.values == {b"a": 1}
+
+
+async def test_a_command_behind_many_empty_ones_is_answered() -> None:
+    async with resp_server() as rig:
+        await ask(await rig.connect(), b"*0\r\n" * 2000 + pack("PING"), b"+PONG\r\n")
+        await ask(await rig.connect(), b" \r\n" * 2000 + pack("INCR", "a"), b":1\r\n")
+
+
+async def test_a_client_that_sends_nothing_but_empty_commands_keeps_nobody_waiting() -> None:
+    async with resp_server() as rig:
+        noisy, other = await rig.connect(), await rig.connect()
+
+        async def make_noise() -> None:
+            while True:
+                await noisy.send_all(b"*0\r\n" * 4096)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(make_noise)
+            for number in range(1, 20):
+                await ask(other, pack("INCR", "a"), b":%d\r\n" % number)
+            nursery.cancel_scope.cancel()
