@@ -29,7 +29,7 @@ from gcounterd.node.intake import Intake
 from gcounterd.node.messages import Digest, Part, Want
 from gcounterd.node.peers import Link
 from gcounterd.node.serving import PARTS_PER_WANT, Serving
-from gcounterd.node.telling import Telling
+from gcounterd.node.telling import Telling, pages_of
 
 # Columns asked of one peer at a time.
 WANTS_PER_LINK_MAX = 3
@@ -123,7 +123,7 @@ class Exchange:
         if digest.whole:
             newer |= {c: h for c, h in self._counters.heads().items() if c not in digest.heads}
         if newer or digest.whole:  # whoever told us everything waits to hear what it lacks
-            effects.append(Send((link.id,), Digest(newer, whole=False)))
+            effects += [Send((link.id,), page) for page in pages_of(newer)]
         return effects
 
     def ahead(self, link: Link, column: ColumnId, head: int, due: float = 0.0) -> None:

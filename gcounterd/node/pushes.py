@@ -75,15 +75,17 @@ class Pushes:
     def queue(self, batches: Iterable[Batch]) -> None:
         """Queue what was committed, as far as it is ours to spread."""
         crowded = is_crowded(self._roster)
-        self._waiting += [
-            batch
-            for batch in batches
-            # A delta of several blocks is left to digests: it was asked for, so it is not news.
-            if len(batch.blocks) == 1
-            and (batch.column == self._writer.own or crowded)
-            # What was imported is fetched by whoever has its line, which names its source.
-            and self._counters.settled.sources.get(node_of(batch.column)) is None
-        ]
+        for batch in batches:
+            if (
+                # A delta of several blocks is left to digests: it was asked for, so it is not news.
+                len(batch.blocks) == 1
+                and (batch.column == self._writer.own or crowded)
+                # What was imported is fetched by whoever has its line, which names its source.
+                and self._counters.settled.sources.get(node_of(batch.column)) is None
+            ):
+                self._waiting.append(batch)
+            else:
+                self._sources.pop((batch.column, batch.version), None)
 
     def send(self, now: float) -> list[Effect]:
         """Send what waits, if the last time is long enough ago or somebody waits for it."""
@@ -91,6 +93,7 @@ class Pushes:
             return []
         if not self._peers.count(Channel.BULK):
             self._waiting, self.urgent = [], False  # nobody is there, so nothing comes due
+            self._sources.clear()
             return []
         if now < self._sent_at + PUSH_EVERY_S and not self.urgent:
             return []

@@ -99,11 +99,7 @@ class Telling:
         heads = self._counters.heads()
         if len(heads) <= OPEN_COLUMNS_MAX:
             return [Send((link.id,), Digest(heads, whole=True))]
-        items = list(heads.items())
-        return [
-            Send((link.id,), Digest(dict(items[at : at + OPEN_COLUMNS_MAX]), whole=False))
-            for at in range(0, len(items), OPEN_COLUMNS_MAX)
-        ]
+        return [Send((link.id,), page) for page in pages_of(heads)]
 
     def look(self, link: Link, told: int, behind: int, now: float) -> list[Effect]:
         """Ask a peer for all by telling all, where a sample of its heads is mostly above ours.
@@ -162,3 +158,15 @@ class Telling:
     def next_wake(self) -> float:
         """Return when to gossip."""
         return self._gossip_due
+
+
+def pages_of(heads: dict[ColumnId, int]) -> list[Digest]:
+    """Return heads as digests that a peer takes; at least one, if only to say that there is none.
+
+    Islands that met may have more open columns than one digest holds.
+    """
+    items = list(heads.items())
+    return [
+        Digest(dict(items[at : at + OPEN_COLUMNS_MAX]), whole=False)
+        for at in range(0, max(1, len(items)), OPEN_COLUMNS_MAX)
+    ]

@@ -8,7 +8,9 @@ from nodes import commit, config, hello, node, sent
 from gcounterd.counters.counters import Counters
 from gcounterd.counters.deltas import Gathering, Piece
 from gcounterd.counters.settled import Closing, Line
+from gcounterd.node import telling
 from gcounterd.node.messages import Digest, Part, Push
+from gcounterd.node.telling import pages_of
 
 
 def test_a_push_of_a_closed_column_is_taken_and_counted() -> None:
@@ -69,3 +71,14 @@ def test_parts_of_a_gathering_that_its_sender_forgot_are_not_put_with_those_of_t
 
     assert b.counters.head(config("a").column) == 4
     assert (b.counters.value(b"x"), b.counters.value(b"y")) == (11, 11)
+
+
+def test_heads_that_one_digest_does_not_hold_are_told_in_several(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(telling, "OPEN_COLUMNS_MAX", 2)
+    heads = {config(letter).column: number for number, letter in enumerate("abcde", 1)}
+    pages = pages_of(heads)
+    assert [len(page.heads) for page in pages] == [2, 2, 1]
+    assert {c: head for page in pages for c, head in page.heads.items()} == heads
+    assert pages_of({}) == [Digest({}, whole=False)]

@@ -165,3 +165,14 @@ def test_whoever_lacks_half_of_a_sample_asks_for_all_once_in_a_while(
     told = [m for m in sent(a.received(2, sample, 1.0), 2) if isinstance(m, Digest)]
     assert [digest.whole for digest in told] == [True] * asks
     assert not [m for m in sent(a.received(2, sample, 2.0), 2) if isinstance(m, Digest)]
+
+
+def test_where_a_batch_came_from_is_forgotten_with_the_batch() -> None:
+    a = crowded("bc")
+    (push,) = batches_of("x", {b"k": 1})
+    a.received(1, PassOn((push.batch,)), 1.0)
+    assert a.pushes._sources
+    for number in range(1, 5):
+        a.closed(number, 1.0)
+    commit(a, 1.0)
+    assert a.pushes._sources == {}
