@@ -109,10 +109,16 @@ class Conversation(Spoke):
             return False
         if rest:
             await self._send_rest(memoryview(rest))
+        if not await self._go_on():
+            return False
+        if self.ended is not None:
+            raise trio.ClosedResourceError  # it was ended just before it had no need to wait
+        self.deadline = self._until
+        return True
+
+    async def _go_on(self) -> bool:
+        # Answer what the hub has left, and read on; False if nothing may follow on this connection.
         if await self._answer_given() and await self._read_all():
-            if self.ended is not None:
-                raise trio.ClosedResourceError  # it was ended just before it had no need to wait
-            self.deadline = self._until
             return True
         await self._linger()
         return False

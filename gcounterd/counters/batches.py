@@ -22,7 +22,7 @@ This module refuses to know columns or the key index: it checks that a block agr
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import cast
 
 import attrs
@@ -192,22 +192,26 @@ def _checked(fields: object, encoded: bytes) -> Block:
     return Block(first, names, _positions(n, base, gaps), _counts(n, counts), encoded)
 
 
+def are_keys(keys: Collection[bytes]) -> bool:
+    """Say whether each of these, at least one, is 1 to 1,024 bytes of UTF-8; all in one go."""
+    lengths = list(map(len, keys))
+    if min(lengths) < 1 or max(lengths) > KEY_BYTES_MAX:
+        return False
+    try:
+        # The line feed between them is no part of a longer character: all are UTF-8 or the whole
+        # is not.
+        b"\n".join(keys).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _check_names(names: tuple[object, ...]) -> None:
     """Check many names; all at once, since thousands come in one block, and nearly always good."""
     if not names:
         return
-    if set(map(type, names)) == {bytes}:
-        keys = cast("tuple[bytes, ...]", names)
-        lengths = list(map(len, keys))
-        if min(lengths) >= 1 and max(lengths) <= KEY_BYTES_MAX:
-            try:
-                # The line feed between them is no part of a longer character: all are UTF-8 or
-                # the whole is not.
-                b"\n".join(keys).decode()
-            except UnicodeDecodeError:
-                pass
-            else:
-                return
+    if set(map(type, names)) == {bytes} and are_keys(cast("tuple[bytes, ...]", names)):
+        return
     for name in names:
         check_name(name)
 

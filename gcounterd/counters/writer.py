@@ -27,6 +27,7 @@ from gcounterd.counters.batches import (
     Batch,
     Counts,
     Positions,
+    are_keys,
     make_block,
     splitting,
 )
@@ -374,15 +375,8 @@ def _in_order(positions: Positions) -> Generator[Positions, None, None]:
 
 def check_keys(keys: Collection[bytes]) -> None:
     """Raise `ClientError` unless each key is one; nearly always all are, so they go together."""
-    lengths = list(map(len, keys))
-    if not keys or (min(lengths) >= 1 and max(lengths) <= KEY_BYTES_MAX):
-        try:
-            # The line feed between them is no part of a longer character.
-            b"\n".join(keys).decode()
-        except UnicodeDecodeError:
-            pass
-        else:
-            return
+    if not keys or are_keys(keys):
+        return
     for key in keys:
         check_key(key)
 

@@ -47,15 +47,11 @@ class Port:
 class Fronts:
     """The fronts of one node.
 
-    enter     serves a connection that was handed over; its door is the number of a port
+    enter  serves a connection that was handed over; its door is the number of a port
+    done   set when all have ended after `stop`
     """
 
-    def __init__(
-        self,
-        backend: Backend,
-        ports: Sequence[Port],
-        limits: Limits,
-    ) -> None:
+    def __init__(self, backend: Backend, ports: Sequence[Port], limits: Limits) -> None:
         self._backend = backend
         self._ports = ports
         self._limits = limits

@@ -11,11 +11,8 @@ Reads are asked of the owner as increments are: a front holds no counters.
 
 from __future__ import annotations
 
-import math
 import socket
 from typing import cast
-
-import trio
 
 from gcounterd.api import hot
 from gcounterd.api.backend import Backend
@@ -76,20 +73,11 @@ class FrontConnection(Connection):
         super()._take(asked, keys)
         return Taken.LATER
 
-    async def serve(self, rest: bytes) -> bool:
-        """Send the rest of an answer, or go to the owner."""
-        self.deadline = math.inf
-        if self.ended is not None:
-            await self._give_up()
-            return False
-        if rest:
-            await self._send_rest(memoryview(rest))
+    async def _go_on(self) -> bool:
+        # Stay if nothing came meanwhile, else go to the owner with it.
         if not self._goes:
             data = self._receive()
             if data is None:
-                if self.ended is not None:
-                    raise trio.ClosedResourceError
-                self.deadline = self._until
                 return not self._hub.stopping
             if not data:
                 return False

@@ -61,12 +61,16 @@ class FrontConnection(Connection):
                     self._way.front.want(key)
                 self._gets, self._tail = gets
                 return Taken.LATER
-            if _is_greeting(unread):
-                self._tail = b""
-                return super().quick(unread, keys)
+        scanner = Scanner()
+        scanner.feed(unread)
+        commands = scanner.take(PIPELINE_MAX)
+        if not self._hub.stopping and _are_greetings(commands) and not _has_rest(scanner):
+            self._tail = b""
+            return super().quick(unread, keys)
         began = bool(self._tail)
         self._tail = unread
-        if self._hub.stopping or len(unread) > _KEPT_BYTES_MAX or _holds_command(unread):
+        broken = scanner.failure is not None
+        if self._hub.stopping or commands or broken or len(unread) > _KEPT_BYTES_MAX:
             self._goes = True
             return Taken.TASK
         if not began:
@@ -109,23 +113,14 @@ class FrontConnection(Connection):
         return False
 
 
-def _scan(unread: bytes) -> tuple[Scanner, list[list[bytes]]]:
-    scanner = Scanner()
-    scanner.feed(unread)
-    return scanner, scanner.take(PIPELINE_MAX)
+def _are_greetings(commands: list[list[bytes]]) -> bool:
+    """Say whether there are commands, and all of them need no node."""
+    return bool(commands) and all(args[0].upper() in _GREETINGS for args in commands)
 
 
-def _is_greeting(unread: bytes) -> bool:
-    """Say whether bytes are whole commands that need no node."""
-    scanner, commands = _scan(unread)
-    whole = scanner.failure is None and not scanner.begun
-    return whole and bool(commands) and all(args[0].upper() in _GREETINGS for args in commands)
-
-
-def _holds_command(unread: bytes) -> bool:
-    """Say whether there is more than the beginning of a command, or nothing of the kind."""
-    scanner, commands = _scan(unread)
-    return bool(commands) or scanner.failure is not None
+def _has_rest(scanner: Scanner) -> bool:
+    """Say whether anything is left of what was scanned: half a command, more, or nonsense."""
+    return scanner.begun or scanner.failure is not None
 
 
 def open_resp(listener: Listener, way: Way, first: int, step: int) -> Door:
