@@ -47,6 +47,27 @@ class Page:
         return self.answered[key] + self.unknown[key] + self.open[key]
 
 
+@attrs.frozen(eq=False)
+class Floor:
+    """What a read that asks every member must show at least; `answered` is by place.
+
+    A read that is under way while a place is removed may end with or without it, so the place's
+    part is taken out of the floors of all such reads, too.
+    """
+
+    agreed: int
+    answered: dict[str, int]
+
+    @property
+    def least(self) -> int:
+        """The smallest value that is right."""
+        return self.agreed + sum(self.answered.values())
+
+    def leave_out(self, place: str) -> None:
+        """Ask no longer for what a place has answered since the last audit."""
+        self.answered.pop(place, None)
+
+
 class Ledger:
     """What was asked of all places, by key."""
 
@@ -109,11 +130,11 @@ class Ledger:
         """
         self._doubted[place] = None
 
-    def floor(self, key: int) -> int:
+    def floor(self, key: int) -> Floor:
         """Return what a read that asks every member must show at least, if it begins now."""
         pages = self._pages.items()
-        sure = sum(page.answered[key] for place, page in pages if place not in self._doubted)
-        return self.agreed[key] + sure
+        sure = {place: page.answered[key] for place, page in pages if place not in self._doubted}
+        return Floor(self.agreed[key], sure)
 
     def ceiling(self, key: int) -> int:
         """Return the largest value that any node may show now."""

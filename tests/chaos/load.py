@@ -25,7 +25,7 @@ from typing import Any
 
 import attrs
 
-from tests.chaos.ledger import Changes, Ledger, Sight, name_of, number_of
+from tests.chaos.ledger import Changes, Floor, Ledger, Sight, name_of, number_of
 from tests.chaos.wires import Answered, Broken, Wire, request
 
 KEYS = 200
@@ -57,10 +57,10 @@ class Look:
 
 @attrs.frozen
 class Ask:
-    """A consistent read that is under way; `floor` is the least that it may answer."""
+    """A consistent read that is under way, and what it may answer at least."""
 
     key: int
-    floor: int
+    floor: Floor
 
 
 @attrs.frozen
@@ -140,6 +140,18 @@ class Load:
         assert name not in self.places
         self.ledger.wipe(name)
         self._sights.pop(name, None)
+        self._expect_no_more_of(name)
+
+    def doubt(self, name: str) -> None:
+        """Take note that a node is being removed."""
+        self.ledger.doubt(name)
+        self._expect_no_more_of(name)
+
+    def _expect_no_more_of(self, name: str) -> None:
+        """Let the consistent reads that are under way end without what a node answered."""
+        for place in self.places.values():
+            if isinstance(place.asker.task, Ask):
+                place.asker.task.floor.leave_out(name)
 
     # -- what is done all the time --------------------------------------------------------------
 
@@ -260,9 +272,10 @@ class Load:
 
     def _asked(self, place: Place, task: Ask, value: int) -> None:
         self.counts["asked"] += 1
-        if value < task.floor:
+        least = task.floor.least
+        if value < least:
             self.counts["wrong"] += 1
-            text = f"{value} of {name_of(task.key)}, but {task.floor} was acknowledged before"
+            text = f"{value} of {name_of(task.key)}, but {least} was acknowledged before"
             self._tell({"wrong": f"{place.name}: a consistent read shows {text}"})
         self._check(place, task.key, value, 0)
 

@@ -67,7 +67,7 @@ def obey(load: Load, command: dict[str, Any]) -> bool:
         case "wipe":
             load.wipe(command["place"])
         case "doubt":
-            load.ledger.doubt(command["place"])
+            load.doubt(command["place"])
         case "audit":
             tell({"audit": audit(load, command["away"], command["wait_s"])})
             load.young.clear()

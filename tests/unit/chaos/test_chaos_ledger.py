@@ -36,13 +36,22 @@ def test_what_is_under_way_may_show_at_once() -> None:
 
 def test_a_read_that_asks_all_shows_what_was_answered_but_by_who_is_removed() -> None:
     ledger = ledger_of(n1=5, n2=3)
-    assert ledger.floor(0) == 8
+    assert ledger.floor(0).least == 8
     ledger.doubt("n2")
-    assert ledger.floor(0) == 5
+    assert ledger.floor(0).least == 5
     ledger.wipe("n1")
-    assert ledger.floor(0) == 0
+    assert ledger.floor(0).least == 0
     assert ledger.audit([7], ()) == []
-    assert ledger.floor(0) == 7
+    assert ledger.floor(0).least == 7
+
+
+def test_a_read_under_way_may_end_without_who_is_removed_meanwhile() -> None:
+    ledger = ledger_of(n1=5, n2=3)
+    floor = ledger.floor(0)
+    floor.leave_out("n2")
+    ledger.send("n2", ((0, 4),))
+    ledger.answer("n2", ((0, 4),))
+    assert (floor.least, ledger.floor(0).least) == (5, 12)
 
 
 def test_an_audit_makes_the_range_one_value_again() -> None:
