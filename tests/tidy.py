@@ -23,19 +23,18 @@ DOCSTRING_LINES_MIN = 2
 
 # What each room may import of the package besides itself; ids and errors are everyone's.
 _PURE = ("counters", "members", "node", "wire")
-_SHELL = ("storage", "links", "api", "resp", "fronts")
+_SHELL = ("security", "storage", "links", "api", "resp", "fronts")
 ROOMS: dict[str, tuple[str, ...]] = {
-    "counters": (),
-    "members": (),
+    **dict.fromkeys(("counters", "members", "security", "client"), ()),
     "node": ("counters", "members"),
     "wire": ("counters", "members", "node"),
-    **dict.fromkeys(("storage", "links", "api"), _PURE),
-    "resp": (*_PURE, "api"),
-    "fronts": (*_PURE, "api", "resp"),
+    "storage": _PURE,
+    **dict.fromkeys(("links", "api"), (*_PURE, "security")),
+    "resp": (*_PURE, "security", "api"),
+    "fronts": (*_PURE, "security", "api", "resp"),
     "daemon": (*_PURE, *_SHELL),
     "cli": (*_PURE, *_SHELL, "daemon"),
     "sim": (*_PURE, "storage.records", "storage.recovery"),
-    "client": (),
 }
 SHARED = ("ids", "errors")
 

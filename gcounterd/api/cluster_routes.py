@@ -120,6 +120,8 @@ _CLUSTER = shape(
     removals=listed(_REMOVAL),
     health=INTEGER,
     alone=BOOLEAN,
+    security={"type": "string", "enum": ["none", "certificates", "key"]},
+    certificate_ends=or_none(STRING),
 )
 _READINESS = shape(ready=BOOLEAN, reasons=listed(STRING))
 

@@ -49,7 +49,8 @@ def members(call: Call) -> None:
         return
     own = answer.body.get("self")
     call.output.table(_MEMBER_FIELDS, [_member_row(node, own) for node in nodes])
-    for line in (*_explain(answer.body, nodes), *_go(answer.body), *_expect(answer.body)):
+    body = answer.body
+    for line in (*_explain(body, nodes), *_go(body), *_expect(body), *_secured(body)):
         call.output.line(line)
 
 
@@ -100,6 +101,14 @@ def _expect(body: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(approval, dict):
             name, expires = show(approval.get("name")), show(approval.get("expires"))
             yield f"{name} is approved and has not joined; its token is good until {expires}"
+
+
+def _secured(body: Mapping[str, Any]) -> Iterator[str]:
+    """Say what links of the node asked are secured with, where they are."""
+    if body.get("security") not in (None, "none"):
+        ends = body.get("certificate_ends")
+        until = f", its own is good until {show(ends)}" if ends else ""
+        yield f"links are secured by {show(body['security'])}{until}"
 
 
 def _describe_accusation(accusation: Mapping[str, Any]) -> str:

@@ -24,12 +24,14 @@ from gcounterd.daemon.commits import Commits
 from gcounterd.daemon.events import WARNINGS, History
 from gcounterd.daemon.identity import Identity
 from gcounterd.daemon.logs import get_logger
+from gcounterd.daemon.mistrusts import Mistrusts
 from gcounterd.daemon.turning import Turning
 from gcounterd.daemon.waiting import Waiting
 from gcounterd.daemon.watchdog import LOOKED_AT_S, Watchdog
 from gcounterd.errors import RefusedError, RemovedError, StorageError
 from gcounterd.ids import ColumnId, Epoch, show
 from gcounterd.links.limits import Limits
+from gcounterd.links.mistrust import Mistrust
 from gcounterd.links.transport import Transport
 from gcounterd.node.effects import (
     AckDone,
@@ -110,6 +112,7 @@ class Driver:
         self._ended: Exit | None = None
         # Who is told that counters have risen.
         self.rise: list[Callable[[], None]] = [self.waiting.look]
+        self.mistrusts = Mistrusts()
         # Who is told of each notice beside the log.
         self.heeds: list[Callable[[Notice], None]] = []
 
@@ -275,6 +278,10 @@ class Driver:
         now = trio.current_time()
         theirs = refusal if grade is Grade.REJECTED else None
         self._input(self.node.dial_failed(address, channel, grade, theirs, now), now, "dial_failed")
+
+    def mistrusted(self, where: str, why: Mistrust) -> None:
+        """Take note of a handshake that came to nothing."""
+        self.mistrusts.note(where, why)
 
     async def room(self) -> None:
         """Hold a reader back while too much waits for the disk."""

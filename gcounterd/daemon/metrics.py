@@ -19,6 +19,7 @@ from gcounterd import __version__
 from gcounterd.daemon.driver import Driver
 from gcounterd.daemon.views import Views
 from gcounterd.daemon.watchdog import BOUND_S
+from gcounterd.links.mistrust import Reason
 from gcounterd.members.claims import Liveness
 from gcounterd.node.messages import Channel
 
@@ -61,6 +62,7 @@ class Metrics(Collector):
         """Yield every family with its present figures."""
         yield from self._state()
         yield from self._detecting()
+        yield from self._securing()
         yield from self._work()
         yield from self._steps()
         events = CounterMetricFamily(
@@ -108,6 +110,18 @@ class Metrics(Collector):
         yield did
         yield _count("dials", "Dials that ended.", transport.dials)
         yield _count("dial_seconds", "Time in them.", transport.dial_seconds)
+
+    def _securing(self) -> Iterable[Family]:
+        failed = CounterMetricFamily(
+            "gcounterd_handshakes_failed", "Handshakes of peers that failed.", labels=["why"]
+        )
+        for why in Reason:
+            failed.add_metric([why], self._driver.mistrusts.tally[why])
+        yield failed
+        securing = self._views.securing
+        yield _gauge("links_secured", "1 if links between peers speak TLS.", securing is not None)
+        ends = "When this node's certificate ends, in seconds since 1970; 0 if it does not."
+        yield _gauge("certificate_ends_seconds", ends, securing.ends if securing else 0)
 
     def _work(self) -> Iterable[Family]:
         commits = self._driver.commits

@@ -14,6 +14,7 @@ from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.driver import Driver
 from gcounterd.daemon.invitations import write_time
 from gcounterd.daemon.removals import Removals
+from gcounterd.daemon.securing import Securing
 from gcounterd.ids import NodeId, node_of, show
 from gcounterd.members.approvals import Approval
 from gcounterd.members.claims import Liveness
@@ -30,7 +31,7 @@ STEP_WARNED_S = 0.1
 
 
 class Views:
-    """Answers about one node."""
+    """Answers about one node; `securing` is what its links are secured with, if they are."""
 
     def __init__(
         self, driver: Driver, condition: Condition, durability: Durability, removals: Removals
@@ -40,6 +41,7 @@ class Views:
         self._node = driver.node
         self._durability = durability
         self._removals = removals
+        self.securing: Securing | None = None
         self._started = trio.current_time()
 
     def reasons(self) -> tuple[str, ...]:
@@ -59,6 +61,7 @@ class Views:
             "removals": self._removals.unfinished(),
             "health": detector.health,
             "alone": detector.alone,
+            **self._secured(),
         }
 
     def _awaited(self) -> list[Approval]:
@@ -124,7 +127,15 @@ class Views:
         if step is not None and step.cpu > STEP_WARNED_S:
             held = f"{1000 * step.cpu:.0f} ms of CPU in one step"
             warnings.append(f"the loop was held for {held}: {step.name}")
-        return [*warnings, *self._removals.warnings()]
+        if self.securing is not None:
+            warnings += self.securing.warnings()
+        return [*warnings, *self._driver.mistrusts.warnings(), *self._removals.warnings()]
+
+    def _secured(self) -> dict[str, object]:
+        """Return what links are secured with."""
+        if self.securing is None:
+            return {"security": "none", "certificate_ends": None}
+        return self.securing.status()
 
     def status(self) -> dict[str, object]:
         """Return this node in figures."""
@@ -148,6 +159,7 @@ class Views:
             "alone": node.detector.alone,
             "health": node.detector.health,
             "durability": str(self._durability),
+            **self._secured(),
             "commits": self._driver.commits.number,
             "checkpoints": self._driver.commits.checkpoints.number,
             "journal_bytes": store.journal_bytes,

@@ -20,6 +20,7 @@ from gcounterd.links.grades import grade_of, surest
 from gcounterd.links.greeting import Failure, Met, introduce
 from gcounterd.links.handler import Handler
 from gcounterd.links.limits import RESOLVERS_MAX, STAGGER_SECONDS, TARGETS_MAX, Limits
+from gcounterd.links.secrecy import Secrets
 from gcounterd.links.sockets import tune
 from gcounterd.node.grades import Grade
 from gcounterd.node.messages import Channel
@@ -30,9 +31,13 @@ PORT_MAX = 65_535
 
 
 class Dialler:
-    """Dials; keeps nothing but the bound on its threads and its randomness."""
+    """Dials; keeps nothing but the bound on its threads and its randomness.
+
+    secrets  what links are secured with, if they are
+    """
 
     def __init__(self, handler: Handler, limits: Limits, rng: Random) -> None:
+        self.secrets: Secrets | None = None
         self._handler = handler
         self._limits = limits
         self._rng = rng
@@ -53,16 +58,17 @@ class Dialler:
             found = await connect(targets, self._limits.write_seconds(channel))
             if isinstance(found, Grade):
                 return Failure(found)
-            return await self._introduce(found, channel)
+            return await self._introduce(found, address, channel)
         return Failure(late)
 
     async def _introduce(
-        self, connected: trio.socket.SocketType, channel: Channel
+        self, connected: trio.socket.SocketType, address: str, channel: Channel
     ) -> Met | Failure:
         stream = trio.SocketStream(connected)
         result: Met | Failure | None = None
         try:
-            result = await introduce(stream, channel, self._handler, self._limits)
+            secrets = self.secrets
+            result = await introduce(stream, address, channel, self._handler, self._limits, secrets)
         finally:
             if not isinstance(result, Met):
                 connected.close()

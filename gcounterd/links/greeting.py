@@ -1,30 +1,37 @@
 """The greeting: what must be said before anything else is listened to.
 
-The dialler says its hello first; the acceptor answers with a hello or a refusal. Each side judges
-the other's hello; a refusal is said in words and ends the connection. Until then a stranger can
-make us hold `HELLO_BYTES_MAX` bytes, for `hello_seconds` at most.
+Where links are secured they shake hands first (`handshakes`). The dialler says its hello first; the
+acceptor answers with a hello or a refusal. Each side judges the other's hello; a refusal is said in
+words and ends the connection. Until then a stranger can make us hold `HELLO_BYTES_MAX` bytes, and
+what a handshake takes, for `hello_seconds` at most.
 """
 
 from __future__ import annotations
+
+import ssl
 
 import attrs
 import trio
 
 from gcounterd.errors import PeerError
+from gcounterd.links import handshakes
 from gcounterd.links.handler import Handler
+from gcounterd.links.handshakes import judge, read_hello
 from gcounterd.links.limits import Limits, frame_bytes_max
+from gcounterd.links.mistrust import Reason, of_error, of_reason
+from gcounterd.links.secrecy import Secrets, Stream
 from gcounterd.links.sockets import part, tune
 from gcounterd.node.grades import Grade
 from gcounterd.node.messages import Channel, Hello, Refusal
-from gcounterd.wire.frames import HELLO_BYTES_MAX, LENGTH_BYTES, Framer
-from gcounterd.wire.hellos import decode_hello, encode_hello, encode_refusal
+from gcounterd.wire.frames import Framer
+from gcounterd.wire.hellos import encode_hello, encode_refusal
 
 
 @attrs.frozen(eq=False)
 class Met:
     """A peer that both sides accept; the framer may hold the beginning of what it says next."""
 
-    stream: trio.SocketStream
+    stream: Stream
     framer: Framer
     hello: Hello
 
@@ -37,44 +44,82 @@ class Failure:
     refusal: Refusal | None = None
 
 
-async def accept(stream: trio.SocketStream, handler: Handler, limits: Limits) -> Met | None:
+async def accept(
+    plain: trio.SocketStream,
+    origin: str,
+    handler: Handler,
+    limits: Limits,
+    secrets: Secrets | None = None,
+) -> Met | None:
     """Greet whoever dialled us. None: it was refused, said nothing sensible, or nothing in time."""
-    framer = Framer()
+    stream: Stream | None = None
     with trio.move_on_after(limits.hello_seconds):
         try:
-            hello = await _read(stream, framer)
-            if not isinstance(hello, Hello):
-                handler.count("no_hello")
-                return None
-            refusal = handler.judge(hello)
-            if refusal is not None:
-                handler.count("hello_refused")
-                await part(stream, limits.parting_seconds, encode_refusal(refusal))
-                return None
-            await stream.send_all(encode_hello(handler.hello(hello.channel)))
+            stream = plain
+            if secrets is not None:
+                stream = None
+                stream = await handshakes.answer(plain, origin, secrets, handler, limits)
+                if stream is None:
+                    return None
+            return await _answer(stream, origin, handler, limits, secrets)
         except PeerError as error:
             handler.count(error.reason)
+            if secrets is None and handshakes.is_tls(error):
+                await handshakes.refuse_tls(plain, origin, handler, limits)
             return None
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             handler.count("no_hello")
             return None
-        return _met(stream, framer, hello, limits)
     handler.count("hello_timeout")
+    if stream is None:
+        handler.mistrusted(origin, of_reason(Reason.TIMEOUT))
     return None
 
 
+async def _answer(
+    stream: Stream, origin: str, handler: Handler, limits: Limits, secrets: Secrets | None
+) -> Met | None:
+    """Hear the hello of whoever dialled us, and say ours or why not."""
+    framer = Framer()
+    hello = await read_hello(stream, framer)
+    if not isinstance(hello, Hello):
+        handler.count("no_hello")
+        return None
+    refusal = judge(stream, origin, hello, secrets, handler)
+    if refusal is not None:
+        handler.count("hello_refused")
+        await part(stream, limits.parting_seconds, encode_refusal(refusal))
+        return None
+    await stream.send_all(encode_hello(handler.hello(hello.channel)))
+    return _met(stream, framer, hello, limits)
+
+
 async def introduce(
-    stream: trio.SocketStream, channel: Channel, handler: Handler, limits: Limits
+    plain: trio.SocketStream,
+    address: str,
+    channel: Channel,
+    handler: Handler,
+    limits: Limits,
+    secrets: Secrets | None = None,
 ) -> Met | Failure:
-    """Greet the peer that we dialled. The caller bounds the time."""
+    """Greet the peer that we dialled at `address`. The caller bounds the time."""
+    stream: Stream | None = plain
+    if secrets is not None:
+        stream = await handshakes.begin(plain, address, secrets, handler)
+    if stream is None:
+        return Failure(Grade.PROTOCOL)
     framer = Framer()
     try:
         await stream.send_all(encode_hello(handler.hello(channel)))
-        answer = await _read(stream, framer)
+        answer = await read_hello(stream, framer)
     except PeerError as error:
         handler.count(error.reason)
         return Failure(Grade.PROTOCOL)
-    except (trio.BrokenResourceError, trio.ClosedResourceError):
+    except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+        if isinstance(error.__cause__, ssl.SSLError):
+            # In TLS 1.3 the dialler is done before the acceptor has looked at its certificate.
+            handler.mistrusted(address, of_error(error.__cause__))
+            return Failure(Grade.PROTOCOL)
         answer = None
     if answer is None:
         # It closed without a word: a process that is going, or a proxy in front of none.
@@ -84,7 +129,7 @@ async def introduce(
     if answer.channel is not channel:
         handler.count("wrong_channel")
         return Failure(Grade.PROTOCOL)
-    refusal = handler.judge(answer)
+    refusal = judge(stream, address, answer, secrets, handler)
     if refusal is not None:
         handler.count("hello_refused")
         await part(stream, limits.parting_seconds, encode_refusal(refusal))
@@ -92,17 +137,7 @@ async def introduce(
     return _met(stream, framer, answer, limits)
 
 
-async def _read(stream: trio.SocketStream, framer: Framer) -> Hello | Refusal | None:
-    """Read one frame and leave the rest unparsed; None where the peer closes before its end."""
-    while True:
-        chunk = await stream.receive_some(LENGTH_BYTES + HELLO_BYTES_MAX)
-        if not chunk:
-            return None
-        for body in framer.feed(chunk):
-            return decode_hello(body)
-
-
-def _met(stream: trio.SocketStream, framer: Framer, hello: Hello, limits: Limits) -> Met:
+def _met(stream: Stream, framer: Framer, hello: Hello, limits: Limits) -> Met:
     framer.raise_limit(frame_bytes_max(hello.channel))
     tune(stream.socket, limits.write_seconds(hello.channel))
     return Met(stream, framer, hello)

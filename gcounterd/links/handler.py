@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from gcounterd.links.mistrust import Mistrust
 from gcounterd.node.grades import Grade
 from gcounterd.node.messages import Channel, Hello, Message, Refusal
 
@@ -45,6 +46,9 @@ class Handler(Protocol):
 
         `refusal` is the peer's with grade REJECTED, our own with UNWANTED, else None.
         """
+
+    def mistrusted(self, where: str, why: Mistrust) -> None:
+        """Take note that a handshake came to nothing; `where` is an address dialled, or a host."""
 
     async def room(self) -> None:
         """Return when there is room for more; until then a link's reader takes nothing in."""

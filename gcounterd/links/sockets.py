@@ -19,6 +19,7 @@ from gcounterd.links.limits import (
     KEEPALIVE_TRIES,
     READ_BYTES,
 )
+from gcounterd.links.secrecy import Stream
 
 _KEEPALIVE = [
     ("TCP_KEEPIDLE", KEEPALIVE_IDLE_SECONDS),
@@ -62,7 +63,7 @@ def _set(sock: trio.socket.SocketType, level: int, option: int, value: int) -> N
         sock.setsockopt(level, option, value)
 
 
-async def part(stream: trio.SocketStream, seconds: float, last: bytes = b"") -> None:
+async def part(stream: Stream, seconds: float, last: bytes = b"") -> None:
     """Say a last word and close, after the peer has closed or so many seconds.
 
     A connection that is closed with unread bytes is reset, and a reset takes what we sent last

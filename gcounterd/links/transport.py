@@ -25,9 +25,11 @@ from gcounterd.links.handler import Handler
 from gcounterd.links.limits import (
     ACCEPT_PAUSE_SECONDS,
     DIALS_MAX,
+    HANDSHAKES_MAX,
     Limits,
 )
 from gcounterd.links.link import Link
+from gcounterd.links.secrecy import Secrets
 from gcounterd.links.sockets import listen_peers
 from gcounterd.node.messages import Channel, Message, Refusal
 from gcounterd.wire.codec import encode
@@ -92,6 +94,15 @@ class Transport:
             for listener in listeners:
                 listener.socket.close()
 
+    @property
+    def secrets(self) -> Secrets | None:
+        """Return what links are secured with, None where they are not."""
+        return self._dialler.secrets
+
+    @secrets.setter
+    def secrets(self, secrets: Secrets | None) -> None:
+        self._dialler.secrets = secrets
+
     def dial(self, address: str, channel: Channel) -> None:
         """Dial in the background; ends in `opened` or `dial_failed`, unless `run` ends before.
 
@@ -154,7 +165,7 @@ class Transport:
             stream.socket.close()  # it went away while it waited to be accepted
             return
         greeted = self._greeting.get(origin, 0)
-        if self._inbound >= self._limits.inbound or greeted >= self._limits.greeting:
+        if self._inbound >= self._limits.inbound or greeted >= self._limits.greeting or self._busy:
             self._handler.count("inbound_excess")
             stream.socket.close()
             return
@@ -163,10 +174,16 @@ class Transport:
         self._greeting[origin] = greeted + 1
         self._nursery.start_soon(self._answer, stream, origin)
 
+    @property
+    def _busy(self) -> bool:
+        """Say whether so many shake hands that one more would cost too much memory."""
+        return self.secrets is not None and sum(self._greeting.values()) >= HANDSHAKES_MAX
+
     async def _answer(self, stream: trio.SocketStream, origin: str) -> None:
         try:
             try:
-                met = await greeting.accept(stream, self._handler, self._limits)
+                secrets = self.secrets
+                met = await greeting.accept(stream, origin, self._handler, self._limits, secrets)
             finally:
                 self._greeting[origin] -= 1
                 if not self._greeting[origin]:

@@ -89,6 +89,8 @@ def is_final(refusal: Refusal, *, joining: bool, established: bool) -> bool:
             return joining
         case Refused.CLUSTER | Refused.VERSION | Refused.UNAPPROVED | Refused.UNKNOWN:
             return joining and not established
+        case Refused.UNSECURED | Refused.IDENTITY:
+            return joining and not established
         case Refused.UNREACHABLE | Refused.SELF | Refused.REMOVED | Refused.BUSY | Refused.YOUNG:
             return False
         case Refused.ASKING | Refused.TWIN:

@@ -52,6 +52,8 @@ class Refused(enum.StrEnum):
     REMOVED = "removed"
     RESIDUES = "residues_differ"
     UNREACHABLE = "unreachable"
+    UNSECURED = "not_secured"
+    IDENTITY = "wrong_identity"
 
 
 @attrs.frozen

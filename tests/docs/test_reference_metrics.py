@@ -19,6 +19,7 @@ from gcounterd.daemon.identity import Identity
 from gcounterd.daemon.metrics import DETECTOR_TALLIES, PROBE_OUTCOMES, Metrics
 from gcounterd.daemon.removals import Removals
 from gcounterd.daemon.views import Views
+from gcounterd.links.mistrust import Reason
 from gcounterd.node.grades import Grade
 from gcounterd.resp.connection import Connection as RespConnection
 from gcounterd.storage.schema import Durability
@@ -114,6 +115,10 @@ def test_all_that_the_detector_tallies_is_a_metric_and_stands_there() -> None:
     assert {*tallied()} == {*PROBE_OUTCOMES, *DETECTOR_TALLIES}
     assert column("outcome") == list(PROBE_OUTCOMES)
     assert column("what") == list(DETECTOR_TALLIES)
+
+
+def test_every_reason_of_a_failed_handshake_stands_there() -> None:
+    assert column("why") == list(Reason)
 
 
 def test_every_grade_of_a_failed_dial_stands_there() -> None:

@@ -12,6 +12,7 @@ import trio
 from gcounterd.counters.batches import make_block
 from gcounterd.ids import ColumnId, Epoch, NodeId
 from gcounterd.links.limits import Limits
+from gcounterd.links.mistrust import Mistrust
 from gcounterd.links.transport import Transport
 from gcounterd.node.grades import Grade
 from gcounterd.node.messages import Channel, Hello, Message, Part, Refusal
@@ -55,6 +56,7 @@ class End:
         self.messages: list[tuple[int, Message]] = []
         self.failed: list[Failed] = []
         self.counts: Counter[str] = Counter()
+        self.mistrusts: list[tuple[str, Mistrust]] = []
         self.raw_peers: list[RawPeer] = []
         self.judges: Callable[[Hello], Refusal | None] = lambda _: None
         self.reacts: Callable[[int, Message], None] = lambda link, message: None
@@ -133,6 +135,10 @@ class End:
         self, address: str, channel: Channel, grade: Grade, refusal: Refusal | None
     ) -> None:
         self.failed.append(Failed(address, channel, grade, refusal))
+        self._note()
+
+    def mistrusted(self, where: str, why: Mistrust) -> None:
+        self.mistrusts.append((where, why))
         self._note()
 
     async def room(self) -> None:
