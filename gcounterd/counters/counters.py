@@ -311,10 +311,9 @@ class Counters:
 
     def gather(self, column: ColumnId, since: int, size: int) -> Gathering:
         """Begin to gather what a held column has above `since`."""
-        names = self.keys.names
         held = self.held(column)
         assert held is not None
-        return Gathering(held, since, size, names.__getitem__)
+        return Gathering(held, since, size, self.keys.names.at)
 
     def share_of_row(self, row: int) -> Iterator[tuple[NodeId, int] | None]:
         """Yield (original node, count) for what each segment holds of a row, None to pause."""

@@ -83,10 +83,12 @@ class Piece:
 class Gathering:
     """The sender's side: what `column` has above `since`, for a receiver that knows `size`."""
 
-    def __init__(self, column: Column, since: int, size: int, name: Callable[[int], bytes]) -> None:
-        """`name` gives the key of a row."""
+    def __init__(
+        self, column: Column, since: int, size: int, names: Callable[[list[int]], list[bytes]]
+    ) -> None:
+        """`names` gives the keys of rows."""
         self._column = column
-        self._name = name
+        self._names_at = names
         self.since = since
         # It starts at the end of an empty round: if all fits a last round, that is all there is.
         self._round = _Round(since, since, 0, size)
@@ -211,7 +213,7 @@ class Gathering:
         """
         start, found = self._at_hand
         if not start <= first <= end <= start + len(found):
-            found = [self._name(row) for row in self._rows(first, end)]
+            found = self._names_at(self._rows(first, end))
             start = first
             self._at_hand = start, found
         return found[first - start : end - start]

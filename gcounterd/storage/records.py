@@ -48,39 +48,36 @@ _PAIR = b"\x92"  # msgpack's header of an array of two
 def encode_group(group: Group) -> bytes:
     """Write a group's records as one body.
 
-    The body of a large delta is tens of megabytes: it is put together block by block, so that
-    another thread may do it while the event loop goes on.
+    The body of a large delta is tens of megabytes: `join` copies it once, and lets the event loop
+    go on meanwhile where another thread calls this.
     """
-    body = bytearray(array_header(len(group.records)))
+    pieces = [array_header(len(group.records))]
     for record in group.records:
         match record:
             case TakeBatch(batch) if len(batch.blocks) > 1:
-                _add_blocks(body, batch)
+                pieces += _pieces_of(batch)
             case TakeBatch(batch):
-                body += msgpack.packb((_BATCH, encode_batch(batch)))
+                pieces.append(msgpack.packb((_BATCH, encode_batch(batch))))
             case TakeClosings(closings):
-                body += msgpack.packb((_CLOSINGS, encode_closings(closings)))
+                pieces.append(msgpack.packb((_CLOSINGS, encode_closings(closings))))
             case TakeEntries(entries):
-                body += msgpack.packb((_ENTRIES, encode_entries(entries)))
+                pieces.append(msgpack.packb((_ENTRIES, encode_entries(entries))))
             case TakeApprovals(approvals):
-                body += msgpack.packb((_APPROVALS, encode_approvals(approvals)))
+                pieces.append(msgpack.packb((_APPROVALS, encode_approvals(approvals))))
             case TakeReceipts(receipts):
                 keys = tuple([each.claim.key for each in receipts])
                 chunk = Chunk(0, keys, tuple([each.pack() for each in receipts]))
-                body += msgpack.packb((_RECEIPTS, encode_receipts(chunk)))
+                pieces.append(msgpack.packb((_RECEIPTS, encode_receipts(chunk))))
             case _:
                 assert_never(record)
-    return bytes(body)
+    return b"".join(pieces)
 
 
-def _add_blocks(body: bytearray, batch: Batch) -> None:
-    head = encode_head(batch)
-    blocks = [(bin_header(len(block.encoded)), block.encoded) for block in batch.blocks]
-    size = len(head) + sum(len(header) + len(encoded) for header, encoded in blocks)
-    body += _PAIR + msgpack.packb(_BATCH) + bin_header(size) + head
-    for header, encoded in blocks:
-        body += header
-        body += encoded
+def _pieces_of(batch: Batch) -> list[bytes]:
+    pieces = [encode_head(batch)]
+    for block in batch.blocks:
+        pieces += bin_header(len(block.encoded)), block.encoded
+    return [_PAIR + msgpack.packb(_BATCH) + bin_header(sum(map(len, pieces))), *pieces]
 
 
 def decode_group(body: bytes) -> list[Record]:

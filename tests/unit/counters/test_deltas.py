@@ -140,12 +140,12 @@ def test_a_name_of_a_part_is_looked_up_once() -> None:
     held, looked = filled(60_000), Counter[int]()
     names = held.keys.names
 
-    def name(row: int) -> bytes:
-        looked[row] += 1
-        return names[row]
+    def look_up(rows: list[int]) -> list[bytes]:
+        looked.update(rows)
+        return names.at(rows)
 
     (source,) = held.columns.values()
-    gathering = Gathering(source, 0, 0, name)
+    gathering = Gathering(source, 0, 0, look_up)
     looked.clear()
     for number in range(10):  # of more than a last part could hold
         (piece,) = gathering.pieces(number)

@@ -25,6 +25,11 @@ def test_every_row_has_its_name_whatever_chunk_it_lies_in(number: int) -> None:
         names[number]
 
 
+@pytest.mark.parametrize("rows", [[], [3, 1], [CHUNK_SIZE - 1, CHUNK_SIZE], [39_999, 0]])
+def test_names_of_several_rows_come_in_their_order(rows: list[int]) -> None:
+    assert make(40_000).at(rows) == [b"%d" % row for row in rows]
+
+
 def test_names_added_one_by_one_lie_as_those_added_together() -> None:
     names = make(10)
     for row in range(10, CHUNK_SIZE + 10):
