@@ -5,9 +5,15 @@ lacks it asks for: pulling makes every message harmless to lose, repeat or reord
 told, and when, is `node.telling`.
 
 A `Want` names a part; the asked one serves a window of parts (`node.serving`), and the asker asks
-for the next when the window is in. Digests are of open columns; a closed one is named where a late
-batch has raised it, and compared by its line otherwise (`node.settling`). The exchange refuses to
-know commits: what arrives goes to the intake, and only applied heads are told.
+on when half of it is in, so that neither waits for the other. Time in which we read nothing, since
+too much waits for the disk, is no peer's silence.
+
+A column longer than a window is asked on while no other long one is, on one link: all would arrive
+at the same moment otherwise, and nothing could be written while the next one is on its way.
+
+Digests are of open columns; a closed one is named where a late batch has raised it, and compared by
+its line otherwise (`node.settling`). The exchange refuses to know commits: what arrives goes to the
+intake, and only applied heads are told.
 """
 
 from __future__ import annotations
@@ -31,8 +37,9 @@ from gcounterd.node.peers import Link
 from gcounterd.node.serving import PARTS_PER_WANT, Serving
 from gcounterd.node.telling import Telling, pages_of
 
-# Columns asked of one peer at a time.
+# Columns asked of one peer at a time; beside them, those that wait until they are asked on.
 WANTS_PER_LINK_MAX = 3
+WAITING_PER_LINK_MAX = 5
 # A delta that made no progress in so many attempts is dropped; the next digest starts afresh.
 _ATTEMPTS_MAX = 3
 # How long a push may take through a crowd before what a digest names is asked for.
@@ -56,7 +63,10 @@ class _Ahead:
 
 @attrs.define(eq=False)
 class _Asked:
-    """A want under way: to which link, for which head, up to which part, until when."""
+    """A want under way: to which link, for which head, up to which part, until when.
+
+    long, waits   there is more of it than one window; it waits until another long one is over
+    """
 
     link: int
     peer: NodeId
@@ -64,6 +74,8 @@ class _Asked:
     until: int
     deadline: float
     attempts: int = 1
+    long: bool = False
+    waits: bool = False
 
 
 @attrs.define(eq=False)
@@ -189,7 +201,7 @@ class Exchange:
 
     def ask(self, now: float) -> list[Effect]:
         """Ask for what peers are known to hold above us, as far as there is room."""
-        effects: list[Effect] = []
+        effects = self._ask_on(now)
         for column, ahead in list(self._ahead.items()):
             link, head = ahead.link, ahead.head
             if head <= self._expected(column)[0]:
@@ -203,7 +215,26 @@ class Exchange:
         return effects
 
     def _has_room(self, link: Link) -> bool:
-        return sum(asked.link == link.id for asked in self._asked.values()) < WANTS_PER_LINK_MAX
+        waits = [asked.waits for asked in self._asked.values() if asked.link == link.id]
+        waiting = sum(waits)
+        return len(waits) - waiting < WANTS_PER_LINK_MAX and waiting < WAITING_PER_LINK_MAX
+
+    def _ask_on(self, now: float) -> list[Effect]:
+        """Go on with long columns that waited, where no other is under way on their links."""
+        effects: list[Effect] = []
+        for column, asked in list(self._asked.items()):
+            if not asked.waits or self._is_long_under_way(asked.link):
+                continue
+            if asked.head <= self._expected(column)[0]:  # it came in another way
+                del self._asked[column]
+                self._stages.pop(column, None)
+                continue
+            asked.waits, asked.long = False, True
+            effects.append(self._ask(column, asked, now))
+        return effects
+
+    def _is_long_under_way(self, link: int) -> bool:
+        return any(asked.long and asked.link == link for asked in self._asked.values())
 
     def _ask(self, column: ColumnId, asked: _Asked, now: float) -> Send:
         staged = self._stages.get(column)
@@ -251,10 +282,16 @@ class Exchange:
             elif not self._intake.take_batch(batch):  # what it rested on was refused by the disk
                 self.ahead(link, part.column, part.version)
             return self.ask(now)
-        if stage.next > before:
+        if stage.next > before and not asked.waits:
             asked.deadline = now + self._config.want_patience
             asked.attempts = 1
-        return [self._ask(part.column, asked, now)] if stage.next >= asked.until else []
+        if asked.waits or stage.next < asked.until - PARTS_PER_WANT // 2:
+            return []
+        if not asked.long and self._is_long_under_way(link.id):
+            asked.waits, asked.deadline = True, float("inf")
+            return []
+        asked.long = True
+        return [self._ask(part.column, asked, now)]
 
     def closed(self, link: int) -> None:
         """Forget what was asked of and served on a link; stages stay, to be resumed."""
@@ -267,6 +304,9 @@ class Exchange:
         effects: list[Effect] = []
         for column, asked in list(self._asked.items()):
             if asked.deadline > now:
+                continue
+            if self._intake.full:  # nothing is read meanwhile, so what came may wait there
+                asked.deadline = now + self._config.want_patience
                 continue
             if asked.attempts == _ATTEMPTS_MAX or asked.head <= self._expected(column)[0]:
                 del self._asked[column]

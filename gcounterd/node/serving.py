@@ -1,9 +1,11 @@
 """Serving: columns given out in parts, as peers ask for them.
 
-Theory. A `Want` names a part; a window of parts is sent for it, one a step, and the asker asks for
-the next when the window is in. What was gathered is kept for a while, so that a peer can go on
-after a lost link. A closed column may have to be read from disk first (`node.warming`); whoever
-asks for it waits.
+Theory. A `Want` names a part; a window of parts is sent for it, one a step. The asker asks on when
+half of the window is in, so that the rest of it is under way while its question is. What was sent
+before on the same link is then not sent again: a want for a later part than the last one is taken
+as progress, one for the same part as a loss. (An asker that lost parts after some progress asks
+twice.) What was gathered is kept for a while, so that a peer can go on after a lost link. A closed
+column may have to be read from disk first (`node.warming`); whoever asks for it waits.
 
 This module refuses to know why a peer wants a column.
 """
@@ -25,8 +27,8 @@ from gcounterd.node.effects import Effect, Send
 from gcounterd.node.messages import Part, Want
 from gcounterd.node.peers import Link
 
-# Parts served for one want: 3 wants of a link x 4 x 240 KiB stay below a bulk queue's 4 MiB.
-PARTS_PER_WANT = 4
+# Parts served for one want: 3 wants of a link x 6 x 205 KiB stay below a bulk queue's 4 MiB.
+PARTS_PER_WANT = 6
 # Gatherings kept to be resumed; the oldest is forgotten, and its receiver starts again.
 GATHERINGS_MAX = 256
 # A closed column stays in memory for a receiver that has not got all of it, and for so long after
@@ -38,12 +40,27 @@ SERVING_MAX = 4096
 
 @attrs.define(eq=False)
 class _Kept:
-    """A gathering, when it was last asked for, and whether its last part was sent."""
+    """A gathering, when it was last asked for, and whether its last part was sent.
+
+    link, part, sent  on which link, from which part on it was last wanted, and the part after those
+                      sent there
+    """
 
     name: bytes
     gathering: Gathering
     asked: float
     ended: bool = False
+    link: int = 0
+    part: int = 0
+    sent: int = 0
+
+    def resume(self, link: int, part: int) -> int:
+        """Take note that `part` and what follows is wanted; return with which part to begin."""
+        goes_on = self.link == link and self.part < part <= self.sent
+        self.link, self.part = link, part
+        if not goes_on:
+            self.sent = part
+        return self.sent
 
 
 @attrs.define(eq=False)
@@ -100,8 +117,9 @@ class Serving:
         part = want.part if kept.name == want.gathering else 0
         if part > kept.gathering.next:
             raise PeerError("bad_want", "a part beyond the next one")
-        until = part + PARTS_PER_WANT
-        self._windows.append(_Window(link, want.column, kept, part, until))
+        start, until = kept.resume(link.id, part), part + PARTS_PER_WANT
+        if start < until and not (kept.ended and start > part):
+            self._windows.append(_Window(link, want.column, kept, start, until))
 
     def _keep(self, peer: NodeId, want: Want, now: float) -> _Kept:
         kept = self._gatherings.pop((peer, want.column), None)
@@ -179,6 +197,7 @@ class Serving:
         gathering, name = window.kept.gathering, window.kept.name
         pieces = gathering.pieces(window.next)
         window.next += len(pieces)
+        window.kept.sent = window.next
         window.kept.ended = bool(pieces[-1].version)
         if not pieces[-1].version and window.next < window.until:
             self._windows.append(window)

@@ -40,7 +40,7 @@ def _draw(rng: Random) -> list[_Setting]:
     bits = rng.choice([3, 4, 6])
     names = rng.choice([4, 16, 64])
     entries = rng.choice([8, 16, 64])
-    window = rng.choice([1, 2, 4])
+    window = rng.choice([1, 2, 6])
     return [
         (columns, "SEGMENT_BITS", bits),
         (columns, "SEGMENT_SIZE", 1 << bits),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from nodes import commit, config, hello, node, sent
 
+from gcounterd.counters import deltas
 from gcounterd.counters.settled import Closing
 from gcounterd.errors import PeerError
 from gcounterd.ids import ColumnId
@@ -142,3 +143,58 @@ def test_nothing_is_served_while_an_apply_is_under_way() -> None:
     assert served.step() == []
     made.counters.columns[made.config.column].busy = False
     assert len(parts(made)) == 1
+
+
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> tuple[Node, Link]:
+    """Return a node with a column of eight parts, served four at a time, and its link to b."""
+    monkeypatch.setattr(deltas, "_PART_ENTRIES", 1)
+    monkeypatch.setattr(deltas, "LAST_PART_BYTES_MAX", 30)
+    monkeypatch.setattr(serving, "PARTS_PER_WANT", 4)
+    made, link = server()
+    for number in range(7):
+        made.add(b"%d" % number, 1)
+        commit(made)
+    return made, link
+
+
+def test_whoever_asks_on_before_all_is_in_is_not_sent_it_again(many: tuple[Node, Link]) -> None:
+    made, link = many
+    made.exchange.serving.serve(link, want(made), 0.0)
+    window = parts(made)
+    made.exchange.serving.serve(link, want(made, 2, window[0].gathering), 0.0)
+    assert [part.number for part in [*window, *parts(made)]] == [0, 1, 2, 3, 4, 5]
+
+
+def test_whoever_asks_for_the_same_part_again_has_lost_it(many: tuple[Node, Link]) -> None:
+    made, link = many
+    made.exchange.serving.serve(link, want(made), 0.0)
+    name = parts(made)[0].gathering
+    made.exchange.serving.serve(link, want(made, 2, name), 0.0)
+    parts(made)
+    made.exchange.serving.serve(link, want(made, 2, name), 0.0)
+    assert [part.number for part in parts(made)] == [2, 3, 4, 5]
+
+
+def test_on_another_link_nothing_has_been_sent(many: tuple[Node, Link]) -> None:
+    made, link = many
+    made.exchange.serving.serve(link, want(made), 0.0)
+    name = parts(made)[0].gathering
+    made.closed(1, 0.0)
+    made.opened(3, hello("b"), None, 0.0)
+    again = made.peers.get(3)
+    assert again is not None
+    made.exchange.serving.serve(again, want(made, 2, name), 0.0)
+    assert [part.number for part in parts(made, 3)] == [2, 3, 4, 5]
+
+
+def test_nothing_follows_the_last_part_for_whoever_asks_on(many: tuple[Node, Link]) -> None:
+    made, link = many
+    made.exchange.serving.serve(link, want(made), 0.0)
+    window = parts(made)
+    name = window[0].gathering
+    while not window[-1].version:
+        made.exchange.serving.serve(link, want(made, window[-2].number, name), 0.0)
+        window = parts(made)
+    made.exchange.serving.serve(link, want(made, window[-1].number, name), 0.0)
+    assert parts(made) == []
