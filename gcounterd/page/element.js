@@ -6,9 +6,9 @@
 //   servers   base URLs, separated by spaces; by default where this script came from
 //   plain     digits only, without separators
 // It says `gcounter-change` with { key, value } (a BigInt) when its value changes, and is marked
-// data-state="live", or "kept" while no server is heard.
+// data-state="live", or "kept" while no server is heard, or too many counters are shown at a time.
 
-import { Feed } from "./feed.js";
+import { Bundle } from "./bundle.js";
 import { Replica } from "./replica.js";
 import { Tabs } from "./tabs.js";
 
@@ -29,19 +29,19 @@ class Session {
     };
     this.elements = new Set();
     this.live = false;
+    this.left = new Set(); // keys that are not read
     this.planned = false;
+    const home = servers.join(" ");
     const tell = (keep) => this.elements.forEach((element) => keep(element) && element.show());
-    this.replica = new Replica(storage(), (key) => tell((element) => element.counter === key));
-    this.tabs = new Tabs(
-      `gcounter:${servers.join(" ")}`,
-      world,
-      new Feed(servers, world, () => {}),
-      this.replica,
-      (live) => {
-        this.live = live;
-        tell(() => true);
-      },
-    );
+    const changed = (key) => tell((element) => element.counter === key);
+    this.replica = new Replica(storage(), changed, home);
+    const standing = (live, left) => {
+      this.live = live;
+      this.left = new Set(left);
+      tell(() => true);
+    };
+    const bundle = new Bundle(servers, world);
+    this.tabs = new Tabs(`gcounter:${home}`, world, bundle, this.replica, standing);
     this.tabs.start();
     // A page that goes into the browser's store of left pages must hold neither lock nor stream.
     addEventListener("pagehide", () => this.tabs.stop());
@@ -136,7 +136,8 @@ class GcounterValue extends HTMLElement {
     const value = this.value;
     if (value === null) return; // the page's own content stands
     const text = this.hasAttribute("plain") ? String(value) : this.format(value);
-    const state = this.session.live ? "live" : "kept";
+    const { live, left } = this.session;
+    const state = live && !left.has(this.counter) ? "live" : "kept";
     if (this.dataset.state !== state) this.dataset.state = state;
     if (!this.titled) {
       this.title = `${this.counter}: ${text}${state === "live" ? "" : " (last known)"}`;

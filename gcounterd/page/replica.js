@@ -2,7 +2,7 @@
 //
 // Theory. Kept by cluster name and key, so that a reload through a balancer to a server that is
 // behind shows what was shown before. Before a server has spoken nobody knows the cluster, so what
-// was kept under the name that this origin heard last is shown until then. If the server's cluster
+// was kept under the name that was heard last from there is shown until then. If the server's cluster
 // shares no node id with those that were ever told of under its name, that was another cluster: what
 // was kept is dropped. A server that is behind may not know the node that counted, but some other.
 //
@@ -10,16 +10,20 @@
 
 import { akin, covers, merge, parse, total, write } from "./merge.js";
 
-const PREFIX = "gcounter:";
-const LAST = PREFIX + "cluster";
-const NODES = PREFIX + "nodes:";
+const LAST = "gcounter:last:";
+const NODES = "gcounter:nodes:";
+const COUNTS = "gcounter:counts:";
 
 export class Replica {
-  /** `changed(key)` is told of each key whose value may have changed. */
-  constructor(store, changed = () => {}) {
+  /**
+   * `changed(key)` is told of each key whose value may have changed; `home` says where servers are,
+   * since one page may show counters of several clusters.
+   */
+  constructor(store, changed = () => {}, home = "") {
     this.store = store;
     this.changed = changed;
-    this.cluster = this.#read(LAST);
+    this.home = home;
+    this.cluster = this.#read(LAST + home);
     this.nodes = {}; // id -> label, as the last server told
     this.known = {}; // id -> 1, of all nodes of this cluster that any server told of
     this.states = new Map(); // key -> state, or null if nothing was ever told of it
@@ -100,12 +104,12 @@ export class Replica {
 
   #move(cluster) {
     this.cluster = cluster;
-    this.#write(LAST, cluster);
+    this.#write(LAST + this.home, cluster);
     this.states.clear();
   }
 
   #place(key) {
-    return `${PREFIX}${encodeURIComponent(this.cluster)}:${key}`;
+    return `${COUNTS}${encodeURIComponent(this.cluster)}:${key}`;
   }
 
   #read(place) {

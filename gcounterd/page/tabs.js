@@ -1,17 +1,20 @@
-// One stream for all tabs of an origin: one of them leads, the others are told.
+// The streams of one tab for all tabs of an origin: one of them leads, the others are told.
 //
 // Theory. Browsers open six connections to a server at most, and a stream is one of them. So tabs
-// ask for a lock; whoever holds it reads the stream for all and passes on what it hears. When it is
-// closed the lock goes to another tab, which begins a stream of its own. Each tab joins what it is
-// told by itself, so nothing depends on who led when, and a message that is lost is told again.
+// ask for a lock; whoever holds it reads for all and passes on what it hears. When it is closed the
+// lock goes to another tab, which begins streams of its own. Each tab joins what it is told by
+// itself, so nothing depends on who led when, and a message that is lost is told again.
+//
+// A tab may end without a word. So each holds a lock of its own as long as it is there, and who leads
+// waits for the locks of all others: it is given one when that tab is gone, however that came.
 //
 // Where the browser has no locks or no channel (pages without https), every tab leads itself.
 // No DOM. `world` brings locks and BroadcastChannel, which may be missing, and a random id.
 
 export class Tabs {
   /**
-   * `feed` is the stream, to be used by the one that leads; `replica` joins what is told;
-   * `standing(live)` takes whether a server is being heard.
+   * `feed` is the streams (a `Bundle`), to be used by the one that leads; `replica` joins what is told;
+   * `standing(live, left)` takes whether servers are being heard, and the keys that are not read.
    */
   constructor(name, world, feed, replica, standing = () => {}) {
     this.name = name;
@@ -22,11 +25,13 @@ export class Tabs {
     this.keys = [];
     this.wants = new Map(); // of those that lead: tab id -> keys
     this.leads = false;
+    this.present = false; // others may wait for our end
     this.live = false;
     this.channel = null;
-    this.end = null;
+    this.end = () => {};
+    this.aborted = null;
     feed.heard = (kind, told) => this.#pass({ kind, told });
-    feed.standing = (live) => this.#pass({ kind: "standing", live });
+    feed.standing = (live, left) => this.#pass({ kind: "standing", live, left });
   }
 
   /** Take part: lead, or be told by whoever does. */
@@ -38,16 +43,17 @@ export class Tabs {
     }
     this.channel = new BroadcastChannel(this.name);
     this.channel.onmessage = (event) => this.#hear(event.data);
-    this.#say();
-    const held = new Promise((resolve) => (this.end = resolve));
-    const aborted = new AbortController();
-    this.aborted = aborted;
-    locks
-      .request(this.name, { signal: aborted.signal }, () => {
-        this.#lead();
-        return held;
-      })
-      .catch(() => {}); // it was stopped while it waited
+    this.aborted = new AbortController();
+    const taken = new Promise((resolve) => (this.end = resolve));
+    this.#lock(this.#own(this.world.id), () => {
+      this.present = true;
+      this.#say();
+      return taken;
+    });
+    this.#lock(this.name, () => {
+      this.#lead();
+      return taken;
+    });
   }
 
   /** Want these keys. */
@@ -59,14 +65,24 @@ export class Tabs {
 
   /** Take part no more; another tab may lead. */
   stop() {
-    this.channel?.postMessage({ kind: "bye", from: this.world.id });
-    this.leads = false;
-    this.feed.stop();
+    if (this.leads) this.feed.stop();
+    this.leads = this.present = false;
     this.aborted?.abort();
-    this.end?.();
+    this.end();
     this.channel?.close();
     this.channel = null;
     this.wants.clear();
+  }
+
+  /** Do something when a lock is ours, and hold it until that is done; not after `stop`. */
+  #lock(name, act) {
+    const { signal } = this.aborted;
+    const unless = () => (signal.aborted ? undefined : act());
+    this.world.locks.request(name, { signal }, unless).catch(() => {}); // it was stopped
+  }
+
+  #own(id) {
+    return `${this.name} ${id}`;
   }
 
   #lead() {
@@ -76,24 +92,36 @@ export class Tabs {
   }
 
   #say() {
-    this.channel?.postMessage({ kind: "want", from: this.world.id, keys: this.keys });
+    if (this.present) this.channel.postMessage({ kind: "want", from: this.world.id, keys: this.keys });
   }
 
-  /** Note what a tab wants; begin the stream anew if that is more than it tells. */
+  /** Note what a tab wants, and tell it what is known of that. */
   #gather(from, keys) {
+    const other = from !== this.world.id;
+    if (other && !this.wants.has(from)) this.#lock(this.#own(from), () => this.#forget(from));
     this.wants.set(from, keys);
-    const all = [...new Set([...this.wants.values()].flat())].sort();
-    if (all.length === 0 || all.some((key) => !this.feed.keys.includes(key))) this.feed.want(all);
-    else if (from !== this.world.id && this.replica.cluster !== null) {
-      this.channel.postMessage({ kind: "state", told: this.replica.told(keys) });
-      this.channel.postMessage({ kind: "standing", live: this.live });
-    }
+    this.#plan();
+    if (!other || this.replica.cluster === null) return;
+    this.channel.postMessage({ kind: "state", told: this.replica.told(keys) });
+    this.channel.postMessage({ kind: "standing", live: this.live, left: this.feed.left });
+  }
+
+  #forget(from) {
+    this.wants.delete(from);
+    this.#plan();
+  }
+
+  /** Read what is wanted; what is wanted no more is read on while it is the smaller part. */
+  #plan() {
+    const all = [...new Set([...this.wants.values()].flat())];
+    const read = new Set(this.feed.keys);
+    const lacking = all.some((key) => !read.has(key));
+    if (lacking || 2 * all.length < read.size || all.length === 0) this.feed.want(all);
   }
 
   #hear(message) {
     if (message.kind === "who") this.#say();
     else if (message.kind === "want") this.leads && this.#gather(message.from, message.keys);
-    else if (message.kind === "bye") this.wants.delete(message.from);
     else this.#take(message);
   }
 
@@ -102,9 +130,9 @@ export class Tabs {
     this.#take(message);
   }
 
-  #take({ kind, told, live }) {
+  #take({ kind, told, live, left = [] }) {
     if (kind === "state") this.replica.begin(told);
     else if (kind === "change") this.replica.take(told);
-    else if (kind === "standing") this.standing((this.live = live));
+    else if (kind === "standing") this.standing((this.live = live), left);
   }
 }

@@ -133,3 +133,27 @@ test("by default it hears the server that the script came from", async () => {
   element.disconnectedCallback();
   await settled();
 });
+
+test("a key that no server takes shows what the page says, and costs others nothing", async () => {
+  const servers = "http://four";
+  const bad = await place({ key: "k".repeat(1025), servers }, "none");
+  const good = await place({ key: "g", servers }, "some");
+  world.sources.at(-1).say("state", told({ g: { a: "5" } }));
+  assert.deepEqual([bad.textContent, good.textContent], ["none", "5"]);
+  for (const element of [bad, good]) element.disconnectedCallback();
+  await settled();
+});
+
+test("what is beyond the streams of a browser is marked as kept", async () => {
+  const servers = "http://five";
+  const keys = Array.from({ length: 800 }, (_, number) => `m${number}`);
+  const elements = await Promise.all(keys.map((key) => place({ key, servers })));
+  const open = world.open.filter((source) => source.url.startsWith(servers));
+  assert.equal(open.length, 3);
+  const counters = Object.fromEntries(elements.map((element) => [element.counter, { a: "1" }]));
+  for (const source of open) source.say("state", told(counters));
+  assert.equal(elements[0].dataset.state, "live");
+  assert.equal(elements.at(-1).dataset.state, "kept");
+  for (const element of elements) element.disconnectedCallback();
+  await settled();
+});

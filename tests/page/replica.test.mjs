@@ -92,9 +92,9 @@ test("a store that refuses, or holds rubbish, is no store", () => {
   replica.begin(state({ x: { a: "3" } }));
   assert.equal(replica.value("x"), 3n);
   const rubbish = new Store();
-  rubbish.setItem("gcounter:cluster", "local");
-  rubbish.setItem("gcounter:local:x", "{");
-  rubbish.setItem("gcounter:local:y", '{"a": 5, "b": "-3"}');
+  rubbish.setItem("gcounter:last:", "local");
+  rubbish.setItem("gcounter:counts:local:x", "{");
+  rubbish.setItem("gcounter:counts:local:y", '{"a": 5, "b": "-3"}');
   const other = new Replica(rubbish);
   assert.deepEqual([other.value("x"), other.value("y")], [0n, 0n]);
   other.begin(state({ x: { a: "3" } }));
@@ -124,4 +124,22 @@ test("what was kept of a cluster that was built anew is dropped for good", () =>
   replica.begin(state({ x: { d: "1" } }, "local", { d: "n1" }));
   assert.equal(replica.value("x"), 1n);
   assert.equal(new Replica(store).value("x"), 1n);
+});
+
+test("servers of two clusters on one page do not show each other's numbers", () => {
+  const store = new Store();
+  new Replica(store, () => {}, "http://one").begin(state({ x: { a: "3" } }, "one"));
+  new Replica(store, () => {}, "http://two").begin(state({ x: { c: "8" } }, "two", { c: "n" }));
+  const shown = (home) => new Replica(store, () => {}, home).value("x");
+  assert.deepEqual([shown("http://one"), shown("http://two"), shown("http://new")], [3n, 8n, null]);
+});
+
+test("no name of a cluster or of a counter is special", () => {
+  const store = new Store();
+  for (const [cluster, key] of [["last", "x"], ["nodes", "local"], ["counts", "local:x"], ["local", "x"]]) {
+    new Replica(store, () => {}, cluster).begin(state({ [key]: { a: "3" } }, cluster));
+  }
+  for (const [cluster, key] of [["last", "x"], ["nodes", "local"], ["counts", "local:x"], ["local", "x"]]) {
+    assert.equal(new Replica(store, () => {}, cluster).value(key), 3n);
+  }
 });

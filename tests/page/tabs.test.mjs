@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Feed } from "../../gcounterd/page/feed.js";
+import { Bundle, KEYS_MAX, STREAMS_MAX } from "../../gcounterd/page/bundle.js";
 import { Replica } from "../../gcounterd/page/replica.js";
 import { Tabs } from "../../gcounterd/page/tabs.js";
 import { Browser, World } from "./world.mjs";
@@ -15,13 +15,14 @@ const STATE = { cluster: "local", nodes: NODES, counters: { x: { a: "1" }, y: { 
 function open(browser, keys, id) {
   const world = new World();
   world.id = id;
-  if (browser) Object.assign(world, { locks: browser.locks, BroadcastChannel: browser.BroadcastChannel });
+  const given = browser?.tab();
+  if (given) Object.assign(world, { locks: given.locks, BroadcastChannel: given.BroadcastChannel });
   const items = new Map();
   const store = { getItem: (at) => items.get(at) ?? null, setItem: (at, text) => items.set(at, text) };
   const replica = new Replica(store);
-  const tab = { world, replica, live: null };
-  tab.tabs = new Tabs("name", world, new Feed(["http://s"], world, () => {}), replica, (live) => {
-    tab.live = live;
+  const tab = { world, replica, live: null, left: null, crash: given?.crash };
+  tab.tabs = new Tabs("name", world, new Bundle(["http://s"], world), replica, (live, left) => {
+    Object.assign(tab, { live, left });
   });
   tab.tabs.start();
   tab.tabs.want(keys);
@@ -72,6 +73,77 @@ test("when the tab that reads is closed another one does, and nothing falls", as
   two.world.source.say("state", { ...STATE, counters: { x: {}, y: { a: "2" } } });
   await browser.deliver();
   assert.deepEqual([three.replica.value("x"), two.replica.value("y")], [1n, 5n]);
+});
+
+test("what a tab wanted that crashed is read no more", async () => {
+  const browser = new Browser();
+  const one = open(browser, ["x"], "1");
+  await browser.deliver();
+  const many = Array.from({ length: 100 }, (_, number) => `k${number}`);
+  const crashed = open(browser, many, "2");
+  await browser.deliver();
+  assert.equal(one.world.source.url.split("key=").length - 1, 101);
+  crashed.crash();
+  await browser.deliver();
+  assert.equal(one.world.source.url, "http://s/v1/stream?key=x");
+});
+
+test("when the tab that reads crashes another one does", async () => {
+  const browser = new Browser();
+  const one = open(browser, ["x"], "1");
+  await browser.deliver();
+  const other = open(browser, ["y"], "2");
+  await browser.deliver();
+  one.crash();
+  await browser.deliver();
+  assert.equal(other.world.source.url, "http://s/v1/stream?key=y");
+});
+
+test("a tab that ends without having led takes no stream from the others", async () => {
+  const browser = new Browser();
+  const [one, other] = [open(browser, ["x"], "1"), open(browser, ["y"], "2")];
+  await browser.deliver();
+  one.world.source.say("state", STATE);
+  await browser.deliver();
+  other.tabs.stop();
+  await browser.deliver();
+  assert.equal(one.live, true);
+});
+
+test("tabs that want more than one stream tells have several, and keep what they had", async () => {
+  const browser = new Browser();
+  const keys = (letter) => Array.from({ length: KEYS_MAX }, (_, number) => `${letter}${number}`);
+  const one = open(browser, keys("a"), "1");
+  await browser.deliver();
+  const first = one.world.source;
+  first.say("state", { ...STATE, counters: { a7: { a: "7" } } });
+  const other = open(browser, keys("b"), "2");
+  await browser.deliver();
+  const [, second] = one.world.open;
+  assert.equal(one.world.open.length, 2);
+  assert.ok(first.open);
+  assert.equal(one.live, false); // not all of it
+  second.say("state", { ...STATE, counters: { b9: { a: "9" } } });
+  await browser.deliver();
+  assert.deepEqual([other.replica.value("b9"), one.replica.value("a7")], [9n, 7n]);
+  assert.deepEqual([one.live, other.live, other.left], [true, true, []]);
+});
+
+test("beyond the streams of a browser some counters are left, until there is room", async () => {
+  const browser = new Browser();
+  const keys = (letter, count) => Array.from({ length: count }, (_, number) => `${letter}${number}`);
+  const one = open(browser, keys("a", KEYS_MAX), "1");
+  await browser.deliver();
+  const big = open(browser, keys("b", (STREAMS_MAX - 1) * KEYS_MAX), "2");
+  await browser.deliver();
+  const late = open(browser, ["z"], "3");
+  await browser.deliver();
+  assert.equal(one.world.open.length, STREAMS_MAX);
+  assert.deepEqual([late.left, one.left], [["z"], ["z"]]);
+  big.tabs.stop();
+  await browser.deliver();
+  assert.deepEqual(late.left, []);
+  assert.match(one.world.open.at(-1).url, /key=z$/);
 });
 
 test("a tab that comes back takes part again", async () => {

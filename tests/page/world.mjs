@@ -49,9 +49,14 @@ export class World {
     this.now = until;
   }
 
-  /** The stream that is open now. */
+  /** The streams that are open now. */
+  get open() {
+    return this.sources.filter((source) => source.open);
+  }
+
+  /** The one stream that is open now. */
   get source() {
-    const open = this.sources.filter((source) => source.open);
+    const { open } = this;
     if (open.length > 1) throw new Error(`${open.length} streams are open`);
     return open[0];
   }
@@ -62,11 +67,31 @@ export class Browser {
   constructor() {
     this.queue = [];
     this.channels = new Set();
-    this.waiting = [];
-    this.held = false;
+    this.locks = new Map(); // name -> requests, the first of which holds it
+  }
+
+  /** What a tab is given; `crash` ends it as a kill of its process does: without a word. */
+  tab() {
     const browser = this;
-    this.BroadcastChannel = class {
+    const [requests, channels] = [new Set(), new Set()];
+    const locks = {
+      request: (name, { signal }, act) =>
+        new Promise((resolve, reject) => {
+          const request = { name, act, resolve, held: false };
+          requests.add(request);
+          signal.addEventListener("abort", () => {
+            if (request.held) return;
+            browser.#leave(request);
+            reject(new Error("aborted"));
+          });
+          if (!browser.locks.has(name)) browser.locks.set(name, []);
+          browser.locks.get(name).push(request);
+          queueMicrotask(() => browser.#grant(name));
+        }),
+    };
+    class BroadcastChannel {
       constructor() {
+        channels.add(this);
         browser.channels.add(this);
       }
       postMessage(data) {
@@ -76,31 +101,30 @@ export class Browser {
       close() {
         browser.channels.delete(this);
       }
+    }
+    const crash = () => {
+      for (const channel of channels) browser.channels.delete(channel);
+      for (const request of requests) browser.#leave(request);
     };
+    return { locks, BroadcastChannel, crash };
   }
 
-  locks = {
-    request: (name, { signal }, act) =>
-      new Promise((resolve, reject) => {
-        signal.addEventListener("abort", () => reject(new Error("aborted")));
-        this.waiting.push({ act, signal, resolve });
-        this.#grant();
-      }),
-  };
+  async #grant(name) {
+    const request = this.locks.get(name)[0];
+    if (request === undefined || request.held) return;
+    request.held = true;
+    request.resolve(await request.act());
+    this.#leave(request);
+  }
 
-  async #grant() {
-    if (this.held) return;
-    const next = this.waiting.shift();
-    if (next === undefined) return;
-    if (next.signal.aborted) return this.#grant();
-    this.held = true;
-    await next.act();
-    this.held = false;
-    next.resolve();
-    this.#grant();
+  #leave(request) {
+    const queue = this.locks.get(request.name);
+    this.locks.set(request.name, queue.filter((other) => other !== request));
+    queueMicrotask(() => this.#grant(request.name));
   }
 
   async deliver() {
+    await new Promise(setImmediate);
     do {
       const [channel, data] = this.queue.shift() ?? [];
       if (this.channels.has(channel)) channel.onmessage?.({ data });
