@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import attrs
@@ -93,6 +94,61 @@ async def test_a_front_that_is_killed_is_started_again_and_the_count_stays_exact
         assert top.json()["counters"] == [{"key": "hits", "value": value}]
         assert await cluster.stop("n1") == {"n1": 0}
         assert not [pid for pid in fronts_of(cluster) if runs(pid)]
+
+
+async def shown(stream: trio.SocketStream, value: int) -> None:
+    """Read a stream of one counter until it shows that value."""
+    counts: dict[str, int] = {}
+    rest = b""
+    while sum(counts.values()) != value:
+        chunk = await stream.receive_some(65536)
+        assert chunk, "the stream ended"
+        *events, rest = (rest + bytes(chunk)).split(b"\n\n")
+        for event in events:
+            data = event.rpartition(b"data: ")[2]
+            told = json.loads(data).get("counters", {}) if data.startswith(b"{") else {}
+            counts |= {node: int(count) for node, count in told.get("site/a", {}).items()}
+        assert sum(counts.values()) <= value
+
+
+async def test_pages_are_served_beside_fronts_and_streams_outlive_them(tmp_path: Path) -> None:
+    plan = Plan(tmp_path, 1, 0, 0, options=("--fronts", str(FRONTS)))
+    async with open_cluster(plan) as cluster, AsyncExitStack() as held:
+        await cluster.start_all()
+        await cluster.ready()
+        port = cluster.find("n1").http_port
+
+        async def ask(method: str, target: str) -> bytes:
+            answer = await cluster.ask("n1", method, target)
+            assert answer.status == 200, answer
+            return answer.body
+
+        with trio.fail_after(60):
+            streams = []
+            for _ in range(2 * CLIENTS):  # the kernel spreads them over both fronts
+                stream = await held.enter_async_context(
+                    await trio.open_tcp_stream("127.0.0.1", port)
+                )
+                await stream.send_all(
+                    b"GET /v1/stream?key=site/a HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                )
+                streams.append(stream)
+            for number in range(CLIENTS):
+                assert json.loads(await ask("GET", "/hit/site/a"))["value"] == 2 * number + 1
+                await ask("POST", "/v1/counters/site%2Fa")
+            counted = 2 * CLIENTS
+            for stream in streams:
+                await shown(stream, counted)
+            assert f"views: {counted}".encode() in await ask("GET", "/badge/site/a.svg")
+            assert b"import" in await ask("GET", "/gcounter.js")
+            assert b"</html>" in await ask("GET", "/")
+
+            for pid in fronts_of(cluster):
+                os.kill(pid, signal.SIGKILL)
+            await until(lambda: len(fronts_of(cluster)) == 2 * FRONTS)
+            await ask("GET", "/hit/site/a")
+            for stream in streams:
+                await shown(stream, counted + 1)
 
 
 async def test_fronts_end_when_their_owner_is_killed(tmp_path: Path) -> None:
