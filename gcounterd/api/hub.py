@@ -63,6 +63,7 @@ class Hub:
     """All connections, in the order of their last answers.
 
     now       the clock at the last tick, in Trio's seconds; up to `limits.tick_s` old
+    session_until  how long a session that is answered now may be silent
     stopping  nothing further is taken on: who was answered is handed to its task to close
     """
 
@@ -73,6 +74,7 @@ class Hub:
         self._backend = backend
         self.limits = limits
         self.now = trio.current_time()
+        self.session_until = self.from_now(limits.session_s)
         self.stopping = False
         self._ticks = tuple(dict.fromkeys(ticks))
         self._spokes: OrderedDict[int, Spoke] = OrderedDict()
@@ -159,6 +161,7 @@ class Hub:
         while True:
             await trio.sleep(self.limits.tick_s)
             self.now = trio.current_time()
+            self.session_until = self.from_now(self.limits.session_s)
             for act in self._ticks:
                 act()
             late = [s for s in self._spokes.values() if s.deadline < self.now]

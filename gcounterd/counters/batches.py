@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Iterator, Sequence
+from operator import sub
 from typing import cast
 
 import attrs
@@ -50,8 +51,9 @@ _TYPES = {width: np.dtype(f"<u{width}") for width in (1, 2, 4, 8)}
 _PLACE = np.dtype("<u4")
 _WIDE = np.dtype("<u8")
 _EXCEPTIONS_HEADER_BYTES = 8
-# Up to this many items an exception costs more than it saves, unless it keeps all from 8 bytes.
-_FEW_MAX = 6
+_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
+# Up to about so many items it is quicker to go through them one by one than by arrays.
+_FEW_MAX = 64
 _EMPTY: Positions = np.empty(0, np.int64)
 
 
@@ -103,17 +105,15 @@ def read_counts(batch: Batch) -> dict[bytes, int]:
 
 def make_block(first: int, names: Sequence[bytes], positions: Positions, counts: Counts) -> Block:
     """Encode a block. `positions` must ascend strictly; both arrays are kept, not copied."""
-    encoded = msgpack.packb(
-        [
-            first,
-            names,
-            len(positions),
-            int(positions[0]) if len(positions) else 0,
-            _pack(np.diff(positions)) if len(positions) > 1 else b"",
-            _pack(counts),
-        ]
-    )
-    return Block(first, tuple(names), positions, counts, encoded)
+    n = len(positions)
+    if 0 < n <= _FEW_MAX:
+        places = positions.tolist()
+        gaps = _pack_few(list(map(sub, places[1:], places)))
+        fields = [first, names, n, places[0], gaps, _pack_few(counts.tolist())]
+    else:
+        base = int(positions[0]) if n else 0
+        fields = [first, names, n, base, _pack(np.diff(positions)) if n else b"", _pack(counts)]
+    return Block(first, tuple(names), positions, counts, msgpack.packb(fields))
 
 
 Packed = bytes | tuple[bytes, bytes, bytes]
@@ -124,8 +124,6 @@ def _pack(values: npt.NDArray[np.int64]) -> Packed:
     n = len(values)
     if n == 0:
         return b""
-    if n <= _FEW_MAX and (few := _pack_few(values.tolist())):
-        return few
     top = int(values.max())
     full = next(width for width in _TYPES if top < 1 << (8 * width))
     best, exceptions = n * full, -1
@@ -148,14 +146,30 @@ def _pack(values: npt.NDArray[np.int64]) -> Packed:
     )
 
 
-def _pack_few(values: list[int]) -> bytes:
-    """Return the cheapest encoding of so few that no exception pays, b"" if it needs 8 bytes."""
+def _pack_few(values: list[int]) -> Packed:
+    """Return what `_pack` does, without arrays, whose operations have a fixed cost."""
+    n = len(values)
+    if n == 0:
+        return b""
     top = max(values)
-    if top < 1 << 8:
-        return bytes(values)
-    if top < 1 << 16:
-        return struct.pack(f"<{len(values)}H", *values)
-    return struct.pack(f"<{len(values)}I", *values) if top < 1 << 32 else b""
+    full = next(width for width in _TYPES if top < 1 << (8 * width))
+    best, exceptions = n * full, False
+    for width in (1, 2, 4):
+        if width >= full or n * width >= best:
+            break
+        wide = sum(map((1 << (8 * width)).__le__, values))
+        cost = n * width + wide * (_PLACE.itemsize + _WIDE.itemsize) + _EXCEPTIONS_HEADER_BYTES
+        if cost < best:
+            best, full, exceptions = cost, width, True
+    if not exceptions:
+        return bytes(values) if full == 1 else struct.pack(f"<{n}{_CODES[full]}", *values)
+    where = [place for place, value in enumerate(values) if value >> (8 * full)]
+    low = [0 if value >> (8 * full) else value for value in values]
+    return (
+        struct.pack(f"<{n}{_CODES[full]}", *low),
+        struct.pack(f"<{len(where)}I", *where),
+        struct.pack(f"<{len(where)}Q", *[values[place] for place in where]),
+    )
 
 
 def read_block(encoded: bytes) -> Block:

@@ -32,6 +32,7 @@ _OFFSET_MASK = SEGMENT_SIZE - 1
 _FIRST_CAPACITY = 64
 # Below about this many changes a scalar loop beats the fixed cost of a dozen array operations.
 _SCALAR_MAX = 24
+_LOOKED_UP_MAX = 32
 
 Rows = npt.NDArray[np.uint32]
 Totals = npt.NDArray[np.int64]
@@ -171,6 +172,8 @@ class Column:
 
     def counts_at(self, positions: Positions) -> Counts:
         """Return the counts at `positions` (any order)."""
+        if len(positions) <= _LOOKED_UP_MAX:
+            return np.array(list(map(self.count_at, positions.tolist())), np.int64)
         numbers = positions >> SEGMENT_BITS
         counts = np.zeros(len(positions), np.int64)
         # Not `np.unique`: its first call imports `numpy.ma`, 10 ms and more of the loop.

@@ -21,8 +21,9 @@ from gcounterd.counters.batches import Counts, Positions
 from gcounterd.counters.columns import Rows as Places
 from gcounterd.counters.columns import Totals
 
-# Below about this many, looking up one by one beats array operations.
-FEW = 24
+# Up to about this many, looking up one by one beats array operations, which in a busy process are
+# dear: each of them is code that the processor has just forgotten.
+FEW = 64
 
 
 @attrs.frozen(eq=False)
@@ -97,10 +98,18 @@ class Ones:
         `places` are positions + 1 by row; None where a row has no position yet.
         """
         if self._number <= FEW:
-            found = Counter([places.item(row) if row < len(places) else 0 for row in self._few])
-            ordered = sorted(found.items())
-            taken = np.array([place for place, _ in ordered], np.int64)
-            return None if not taken[0] else (taken - 1, np.array([n for _, n in ordered]))
+            few = self._few
+            if max(few) >= len(places):
+                return None
+            taken = sorted(map(places.item, few))
+            found = dict.fromkeys(taken, 1)
+            if not taken[0]:
+                return None
+            if len(found) < len(taken):
+                found = Counter(taken)
+            positions = np.array(list(found), np.int64)
+            positions -= 1
+            return positions, np.array(list(found.values()), np.int64)
         rows = np.concatenate([*self._many, np.array(self._few, np.int64)])
         if int(rows.max()) >= len(places):
             return None

@@ -14,7 +14,7 @@ Checkpoints run beside it (`daemon.checkpoints`); an image is made only between 
 from __future__ import annotations
 
 import gc
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import attrs
 import trio
@@ -44,6 +44,7 @@ ENCODED_IN_LOOP = 512  # records; about a millisecond
 # The collector looks once at every name that an apply gives a row, 16 ns each. Left to itself it
 # may do so for a million of them in one go.
 SLICES_PER_COLLECTION = 64
+_DONE = object()
 
 
 @attrs.define(eq=False)
@@ -294,23 +295,32 @@ class Commits:
 
     async def _apply(self, group: Group) -> None:
         await self._warm(group)
-        self._idle = trio.Event()
-        with trio.CancelScope(shield=True):  # half an apply must not be left behind
-            for _ in self._node.applying(group):
-                self._slices += 1  # of all groups: names stay when theirs is over
-                if self._slices % SLICES_PER_COLLECTION == 0:
-                    gc.collect(0)
-                await trio.lowlevel.checkpoint()
-        self._idle.set()
+        work = self._node.applying(group)
+        if next(work, _DONE) is not _DONE:  # most groups are taken in by their first slice
+            await self._apply_rest(work)
         self.applied = self._seq
         now = trio.current_time()
         self._perform(self._node.committed(group, now))
         self.did("committed", trio.current_time() - now)
         self.number += 1
 
+    async def _apply_rest(self, work: Iterator[None]) -> None:
+        self._idle = trio.Event()
+        with trio.CancelScope(shield=True):  # half an apply must not be left behind
+            while True:
+                self._slices += 1  # of all groups: names stay when theirs is over
+                if self._slices % SLICES_PER_COLLECTION == 0:
+                    gc.collect(0)
+                await trio.lowlevel.checkpoint()
+                if next(work, _DONE) is _DONE:
+                    break
+        self._idle.set()
+
     async def _warm(self, group: Group) -> None:
         """Read the closed columns that a durable group raises."""
         settlement = self._node.settlement
+        if not settlement.lacking(group):
+            return
         with trio.CancelScope(shield=True):
             while lacking := settlement.lacking(group):
                 for column in lacking:

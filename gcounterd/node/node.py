@@ -194,8 +194,8 @@ class Node:
         if not (own or self.intake):
             return None
         group = self.intake.cut(own)
-        records = (*group.records, TakeReceipts(receipts)) if receipts else group.records
-        return attrs.evolve(group, records=records)
+        records = (*group.records, TakeReceipts(receipts))
+        return attrs.evolve(group, records=records) if receipts else group
 
     def drop(self) -> None:
         """Forget the increments that wait: whoever added them is told that they were refused."""

@@ -25,14 +25,17 @@ from gcounterd.api.limits import LINGER_BYTES_MAX, LINGER_S, RECEIVE_BYTES
 from gcounterd.api.responses import blame
 from gcounterd.api.spoke import Outcome, Spoke, Taken
 from gcounterd.errors import ClientError
-from gcounterd.resp.hot import read_counts, write_counts
+from gcounterd.resp.hot import read_counts, read_one, write_counts
 from gcounterd.resp.session import Room, Session
+
+# Looking a member of an enumeration up by its class takes longer than all else of a step here.
+_LATER = Taken.LATER
 
 
 class Connection(Spoke):
     """One connection; see `Spoke` for what the hub asks of it."""
 
-    __slots__ = ("_counts", "_hub", "_session", "_tail")
+    __slots__ = ("_at_rest", "_counts", "_hub", "_session", "_tail")
 
     protocol = "resp"
 
@@ -43,7 +46,8 @@ class Connection(Spoke):
         self._session = Session(room, number)
         self._counts = 0  # how many increments were taken, where nothing else was
         self._tail = b""  # the beginning of one more
-        self.deadline = hub.from_now(hub.limits.session_s)
+        self._at_rest = True  # certainly nothing is left of what came before
+        self.deadline = hub.session_until
 
     def recall(self, state: Mapping[str, object]) -> None:
         """Go on where a front left this client."""
@@ -53,6 +57,13 @@ class Connection(Spoke):
 
     def quick(self, data: bytes, keys: list[bytes]) -> Taken:
         """Take what can be done by plain code."""
+        if self._at_rest:
+            key = read_one(data)
+            if key is not None:
+                keys.append(key)
+                self._counts = 1
+                return _LATER
+            self._at_rest = False
         session = self._session
         had_begun = bool(self._tail) or session.busy
         if not session.engaged:
@@ -62,7 +73,8 @@ class Connection(Spoke):
             if counts is not None:
                 keys += counts[0]
                 self._counts, self._tail = len(counts[0]), counts[1]
-                return Taken.LATER
+                self._at_rest = not self._tail
+                return _LATER
         session.feed(data)
         if not session.gather():
             if not had_begun:
@@ -79,7 +91,8 @@ class Connection(Spoke):
         if outcome.mark:
             session.committed(outcome.mark)
         if number:
-            self.deadline = self._rest_until()
+            is_idle = self._at_rest and not self._tail
+            self.deadline = self._hub.session_until if is_idle else self._rest_until()
             end = first + number
             keys, values = outcome.keys[first:end], outcome.values[first:end]
             if outcome.plain:
@@ -88,8 +101,13 @@ class Connection(Spoke):
             return session.answer_counts(keys, refused, outcome.failure)
         replies = session.answers(outcome.failure)
         self.unfinished = session.more or session.waits or session.closing
-        self.deadline = self._rest_until()
+        self._rest()
         return replies
+
+    def _rest(self) -> None:
+        # Nothing is under way; the beginning of a command may be here.
+        self._at_rest = not (self._tail or self._session.engaged)
+        self.deadline = self._hub.session_until if self._at_rest else self._rest_until()
 
     def _rest_until(self) -> float:
         limits = self._hub.limits
@@ -102,7 +120,7 @@ class Connection(Spoke):
     async def serve(self, rest: bytes) -> bool:
         """Have the socket until nothing is left to read; return whether it goes back."""
         self.deadline = math.inf
-        self.unfinished = False
+        self.unfinished = self._at_rest = False
         if rest:
             await self._send(rest)
         session = self._session
@@ -116,7 +134,7 @@ class Connection(Spoke):
             except BlockingIOError:
                 if self.ended is not None:
                     raise trio.ClosedResourceError from None
-                self.deadline = self._rest_until()
+                self._rest()
                 return True
             if not data:
                 return False

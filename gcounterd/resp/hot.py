@@ -5,7 +5,8 @@ for INCR, seven for the INCRBY of one that some libraries send. So the chunk is 
 once, and whole columns of lines are compared with what they have to be, which is done in C. It is
 exact: where every line is as it should be and every length is that of the key behind it, these
 bytes can be read in no other way. What a long pipeline's chunk ends with, half a command, is left
-for the next. Anything else is for the scanner.
+for the next. Anything else is for the scanner. A client that waits for each answer sends one at a
+time, so a single command is looked at first.
 
 The answers are one format operation. Where a counter is named twice in a chunk its answers differ,
 so those are worked out from the last to the first.
@@ -39,11 +40,25 @@ class _Form(NamedTuple):
 
 
 _INCR = _Form(b"*2\r\n$4\r\n", b"*2", b"$4", (b"INCR", b"incr"), (), 5)
+_ONE = _INCR.begin + b"INCR\r\n"
+_ONE_LINES = 6  # of INCR, and what follows its end
 _INCRBY = _Form(b"*3\r\n$6\r\n", b"*3", b"$6", (b"INCRBY", b"incrby"), (b"$1", b"1"), 7)
 _GET = _Form(b"*2\r\n$3\r\n", b"*2", b"$3", (b"GET", b"get"), (), 5)
 # The shortest increment, of a key of one byte: so many at most are in a chunk and what was left.
 _SHORTEST_BYTES = len(b"*2\r\n$4\r\nINCR\r\n$1\r\na\r\n")
 _COUNTS_MAX = 2 * RECEIVE_BYTES // _SHORTEST_BYTES
+
+
+def read_one(data: bytes) -> bytes | None:
+    """Return the key of a chunk that is one INCR and nothing else, else None."""
+    if not data.startswith(_ONE):
+        return None
+    lines = data.split(b"\r\n", _ONE_LINES)
+    if len(lines) != _ONE_LINES or lines[-1]:
+        return None
+    key = lines[4]
+    size = len(key)
+    return key if size <= KEY_BYTES_MAX and lines[3] == _SIZES[size] else None
 
 
 def read_counts(data: bytes) -> tuple[list[bytes], bytes] | None:
@@ -91,6 +106,8 @@ def _read(data: bytes, form: _Form) -> tuple[list[bytes], bytes] | None:
 
 def write_counts(keys: Sequence[bytes], values: Sequence[int]) -> bytes:
     """Write the answers to these increments, given the value of each after all of them."""
+    if len(keys) == 1:
+        return b":%d\r\n" % values[0]
     if len(set(keys)) == len(keys):
         return _numbers(len(keys)) % tuple(values)
     behind: dict[bytes, int] = {}

@@ -3,10 +3,14 @@
 import msgpack
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gcounterd.counters.batches import (
     BLOCK_BYTES_MAX,
     COUNT_MAX,
+    _pack,
+    _pack_few,
     make_block,
     read_block,
     split_blocks,
@@ -39,6 +43,15 @@ def test_counts_take_the_narrowest_width_that_fits_all(top: int, width: int) -> 
     large = make_block(0, [], array(5, 6), array(1, top))
 
     assert len(large.encoded) - len(small.encoded) == 2 * (width - 1)
+
+
+@given(
+    st.lists(
+        st.one_of(st.integers(0, 300), st.integers(0, 70_000), st.integers(0, 2**53)), max_size=70
+    )
+)
+def test_few_are_written_as_many_are(values: list[int]) -> None:
+    assert _pack_few(values) == _pack(array(*values))
 
 
 def test_a_thousand_changes_among_a_million_counters_cost_at_most_six_bytes_each() -> None:

@@ -34,7 +34,7 @@ def add_singly(counters: Counters, keys: list[bytes]) -> list[int]:
     return refused
 
 
-chunks = st.lists(st.sampled_from([*KEYS, b"", b"\xff"]), min_size=1, max_size=80)
+chunks = st.lists(st.sampled_from([*KEYS, b"", b"\xff"]), min_size=1, max_size=100)
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("each"), chunks),

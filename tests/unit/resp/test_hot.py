@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcounterd.resp.hot import read_counts, write_counts
+from gcounterd.resp.hot import read_counts, read_one, write_counts
 from gcounterd.resp.scanner import Scanner
 from tests.unit.resp.resp_rig import pack
 
@@ -27,6 +27,8 @@ wrong = st.sampled_from(
 def test_what_is_read_at_once_is_what_the_scanner_reads(data: bytes, cut: int) -> None:
     data = data[:cut] if cut < 100 else data
     found = read_counts(data)
+    key = read_one(data)
+    assert key is None or found == ([key], b"")
     if found is not None:
         named, tail = found
         assert data.endswith(tail)
@@ -47,6 +49,7 @@ plain_keys = st.binary(min_size=1, max_size=30).filter(lambda key: b"\r\n" not i
 def test_whole_chunks_of_increments_are_read_at_once(named: list[bytes], form: list[bytes]) -> None:
     data = b"".join(pack(form[0], key, *form[1:]) for key in named)
     assert read_counts(data) == (named, b"")
+    assert read_one(data) == (named[0] if (len(named), form[0]) == (1, b"INCR") else None)
     for cut in range(1, len(pack(form[0], named[-1], *form[1:]))):
         left = read_counts(data[:-cut])
         assert left == (None if len(named) == 1 else (named[:-1], left[1] if left else b""))
