@@ -381,11 +381,13 @@ class Detector:
     def next_wake(self, now: float) -> float:
         """Return when to wake at the latest, in loop seconds."""
         due = self._round_due
+        if self._beliefs.rumours and self._gossip_due < due:
+            due = self._gossip_due
         for probe in self._probes.values():
-            due = min(due, probe.ends_at if probe.asked else probe.timeout_at)
+            moment = probe.ends_at if probe.asked else probe.timeout_at
+            if moment < due:
+                due = moment
         for member in self._beliefs.suspects.values():
-            if member.suspicion is not None:
-                due = min(due, member.suspicion.due)
-        if self._beliefs.rumours:
-            due = min(due, self._gossip_due)
+            if member.suspicion is not None and member.suspicion.due < due:
+                due = member.suspicion.due
         return self._clock.ask_for(due, now)

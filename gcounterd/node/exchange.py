@@ -330,6 +330,8 @@ class Exchange:
 
     def next_wake(self) -> float:
         """Return when to gossip or to ask again, at the latest."""
+        if not (self._asked or self._ahead):
+            return self.telling.next_wake()
         deadlines = [asked.deadline for asked in self._asked.values()]
         waiting = [ahead.due for ahead in self._ahead.values() if ahead.due]
         return min([self.telling.next_wake(), *deadlines, *waiting])

@@ -175,7 +175,7 @@ class Node:
 
     def cut(self) -> Group | None:
         """Return what waits for durability, or None, in one go; see `cutting`."""
-        return finish(self.cutting())
+        return finish(self.cutting()) if self.counters.writer or self.intake else None
 
     def cutting(self) -> Generator[None, None, Group | None]:
         """Return what waits for durability, or None; to be applied or abandoned before the next.

@@ -76,5 +76,7 @@ class Relays:
 
     def next_wake(self) -> float:
         """Return when to wake at the latest (`inf` with nothing under way)."""
+        if not self._relayed:
+            return float("inf")
         dues = [each.ends_at if each.nacked else each.nack_at for each in self._relayed.values()]
-        return min(dues, default=float("inf"))
+        return min(dues)

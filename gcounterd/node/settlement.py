@@ -214,9 +214,14 @@ class Settlement:
 
     def next_wake(self) -> float:
         """Return when to wake at the latest (`inf` if nothing presses)."""
-        residues = min(self.taking.next_wake(), self.forgetting.next_wake(), self.late.next_wake())
-        residues = min(residues, self.mending.next_wake())
-        return min(self.closings.next_wake(), self.warming.next_wake(), residues)
+        return min(
+            self.closings.next_wake(),
+            self.warming.next_wake(),
+            self.taking.next_wake(),
+            self.forgetting.next_wake(),
+            self.late.next_wake(),
+            self.mending.next_wake(),
+        )
 
 
 def no_column() -> ClientError:
