@@ -65,6 +65,11 @@ class Routes:
         """Let nothing of one channel through from one host to another, and all of the other."""
         self._barred[source, target, channel] = None
 
+    def unbar(self) -> None:
+        """Let both channels through again wherever one was barred; what waited goes on."""
+        self._barred.clear()
+        self.release()
+
     def thin(self, source: str, target: str, bytes_per_s: float | None) -> None:
         """Let only so much through from one host to another; None for all."""
         if bytes_per_s is None:

@@ -29,9 +29,17 @@ def test_l3_a_farewell_in_anothers_name_is_refuted(seed: int) -> None:
     leaving.leave_in_anothers_name(seed)
 
 
+def test_l3_a_live_member_is_removed_as_a_live_one_only_and_goes() -> None:
+    leaving.force_out_a_live_member(0)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_l4_many_farewells_at_once_are_told_and_end(seed: int) -> None:
     leaving.leave_all_at_once(seed)
+
+
+def test_l4_many_removals_at_once_end_and_nothing_more_is_told() -> None:
+    leaving.remove_many_at_once(0)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -24,6 +24,10 @@ def test_s2_a_blocked_loop_doubts_itself(seed: int) -> None:
     slowness.block_the_loop(seed)
 
 
+def test_s2_a_large_state_fetched_by_all_at_once_makes_nobody_doubt_anybody() -> None:
+    slowness.fetch_a_large_state(0, size=5 * 1024 * 1024)  # more than a link queues
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_s3_a_long_sleep_kills_nobody(seed: int) -> None:
     slowness.sleep_for_an_hour(seed)

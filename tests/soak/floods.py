@@ -21,7 +21,7 @@ QUIET_S = 60.0
 
 def count_in_a_storm(seed: int) -> float:
     """Q1: a third of a large cluster dies or comes and goes; counts reach all as ever."""
-    stage = Stage(seed, nodes := 120 if seed % 50 == 49 else 24)
+    stage = Stage(seed, nodes := _nodes(seed))
     victims = stage.choose(nodes // 3)
     well = stage.others(*victims)
     for name in victims:
@@ -38,6 +38,12 @@ def count_in_a_storm(seed: int) -> float:
     check(most <= 16 * nodes, "Q1", f"{most} rumours wait at one node")
     stage.check_no_deaths(well, "Q1")
     return worst
+
+
+def _nodes(seed: int) -> int:
+    if seed % 50 != 49:
+        return 24
+    return 200 if seed % 200 == 199 else 120
 
 
 def _show(stage: Stage, names: list[str], total: int) -> bool:

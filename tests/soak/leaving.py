@@ -4,16 +4,21 @@ Theory. A goodbye is a claim like others: it must win against what is still in f
 same life, be told to all by others than the leaver, who is gone, and be overtaken by the next life.
 Only the member itself says it; so there is no state of leaving in which a member could be stuck.
 
-`force-leave` and `prune` of others are our removal, which is not part of this. What applies of L3
-and L4 is that a goodbye in another's name is refuted for all to see, and that many at once end.
+What others call `force-leave` and `prune` is our removal, so L3 and L4 have two halves: a goodbye
+in another's name is refuted, and who is removed while it lives goes; many goodbyes at once end, and
+so do many removals.
 """
 
 from __future__ import annotations
 
 from functools import partial
 
+from gcounterd.errors import ClientError
 from gcounterd.members.claims import Liveness
+from gcounterd.members.roster import State
+from gcounterd.node.leaving import EXIT_REMOVED
 from gcounterd.node.messages import Gossip
+from gcounterd.node.returning import EXIT_RETURNED
 from gcounterd.sim.checkers import check
 from tests.soak.scenario import Scenario
 from tests.soak.stage import Stage
@@ -22,6 +27,10 @@ from tests.soak.stage import Stage
 TOLD_S_MAX = 3.0
 # A member that is called gone hears of it with the next rumour, and says otherwise.
 REFUTED_S_MAX = 3.0
+# A removal hands over what there is and asks everybody; many at once go side by side.
+REMOVED_S_MAX = 30.0
+# Pings with their answers and digests, as E8 finds them, with room.
+REST_FRAMES_PER_S = 10.0
 
 
 def scale_down(seed: int) -> float:
@@ -96,6 +105,56 @@ def leave_in_anothers_name(seed: int) -> float:
     return took
 
 
+def force_out_a_live_member(seed: int) -> float:
+    """L3: a live member is not removed as a dead one; removed as a live one it goes, unstuck."""
+    stage = Stage(seed, 7)
+    victim, at, liar = stage.choose(3)
+    stage.count(*stage.names)
+    refused = False
+    try:
+        stage.cluster.remove(at, victim, dead=True)
+    except ClientError:
+        refused = True
+    check(refused, "L3, removal", "a live member was removed as a dead one")
+    began = stage.now
+    stage.cluster.remove(at, victim)
+    forged = stage.claim(victim, Liveness.LEFT, liar, newer=1)
+    for name in stage.choose(3, stage.others(victim, liar)):
+        stage.say(liar, name, Gossip((forged,)))
+    took = stage.until(partial(_are_removed, stage, [victim]), REMOVED_S_MAX, "L3, removal")
+    status, why = stage.host(victim).exits[-1]  # 5 where the lie was believed for long enough
+    check(status in (EXIT_REMOVED, EXIT_RETURNED), "L3, removal", f"it ended with {status}: {why}")
+    stage.check_no_deaths(stage.others(victim), "L3, removal", since=began)
+    stage.finish()
+    return took
+
+
+def remove_many_at_once(seed: int) -> float:
+    """L4: seven of twelve are removed at once; it ends, and then nothing more is told of it."""
+    stage = Stage(seed, 12)
+    *leavers, at = stage.choose(8)
+    stage.count(*stage.names)
+    stage.cluster.remove(at, *leavers)
+    took = stage.until(partial(_are_removed, stage, leavers), REMOVED_S_MAX, "L4, removals")
+    stage.cluster.run(30.0)
+    stay = [process.node.detector for process in stage.cluster.running]
+    check(not any(detector.telling for detector in stay), "L4, removals", "they still tell of it")
+    frames = stage.cluster.network.frames
+    stage.cluster.run(10.0)
+    each = (stage.cluster.network.frames - frames) / 10.0 / len(stay)
+    check(each < REST_FRAMES_PER_S, "L4, removals", f"{each:.1f} frames a second and node at rest")
+    stage.finish()
+    return took
+
+
+def _are_removed(stage: Stage, names: list[str]) -> bool:
+    """Say whether these have ended, and all others show them as removed."""
+    nodes = [stage.host(name).node for name in names]
+    entries = [process.node.roster.get(node) for process in stage.cluster.running for node in nodes]
+    gone = all(entry is not None and entry.state is State.REMOVED for entry in entries)
+    return gone and not any(stage.host(name).process for name in names)
+
+
 def leave_all_at_once(seed: int) -> float:
     """L4: two thirds leave at once; each node tells of each of them as often as agreed, no more."""
     stage = Stage(seed, nodes := 18)
@@ -142,6 +201,8 @@ SCENARIOS = (
     Scenario(
         "L3", "a farewell in another's name is refuted", "s to refute", leave_in_anothers_name
     ),
+    Scenario("L3b", "a live member that is removed goes", "s to go", force_out_a_live_member, 0.25),
     Scenario("L4", "many farewells at once are told and end", "s to tell all", leave_all_at_once),
+    Scenario("L4b", "many removals at once end", "s to go", remove_many_at_once, 0.25),
     Scenario("L5", "leaving and coming again works", "s to be seen", leave_and_come_again),
 )

@@ -9,9 +9,12 @@ A story is given its nodes before any of them is started, and leaves them howeve
 
 from __future__ import annotations
 
+import json
+
 import trio
 
 from gcounterd.sim.checkers import check
+from tests.cluster.client import NotSent, counter_target
 from tests.cluster.processes import Cluster
 from tests.soak.live_stage import (
     LiveScenario,
@@ -28,11 +31,14 @@ from tests.soak.live_stage import (
     until_seen,
 )
 from tests.soak.routes import CYCLES, FLAPS_PER_CYCLE_MAX, HALF_CYCLE_S
+from tests.soak.slowness import NAME_BYTES, STATE_BYTES
 
 # From where no resolver has an answer (RFC 6761).
 NO_NAME = "seed.invalid:7700"
 # How long one process is stopped, one time after the other.
 STOPPED_S = (3, 10, 60)
+# As many names of the longest kind as one body takes.
+NAMES_PER_REQUEST = 960
 # Instead of a node's own ports: where it was bound is where it is reached, with no front before it.
 ELSEWHERE = ("--peer", "127.0.0.1:0", "--advertise", "127.0.0.1:0")
 
@@ -153,6 +159,35 @@ async def stand_still_for_long(cluster: Cluster) -> None:
     found = await deaths(cluster, well)
     check(found == [ill], "deaths", f"{found} were declared dead, {ill} has to be after 60 s")
     await check_deaths(cluster, [], by=[ill])
+
+
+async def fetch_a_large_state(cluster: Cluster) -> None:
+    """S2: all others join one that holds 20 MiB and fetch it at once; nobody is called dead."""
+    full, *rest = cluster.nodes
+    cluster.find(full).seeds = ()
+    await cluster.start(full)
+    await cluster.ready([full])
+    names = [str(number).zfill(NAME_BYTES) for number in range(STATE_BYTES // NAME_BYTES)]
+    for at in range(0, len(names), NAMES_PER_REQUEST):
+        counts = {"counts": dict.fromkeys(names[at : at + NAMES_PER_REQUEST], 1)}
+        body = json.dumps(counts).encode()
+        answer = await cluster.ask(full, "POST", "/v1/counters", body)
+        check(answer.status == 200, "S2", f"{full} answers {answer.status}")
+    for name in rest:
+        await cluster.start(name)
+    for name in rest:
+
+        async def has_all(name: str = name) -> bool:
+            try:
+                first, last = (counter_target(each) for each in (names[0], names[-1]))
+                answers = [await cluster.ask(name, "GET", target) for target in (first, last)]
+            except NotSent:
+                return False
+            return all(each.status == 200 and each.json()["value"] == 1 for each in answers)
+
+        await until(f"{name} has what {full} counted", has_all)
+    await until_seen(cluster, "alive", cluster.nodes, by=cluster.nodes)
+    await check_deaths(cluster, [], by=cluster.nodes)
 
 
 async def leave_one_by_one(cluster: Cluster) -> None:
@@ -282,6 +317,7 @@ LIVE: dict[str, LiveScenario] = {
         LiveScenario("L1", "seven of ten leave: all left, none dead", 10, leave_one_by_one),
         LiveScenario("S1", "standing still harms nobody else", 10, stand_still),
         LiveScenario("S1b", "stopped for 3, 10 and 60 s", 10, stand_still_for_long),
+        LiveScenario("S2", "20 MiB fetched by nine at once", 10, fetch_a_large_state),
         LiveScenario("N1", "a route that works one way at times", 10, work_one_way_now_and_then),
         LiveScenario("B1", "names that resolve late: islands merge", 10, resolve_late),
         LiveScenario("B2", "an address that went to another cluster", 10, reuse_an_address),

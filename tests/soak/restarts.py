@@ -19,12 +19,17 @@ SYNC_PERIOD_S = 30.0
 # A restarted process is found by its own dials; then it is news, which takes a few rounds.
 FOUND_S_MAX = 3.0
 SKEW_MS = 3_600_000
+# One seed in so many is of a crowd, in which not everyone is connected to everyone; one in four of
+# these is large.
+CROWDED_EVERY, CROWD, LARGE_CROWD = 50, 60, 200
 
 
 def restart_everyone(seed: int) -> float:
     """P4: all lose power at once, with raised incarnations and dead members, and come back."""
     stage = Stage(seed)
     nodes = stage.rng.choice([8, 8, 12, 20])
+    if seed % CROWDED_EVERY == CROWDED_EVERY - 1:
+        nodes = LARGE_CROWD if seed % (4 * CROWDED_EVERY) == 4 * CROWDED_EVERY - 1 else CROWD
     stage.form(nodes)
     for _ in range(stage.rng.randint(0, 5)):
         accuser, accused = stage.choose(2)

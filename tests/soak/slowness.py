@@ -11,6 +11,7 @@ from __future__ import annotations
 import attrs
 
 from gcounterd.members.timing import LAN, Timing
+from gcounterd.node.messages import Channel
 from gcounterd.sim.checkers import check
 from tests.soak.scenario import Scenario
 from tests.soak.stage import Stage
@@ -20,6 +21,12 @@ LAG_S = (0.5, 2.5)
 SLOW_S = 60.0
 # From going on until everybody shows it as alive: a probe, a refutation, a rumour.
 REFUTED_S_MAX = 2.0
+# A state that costs more in bytes than in counters: names as long as they may be.
+STATE_BYTES = 20 * 1024 * 1024
+NAME_BYTES = 1024
+# What a route lets through, from a bad link to a good one, and how long that much may then take.
+RATES = (4e6, 2e7, 1e8)
+FETCHED_S_MAX = 60.0
 SLEEPS_S = (*[60.0] * 10, *[300.0] * 5, 3600.0)
 HOUR_MS = 3_600_000
 # Plain SWIM: no doubt of oneself, a constant suspicion, nobody is told that it is suspected.
@@ -83,6 +90,35 @@ def block_the_loop(seed: int) -> float:
     return took
 
 
+def fetch_a_large_state(seed: int, size: int = STATE_BYTES) -> float:
+    """S2: one member has 20 MiB that no other has, and all fetch it at once; nobody doubts anybody.
+
+    Bulk is closed to it while it counts, so that all of it is fetched and not pushed.
+    """
+    counters = size // NAME_BYTES
+    stage = Stage(seed)
+    stage.form(nodes := 8, counters)
+    (full,) = stage.choose(1)
+    network, rate = stage.cluster.network, stage.rng.choice(RATES)
+    began = stage.now
+    for name in stage.others(full):
+        network.thin(full, name, rate)
+        for way in ((full, name), (name, full)):
+            network.bar(*way, Channel.BULK)
+    for number in range(counters):
+        counter = b"%0*d" % (NAME_BYTES, number)
+        check(stage.cluster.process(full).add(counter, 1), "I7", f"{full} does not count")
+    stage.cluster.process(full).turn()
+    stage.cluster.run(1.0)
+    network.unbar()
+    took = stage.until(stage.agrees, FETCHED_S_MAX, "S2, a large state")
+    sent = sum(process.sent_bytes for process in stage.cluster.running)  # some pass it on
+    check(sent > (nodes - 1) * size, "S2, a large state", f"only {sent} bytes were sent")
+    doubts = stage.cluster.chronicle.find("suspect", "dead", since=began)
+    check(not doubts, "S2, a large state", f"{len(doubts)} doubts, first {doubts[:1]}")
+    return took
+
+
 def sleep_for_an_hour(seed: int) -> float:
     """S3: hosts sleep for up to an hour, and their clocks jump; who wakes calls nobody dead."""
     stage = Stage(seed, 8)
@@ -126,6 +162,9 @@ SCENARIOS = (
     ),
     Scenario("S1b", "standing still for 3, 10 and 60 s", "s to be back", stand_still, 0.5),
     Scenario("S2", "a blocked loop doubts itself", "s to be back", block_the_loop),
+    Scenario(
+        "S2b", "20 MiB fetched by all at once: no doubt", "s to agree", fetch_a_large_state, 0.1
+    ),
     Scenario("S3", "a sleep of an hour kills nobody", "s to be back", sleep_for_an_hour),
     Scenario("S4", "a sick member accuses a quarter as many", "of them", accuse_everybody, 0.5),
 )

@@ -20,7 +20,7 @@ from gcounterd.node.messages import Channel, Message
 from gcounterd.sim.checkers import check, find_disagreement
 from gcounterd.sim.chronicle import Seen
 from gcounterd.sim.cluster import Cluster
-from gcounterd.sim.host import Host
+from gcounterd.sim.host import MAX_COUNTERS, Host
 from gcounterd.sim.network import DIAL_S_MAX
 from gcounterd.sim.standing import stand
 from gcounterd.wire.codec import encode
@@ -41,9 +41,9 @@ class Stage:
         if nodes:
             self.form(nodes)
 
-    def form(self, nodes: int) -> None:
+    def form(self, nodes: int, counters: int = MAX_COUNTERS) -> None:
         """Put up n1, n2, …, which know each other from their disks, and let them meet."""
-        stand(self.cluster, nodes)
+        stand(self.cluster, nodes, counters)
         self.until(self.is_formed, SETTLED_S_MAX, "the start")
         self.cluster.run(self.rng.uniform(0, 2))
 
