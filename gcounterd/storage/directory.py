@@ -110,6 +110,10 @@ def _inspect(path: Path, lock: DirectoryLock, database: Database, had_log: bool)
         torn = ""
     else:
         torn = tail.text if tail else ""
+        if torn:
+            # SQLite may write what follows under the same salts, over part of what was never
+            # whole: after a second power cut the rest of it would look like damage.
+            database.copy_back(cut=True)
     damage = None
     if (path / DAMAGED_LOG_FILE).exists():
         text = f"commits were lost from it; what is left of them lies in {DAMAGED_LOG_FILE}"

@@ -11,7 +11,13 @@ from storehouse import body_of, fill, leave_as_killed, read_directory, serving
 
 from gcounterd.errors import StorageError
 from gcounterd.storage.log import FRAME_BYTES, HEADER_BYTES
-from gcounterd.storage.schema import DAMAGED_LOG_FILE, LOG_FILE, NEW_STORE_FILE, STORE_FILE
+from gcounterd.storage.schema import (
+    DAMAGED_LOG_FILE,
+    LOG_FILE,
+    NEW_STORE_FILE,
+    PAGE_BYTES,
+    STORE_FILE,
+)
 from gcounterd.storage.store import Store
 
 
@@ -156,3 +162,21 @@ async def test_a_tear_in_a_relaxed_log_is_told_and_does_not_stop_a_start(tmp_pat
     assert found.damage == []
     assert "the log" in found.torn
     assert 20 <= len(found.groups) < 40
+
+
+def test_a_second_power_cut_in_the_start_after_the_first_is_no_damage(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "live")
+    store.put_value("large", b"x" * 3 * PAGE_BYTES)  # the first transaction of a new log
+    shutil.copytree(tmp_path / "live", tmp_path / "first")
+    store.close()
+    flip(tmp_path / "first" / LOG_FILE, HEADER_BYTES + 100)
+
+    store = Store.open(tmp_path / "first")
+    assert store.recover().torn != ""
+    store.put_value("small", b"y")
+    shutil.copytree(tmp_path / "first", tmp_path / "second")
+    store.close()
+    flip(tmp_path / "second" / LOG_FILE, HEADER_BYTES + 100)
+
+    # What the first cut left in the log is no proof of anything: it had never been synced.
+    assert read_directory(tmp_path / "second").damage == []
