@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from gcounterd.daemon import logs
+from gcounterd.ids import ColumnId
 from tests.crash.again import cut_again
 from tests.crash.command import Bench
 from tests.crash.disk import Disk, compare_whole
@@ -134,7 +135,7 @@ def test_calls_that_fail_leave_a_store_that_starts_with_what_was_told(bench: Ben
 
 
 def found(values: dict[str, int], state: str, *, recounted: bool) -> Found:
-    return Found(b"", values, {"n2": state}, frozenset(), {}, b"own", recounted, False)
+    return Found(b"", values, {"n2": state}, frozenset(), {}, ColumnId(b"own"), recounted, False)
 
 
 def test_promises_that_are_not_kept_are_said() -> None:
