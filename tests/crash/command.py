@@ -40,7 +40,7 @@ class Bench:
     """Where recordings are made and images recovered."""
 
     folder: Path
-    library: Path
+    shim: Path
     recoverer: Recoverer
 
     def record(self, story: Story) -> Recording:
@@ -48,7 +48,7 @@ class Bench:
         root, log = self.folder / "root", self.folder / "log"
         shutil.rmtree(root, ignore_errors=True)
         log.unlink(missing_ok=True)
-        command = (*program(self.library, root, log), sys.executable, "-m", "tests.crash.small")
+        command = (*program(self.shim, root, log), sys.executable, "-m", "tests.crash.small")
         play(story, root, log, (*command, "run"))
         recording = Recording(tuple(read_log(log)), story.folders())
         compare_whole(recording.calls, recording.folders, root, FOREIGN)
@@ -60,7 +60,7 @@ class Bench:
         verdicts = {"honest": judge.run(cuts)}
         again = self.folder / "again"
         again.mkdir()
-        args = (judge.samples, judge, self.recoverer, self.library, again)
+        args = (judge.samples, judge, self.recoverer, self.shim, again)
         verdicts["cut again"] = cut_again(*args)
         shutil.rmtree(again)
         verdicts["lying"] = judge.run(round(cuts * LYING_SHARE), lies=LIES)
@@ -115,7 +115,7 @@ def _cut(bench: Bench, images: int, cuts: int, seed: int, names: Sequence[str]) 
 
 def _sweep(bench: Bench) -> list[str]:
     """Let each call fail in its turn, and print how many there were of each kind."""
-    lines = sweep(bench.library, bench.folder, 1)
+    lines = sweep(bench.shim, bench.folder, 1)
     for line in lines:
         click.echo(f"{line['fault']}: {line['failed']} lives, {len(line['problems'])} problems")
     click.echo(f"{sum(line['failed'] for line in lines):,} lives")

@@ -107,7 +107,7 @@ def test_what_a_power_cut_leaves_keeps_every_promise(bench: Bench, recording: Re
     assert verdict.problems == []
     assert verdict.images > CUTS // 4
     samples = judge.samples[-SAMPLES:]
-    again = cut_again(samples, judge, bench.recoverer, bench.library, bench.folder)
+    again = cut_again(samples, judge, bench.recoverer, bench.shim, bench.folder)
     assert again.problems == []
     assert again.images > SAMPLES
 
@@ -129,7 +129,7 @@ def test_a_daemon_that_did_not_sync_would_be_found(bench: Bench, recording: Reco
 
 @pytest.mark.slow
 def test_calls_that_fail_leave_a_store_that_starts_with_what_was_told(bench: Bench) -> None:
-    lines = sweep(bench.library, bench.folder, STRIDE)
+    lines = sweep(bench.shim, bench.folder, STRIDE)
     assert [problem for line in lines for problem in line["problems"]] == []
     assert sum(line["failed"] for line in lines) > 20
 
