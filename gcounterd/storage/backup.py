@@ -64,16 +64,15 @@ class Copying:
             if self._given_up:
                 raise StorageError("the copy was given up", definite=True)
 
-        target = sqlite3.connect(self.partial, isolation_level=None)
         try:
-            target.execute("PRAGMA synchronous=OFF")  # synced as a whole when it is complete
-            source.backup(target, pages=STEP_PAGES, progress=step, sleep=0)
+            target = sqlite3.connect(self.partial, isolation_level=None)
+            with contextlib.closing(target):
+                target.execute("PRAGMA synchronous=OFF")  # synced as a whole when it is complete
+                source.backup(target, pages=STEP_PAGES, progress=step, sleep=0)
         except FAILURES as error:
             full = is_full(error)
             reason = "the disk is full" if full else describe(error)
             raise StorageError(f"{self.path}: {reason}", definite=True, full=full) from None
-        finally:
-            target.close()
 
     def finish(self) -> int:
         """Open the copy, note that it is closed, sync and rename it; return its bytes."""

@@ -80,7 +80,7 @@ class Database:
     @classmethod
     def open(cls, path: Path) -> Database:
         """Open a file that may be empty, for one exclusive writer; raise `StorageError`."""
-        database = cls(path, _connect(path.as_uri()))
+        database = cls(path, _connect(path, path.as_uri()))
         try:
             for pragma in _PRAGMAS:
                 database.connection.execute(f"PRAGMA {pragma}").fetchall()
@@ -93,8 +93,11 @@ class Database:
 
     @classmethod
     def open_copy(cls, path: Path) -> Database:
-        """Open a finished copy for reading only; nobody may write to it meanwhile."""
-        return cls(path, _connect(f"{path.as_uri()}?mode=ro&immutable=1"))
+        """Open a finished copy for reading only; nobody may write to it meanwhile.
+
+        Raises `StorageError`.
+        """
+        return cls(path, _connect(path, f"{path.as_uri()}?mode=ro&immutable=1"))
 
     def read(self, sql: str, *arguments: object) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a query; text arrives as bytes. Raise `StorageError`."""
@@ -206,8 +209,11 @@ class Database:
         self.connection.close()
 
 
-def _connect(uri: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+def _connect(path: Path, uri: str) -> sqlite3.Connection:
+    try:
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    except FAILURES as error:
+        raise _unreadable(path, error) from None
     connection.text_factory = bytes  # damaged text must not fail before its checksum does
     return connection
 

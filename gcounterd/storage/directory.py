@@ -16,6 +16,7 @@ import errno
 import os
 import shutil
 from pathlib import Path
+from typing import BinaryIO
 
 import attrs
 
@@ -68,31 +69,75 @@ class OpenDirectory:
         finally:
             database.close()
             if not noted:
-                # SQLite removes the log only when all of it is in the file. An empty one says so
-                # where the store itself could not be told.
-                with contextlib.suppress(OSError):
-                    (self.path / LOG_FILE).touch(mode=0o600)
+                _stand_in(self.path)
             self.lock.release()
 
 
 def open_directory(path: Path, lock: DirectoryLock) -> OpenDirectory:
     """Open the store in a locked directory, making it if there is none; raise `StorageError`."""
+    had_log = (path / LOG_FILE).exists()
     try:
         if not (path / STORE_FILE).exists():
             _create(path)
         _check_header(path / STORE_FILE)
-        had_log = (path / LOG_FILE).exists()
-        database = Database.open(path / STORE_FILE)
+        return _open(path, lock, had_log)
     except OSError as error:
         raise _refused(path, error) from None
+
+
+def _open(path: Path, lock: DirectoryLock, had_log: bool) -> OpenDirectory:
+    log = (path / LOG_FILE).open("rb") if had_log else None
+    try:
+        opened = _look_into(path, lock, had_log)
+    except BaseException:
+        if log is not None:
+            _bring_back(path, log)
+        raise
+    finally:
+        if log is not None:
+            log.close()
+    if opened.log_damage is None:
+        try:
+            mark_open(opened)
+        except BaseException:
+            opened.contents.database.close()
+            _stand_in(path)
+            raise
+    return opened
+
+
+def _look_into(path: Path, lock: DirectoryLock, had_log: bool) -> OpenDirectory:
+    database = Database.open(path / STORE_FILE)
     try:
         return _inspect(path, lock, database, had_log)
-    except OSError as error:
-        database.close()
-        raise _refused(path, error) from None
     except BaseException:
         database.close()
         raise
+
+
+def _bring_back(path: Path, log: BinaryIO) -> None:
+    """Undo that SQLite removed the log when it closed what could not be opened to the end.
+
+    Without it the next start would take it for lost; and there may be damage in it. Nothing was
+    written but what it says, so to replay it once more changes nothing.
+    """
+    with contextlib.suppress(OSError):
+        if not (path / LOG_FILE).exists():
+            partial = path / f"{LOG_FILE}.partial"
+            with partial.open("wb") as copy:
+                shutil.copyfileobj(log, copy)
+            sync_file(partial)
+            partial.rename(path / LOG_FILE)
+            sync_directory(path)
+
+
+def _stand_in(path: Path) -> None:
+    """Have a log, if only an empty one, where the store may say that it is open.
+
+    SQLite removes the log when it closes, if all of it is in the file: then nothing is missing.
+    """
+    with contextlib.suppress(OSError):
+        (path / LOG_FILE).touch(mode=0o600)
 
 
 def _refused(path: Path, error: OSError) -> StorageError:
@@ -120,10 +165,7 @@ def _inspect(path: Path, lock: DirectoryLock, database: Database, had_log: bool)
         damage = Damage("log", LOG_FILE, f"the log is damaged: {text}")
     elif not contents.clean and not had_log:
         damage = Damage("log", LOG_FILE, "the log is missing, and with it the newest commits")
-    opened = OpenDirectory(path, lock, contents, torn, damage)
-    if damage is None:
-        mark_open(opened)
-    return opened
+    return OpenDirectory(path, lock, contents, torn, damage)
 
 
 def mark_open(opened: OpenDirectory) -> None:

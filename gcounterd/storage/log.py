@@ -46,9 +46,12 @@ def read_tail(path: Path, replayed: int) -> Tail | None:
     """
     try:
         with path.open("rb") as file:
-            header = file.read(HEADER_BYTES)
-            if len(header) < HEADER_BYTES or not any(header):
+            header = file.read(HEADER_BYTES + 1)
+            if len(header) <= HEADER_BYTES or not any(header[:HEADER_BYTES]):
+                # The header is synced before anything follows it: alone, it was being written,
+                # and a disk may have the file's new length and other bytes there.
                 return None
+            header = header[:HEADER_BYTES]
             if not is_header(header):
                 return Tail(True, "the header of the log is damaged, and with it all that it held")
             salts = header[16:24]

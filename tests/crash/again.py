@@ -19,7 +19,7 @@ from tests.crash.disk import Disk
 from tests.crash.judging import Judge, Sample, Verdict
 from tests.crash.recording import Call, program, read_log
 from tests.crash.recovery import Recoverer, part, wishes, write
-from tests.crash.small import shrink
+from tests.crash.small import hush, shrink
 
 # One process recovers so many, which bounds the room that they take.
 BATCH = 100
@@ -82,6 +82,7 @@ class _Disks:
 def main(root: Path) -> None:
     """Recover each image below a directory, as a start does."""
     shrink()
+    hush()
     for number in range(len(list(root.iterdir()))):
         booted = boot(wishes(root / str(number) / "data"))
         booted.store.close()

@@ -8,23 +8,21 @@ was missing.
 
 from __future__ import annotations
 
-import io
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import attrs
 import click
 
-from gcounterd.daemon import logs
 from tests.crash.again import cut_again
 from tests.crash.disk import compare_whole
 from tests.crash.judging import Judge, Recording, Verdict
 from tests.crash.recording import build, fast_folder, program, read_log
 from tests.crash.recovery import Recoverer
-from tests.crash.small import shrink
+from tests.crash.small import hush, shrink
 from tests.crash.stories import FOREIGN, STORIES, Story, play
 from tests.crash.sweeping import sweep
 
@@ -54,24 +52,24 @@ class Bench:
         compare_whole(recording.calls, recording.folders, root, FOREIGN)
         return recording
 
-    def judge(self, recording: Recording, node: str, seed: int, cuts: int) -> dict[str, Verdict]:
+    def judge(
+        self, recording: Recording, node: str, seed: int, cuts: int
+    ) -> Iterator[tuple[str, Verdict]]:
         """Judge one node's images on an honest disk, cut twice, and on one that lies."""
         judge = Judge(recording, node, self.recoverer, seed)
-        verdicts = {"honest": judge.run(cuts)}
+        yield "honest", judge.run(cuts)
         again = self.folder / "again"
         again.mkdir()
-        args = (judge.samples, judge, self.recoverer, self.shim, again)
-        verdicts["cut again"] = cut_again(*args)
+        yield "cut again", cut_again(judge.samples, judge, self.recoverer, self.shim, again)
         shutil.rmtree(again)
-        verdicts["lying"] = judge.run(round(cuts * LYING_SHARE), lies=LIES)
-        return verdicts
+        yield "lying", judge.run(round(cuts * LYING_SHARE), lies=LIES)
 
 
 def open_bench(folder: Path) -> Bench | None:
     """Return a bench in a folder, and lower the limits of this process; None without a compiler."""
     library = build(folder)
     shrink()
-    logs.configure("json", "error", io.StringIO())
+    hush()
     return Bench(folder, library, Recoverer(folder)) if library else None
 
 
@@ -127,7 +125,7 @@ def _round(bench: Bench, name: str, seed: int, cuts: int) -> Verdict:
     recording, total = bench.record(STORIES[name]), Verdict()
     for node in STORIES[name].names:
         started = time.monotonic()
-        for kind, verdict in bench.judge(recording, node, seed, cuts).items():
+        for kind, verdict in bench.judge(recording, node, seed, cuts):
             _tell(f"{name} {node}", kind, verdict, started)
             total.add(verdict)
             started = time.monotonic()

@@ -35,11 +35,16 @@ COUNTS = 3
 
 @attrs.define
 class Tally:
-    """What became of increments: least and most that each key may show."""
+    """What became of increments: least and most that each key may show.
+
+    errors   what was said when something failed
+    strange  errors that are none of the daemon's own
+    """
 
     least: dict[str, int] = attrs.field(factory=dict)
     most: dict[str, int] = attrs.field(factory=dict)
     errors: list[str] = attrs.field(factory=list)
+    strange: list[str] = attrs.field(factory=list)
 
     def tried(self, keys: tuple[str, ...]) -> None:
         """Note that one more of each key may be counted from now on."""

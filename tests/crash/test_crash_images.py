@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
+import logging
 from collections.abc import Iterator
 from random import Random
 
 import pytest
 
-from gcounterd.daemon import logs
 from gcounterd.ids import ColumnId
 from tests.crash.again import cut_again
 from tests.crash.command import Bench
@@ -17,6 +16,7 @@ from tests.crash.judging import Judge, Recording
 from tests.crash.promises import Found, Promises
 from tests.crash.recording import Call, build, fast_folder
 from tests.crash.recovery import Recoverer, remove
+from tests.crash.small import hush
 from tests.crash.stories import STORIES
 from tests.crash.sweeping import sweep
 
@@ -84,14 +84,16 @@ def test_a_mapping_that_writes_makes_a_recording_void() -> None:
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[Bench]:
-    folder = fast_folder()
+    folder, log = fast_folder(), logging.getLogger("gcounterd")
+    level = log.level
     try:
         library = build(folder)
         if library is None:
             pytest.skip("there is no C compiler (scripts/tools cc), so no daemon can be recorded")
-        logs.configure("json", "error", io.StringIO())
+        hush()
         yield Bench(folder, library, Recoverer(folder))
     finally:
+        log.setLevel(level)
         remove(folder)
 
 

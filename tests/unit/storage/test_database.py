@@ -14,7 +14,7 @@ import pytest
 from storehouse import body_of, fill, read_directory, serving
 
 from gcounterd.errors import StorageError
-from gcounterd.storage.database import LOG_BYTES_FORCED
+from gcounterd.storage.database import LOG_BYTES_FORCED, Database
 from gcounterd.storage.schema import LOG_FILE
 from gcounterd.storage.store import Store
 
@@ -166,3 +166,9 @@ def test_a_failed_block_is_rolled_back(tmp_path: Path) -> None:
     assert not store._database.connection.in_transaction
     store.close()
     assert read_directory(tmp_path).groups == []
+
+
+async def test_a_file_that_cannot_be_opened_is_an_error_of_ours(tmp_path: Path) -> None:
+    for opening in (Database.open, Database.open_copy):
+        with pytest.raises(StorageError, match="cannot be opened"):
+            opening(tmp_path / "none" / "store.db")

@@ -164,6 +164,14 @@ async def test_a_tear_in_a_relaxed_log_is_told_and_does_not_stop_a_start(tmp_pat
     assert 20 <= len(found.groups) < 40
 
 
+def test_a_log_that_never_had_more_than_a_header_is_no_damage(tmp_path: Path) -> None:
+    Store.open(tmp_path).close()
+    # As a file system leaves it that knows the new length and not yet what was written there.
+    (tmp_path / LOG_FILE).write_bytes(bytes(range(HEADER_BYTES)))
+    found = read_directory(tmp_path)
+    assert (found.damage, found.torn) == ([], "")
+
+
 def test_a_second_power_cut_in_the_start_after_the_first_is_no_damage(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "live")
     store.put_value("large", b"x" * 3 * PAGE_BYTES)  # the first transaction of a new log
@@ -180,3 +188,35 @@ def test_a_second_power_cut_in_the_start_after_the_first_is_no_damage(tmp_path: 
 
     # What the first cut left in the log is no proof of anything: it had never been synced.
     assert read_directory(tmp_path / "second").damage == []
+
+
+def refuse(*_: object) -> None:
+    raise StorageError("the disk failed")
+
+
+@pytest.mark.parametrize("step", ["Contents.load", "mark_open"])
+async def test_a_start_that_failed_takes_no_log_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    await leave_as_killed(tmp_path / "live", tmp_path / "dead")
+    for directory in (tmp_path / "live", tmp_path / "dead"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"gcounterd.storage.directory.{step}", refuse)
+            with pytest.raises(StorageError, match="the disk failed"):
+                Store.open(directory)
+        found = read_directory(directory)
+        assert (found.damage, len(found.groups)) == ([], 41)
+
+
+async def test_damage_in_the_log_outlives_a_start_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = tmp_path / "dead"
+    await leave_as_killed(tmp_path / "live", dead)
+    flip(dead / LOG_FILE, HEADER_BYTES + 4 * FRAME_BYTES + 100)
+    with monkeypatch.context() as patch:
+        patch.setattr("gcounterd.storage.directory.Contents.load", refuse)
+        with pytest.raises(StorageError, match="the disk failed"):
+            Store.open(dead)
+    (damage,) = read_directory(dead).damage
+    assert damage.what == "log"
