@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 
@@ -225,6 +225,12 @@ class Backend(Near, Protocol):
 
     def warnings(self) -> tuple[str, ...]:
         """Return what an operator should look at although the node is ready."""
+
+    async def overview(self) -> dict[str, dict[str, Any]]:
+        """Return what the dashboard shows by kind: `cluster`, `pulse`, `events`.
+
+        Members are asked what they hold, and waited for a moment. Numbers are strings.
+        """
 
     def cluster(self) -> dict[str, object]:
         """Return the answer of `GET /v1/cluster`."""

@@ -1,101 +1,141 @@
 """The dashboard: `/`, what an operator sees first, as a page that needs no script.
 
-Theory. The page is written here, whole, from what `/v1/cluster` and `/v1/top` say; its script only
-fetches it anew and puts the parts that changed in their places, so nothing is worked out twice. All
-that a client or a peer could have named is escaped, and the page runs under a policy by which
-nothing but our own files is loaded, and nothing that slipped through could run.
+Theory. The page is written here, whole, from what its stream would tell first; its script then
+keeps it up to date from that one stream (`/v1/cluster/stream`), and adds what can be done. All that
+a client or a peer could have named is escaped, and the page runs under a policy by which nothing
+but our own files is loaded, nothing that slipped through could run, and nothing is asked but this
+node and those whose pages the operator has named.
 
-This module refuses to know how members are judged.
+This module refuses to know how members are judged and compared.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from gcounterd.api.backend import Backend
+from gcounterd.api.convergence import lasting
 from gcounterd.api.requests import read_count
 from gcounterd.api.responses import Response
 from gcounterd.api.routing import Call, Parameter, Route
 from gcounterd.api.schemas import STRING
 from gcounterd.api.static import HTML, files
+from gcounterd.api.streaming import TOP_DEFAULT
 
-TOP_DEFAULT = 10
 TOP_MAX = 100
-# Members in the table: a crowd is for `gcounterctl members`; those in trouble come first.
-NODES_MAX = 256
+# Nodes that are columns of the table of counters; the others are one column.
+COLUMNS_MAX = 8
 _POLICY = (
-    b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    b"img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src {sources}; "
+    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_HEADERS = ((b"Content-Security-Policy", _POLICY), (b"Referrer-Policy", b"no-referrer"))
-# Those who do not answer first, then by name.
-_ORDER = {"dead": 0, "suspect": 1, "left": 2, "alive": 3}
+_PLACE = re.compile(r"<!-- ([a-z]+) -->")
 
-Node = Mapping[str, Any]
+Shape = Mapping[str, Any]
 
 
 async def show(call: Call, backend: Backend) -> Response:
     """`GET /`: the state of the cluster as this node sees it."""
     most = read_count(call.query, "top", TOP_DEFAULT, TOP_MAX, lowest=0)
-    told: Mapping[str, Any] = backend.cluster()
+    seen = await backend.overview()
     top = await backend.top(most, b"") if most else ()
-    readiness = backend.readiness()
-    why = "; ".join(readiness.reasons)
-    ready = "This node is ready." if readiness.ready else f"This node is not ready: {why}."
-    nodes = [node for node in told["nodes"] if node["roster"] != "removed"]
-    nodes.sort(key=lambda node: (_ORDER.get(node["liveness"], 0), node["name"]))
+    counts = [(key, value, await backend.by_node(key)) for key, value in top]
+    return render(seen, counts)
+
+
+def render(seen: Mapping[str, Shape], counts: Sequence[tuple[bytes, int, Shape]]) -> Response:
+    """Write the page: what is seen by kind, and the largest counters with their counts by node."""
+    cluster, pulse = seen["cluster"], seen["pulse"]
+    columns = _columns(cluster["nodes"], counts)
     parts = {
-        "cluster": escape(told["cluster"]),
-        "self": escape(told["self"]),
-        "agreement": escape(describe(nodes, told["self"])),
-        "ready": escape(ready),
-        "nodes": "".join(_row(node, told["self"]) for node in nodes[:NODES_MAX]),
-        "top": "".join(_count(key, value) for key, value in top),
-        "removals": "".join(_removal(each) for each in told["removals"]),
+        "cluster": escape(cluster["cluster"]),
+        "self": escape(cluster["self"]),
+        "total": f"{int(pulse['total']):,}",
+        "counters": f"{pulse['counters']:,}",
+        "liveness": escape(describe_liveness(cluster["liveness"])),
+        "level": escape(pulse["level"]),
+        "words": escape(pulse["words"]),
+        "ready": escape(_describe_ready(cluster)),
+        "nodes": "".join(_row(node, pulse, cluster["id"]) for node in cluster["nodes"]),
+        "columns": "".join(f'<th scope="col" class="n">{escape(name)}</th>' for name in columns),
+        "top": "".join(_count(*each, columns) for each in counts),
+        "removals": "".join(_removal(each) for each in cluster["removals"]),
     }
     text = files()["dashboard.html"].body.decode()
-    for name, part in parts.items():
-        text = text.replace(f"<!-- {name} -->", part)
-    return Response(200, text.encode(), f"{HTML}; charset=utf-8".encode(), _HEADERS)
+    # In one go: what is put in is never looked at again.
+    text = _PLACE.sub(lambda place: parts.get(place[1], ""), text)
+    return Response(200, text.encode(), f"{HTML}; charset=utf-8".encode(), _headers(cluster))
 
 
-def describe(nodes: Sequence[Node], name: str) -> str:
-    """Say in words whose counts may be missing from what the node `name` shows."""
-    silent = [node for node in nodes if node["liveness"] != "alive" and node["name"] != name]
-    if not silent:
-        return "1 node, no others." if len(nodes) == 1 else f"All {len(nodes)} nodes answer."
-    shown = ", ".join(f"{node['name']} is {node['liveness']}{_since(node)}" for node in silent[:8])
-    more = f", and {len(silent) - 8} more" if len(silent) > 8 else ""
+def _headers(cluster: Shape) -> tuple[tuple[bytes, bytes], ...]:
+    pages = dict.fromkeys(str(node["page"]) for node in cluster["nodes"] if node["page"])
+    policy = _POLICY.format(sources=" ".join(["'self'", *pages]))
     return (
-        f"{len(silent)} of {len(nodes)} nodes do not answer: {shown}{more}. "
-        "What they count meanwhile is not in these numbers yet."
+        (b"Content-Security-Policy", policy.encode()),
+        (b"Referrer-Policy", b"no-referrer"),
     )
 
 
-def _since(node: Node) -> str:
-    return "" if node.get("since_s") is None else f" for {node['since_s']:.0f} s"
+def describe_liveness(numbers: Mapping[str, int]) -> str:
+    """Say how many nodes there are of each kind: `3 alive, 1 dead`."""
+    order = ("alive", "suspect", "dead", "left")
+    return ", ".join(f"{numbers[kind]} {kind}" for kind in order if numbers.get(kind))
 
 
-def _row(node: Node, name: str) -> str:
-    own = " (this one)" if node["name"] == name else ""
+def _describe_ready(cluster: Shape) -> str:
+    if cluster["ready"]:
+        return "This node is ready."
+    return f"This node is not ready: {'; '.join(cluster['reasons'])}."
+
+
+def _row(node: Shape, pulse: Shape, own: str) -> str:
+    is_own = node["id"] == own
+    liveness = escape(node["liveness"])
     cells = (
-        f'<th scope="row">{escape(node["name"])}{own}</th>',
+        f'<th scope="row">{escape(node["name"])}{" (this node)" if is_own else ""}</th>',
         f"<td>{escape(node['roster'])}</td>",
-        f'<td class="{escape(node["liveness"])}">{escape(node["liveness"])}</td>',
+        f'<td><span class="live {liveness}">{liveness}</span></td>',
+        f"<td>{_lag(node, pulse, is_own=is_own)}</td>",
+        f'<td class="n">{int(pulse["sums"].get(node["id"], 0)):,}</td>',
+        '<td class="n"></td>',
         f"<td>{escape(node['address'])}</td>",
-        f'<td class="number">{node["columns"]:,}</td>',
+        f'<td title="{escape(node["epoch"])}">{escape(node["epoch"][:12])}</td>',
+        "<td></td>",
     )
     return f"<tr>{''.join(cells)}</tr>"
 
 
-def _count(key: bytes, value: int) -> str:
-    return f'<tr><th scope="row">{escape(key.decode())}</th><td class="number">{value:,}</td></tr>'
+def _lag(node: Shape, pulse: Shape, *, is_own: bool) -> str:
+    """Say how far a member is behind what this node holds."""
+    behind = pulse["behind"].get(node["id"])
+    if is_own:
+        return "-"
+    if behind is None:
+        return "unknown"
+    return lasting(behind) if behind else "none"
 
 
-def _removal(removal: Mapping[str, Any]) -> str:
-    waits = ", ".join(str(each) for each in removal.get("waiting_for") or ())
+def _columns(nodes: Sequence[Shape], counts: Sequence[tuple[bytes, int, Shape]]) -> list[str]:
+    """Return the nodes that are columns: members first, in order, as far as they counted."""
+    names = sorted(node["name"] for node in nodes)
+    others = sorted({name for _, _, by_node in counts for name in by_node} - set(names))
+    found = [name for name in (*names, *others) if any(name in each[2] for each in counts)]
+    return found if len(found) <= COLUMNS_MAX else [*found[: COLUMNS_MAX - 1], "others"]
+
+
+def _count(key: bytes, value: int, by_node: Shape, columns: Sequence[str]) -> str:
+    named = [by_node.get(name, 0) for name in columns]
+    if columns[-1:] == ["others"]:
+        named[-1] = value - sum(named[:-1])
+    cells = "".join(f'<td class="n">{count:,}</td>' for count in (value, *named))
+    return f'<tr><th scope="row">{escape(key.decode())}</th>{cells}</tr>'
+
+
+def _removal(removal: Shape) -> str:
+    waits = ", ".join(str(each.get("node")) for each in removal.get("waiting_for") or ())
     text = f"{removal['node']}: {removal['phase']}" + (f", waits for {waits}" if waits else "")
     return f"<li>{escape(text)}</li>"
 

@@ -42,10 +42,33 @@ _HEARTBEAT = b"event: beat\ndata: {}\n\n"
 
 @attrs.frozen
 class Wish:
-    """What a stream is about: these counters, or the `top` largest."""
+    """What a stream is about: these counters, or the `top` largest.
+
+    cluster  with what an operator sees of the cluster; it goes on where the node is not ready
+    """
 
     keys: tuple[bytes, ...]
     top: int = 0
+    cluster: bool = False
+
+
+@attrs.frozen
+class Tidings:
+    """What a stream is told beside counters: all there is to know of a kind, and what is new."""
+
+    kind: str
+    whole: bytes
+    news: bytes
+
+    @property
+    def event(self) -> bytes:
+        """Return the event that tells all."""
+        return b"event: %b\ndata: %b\n\n" % (self.kind.encode(), self.whole)
+
+    @property
+    def new_event(self) -> bytes:
+        """Return the event that tells what is new."""
+        return b"event: %b\ndata: %b\n\n" % (self.kind.encode(), self.news)
 
 
 @attrs.define(eq=False)
@@ -97,6 +120,7 @@ class Feed:
         self._nodes = b"{}"
         self._state = b""
         self._id = b""
+        self._beside: dict[str, bytes] = {}
 
     @property
     def nodes(self) -> dict[str, None]:
@@ -118,8 +142,17 @@ class Feed:
         return self._nodes != before
 
     def state(self) -> bytes:
-        """Return the event that holds all there is to know."""
+        """Return the event that holds all there is to know, and those of what stands beside it."""
+        return b"".join((self._state, *self._beside.values()))
+
+    def counters(self) -> bytes:
+        """Return the event that holds all there is to know of counters alone."""
         return self._state
+
+    def tell(self, tidings: Tidings) -> bytes:
+        """Take what is told beside counters; return the event that says what is new of it."""
+        self._beside[tidings.kind] = tidings.event
+        return tidings.new_event
 
     def change(self, changed: Sequence[Shown], *, renamed: bool) -> bytes:
         """Return the event that holds what changed of counters; `renamed` if nodes are others."""
@@ -129,7 +162,9 @@ class Feed:
 
     def opening(self, seen: bytes) -> bytes:
         """Return what a stream begins with whose reader saw the event of id `seen` last."""
-        return b"retry: %d\n\n" % RETRY_MS if seen == self._id else self._state
+        if seen != self._id:
+            return self.state()
+        return b"".join((b"retry: %d\n\n" % RETRY_MS, *self._beside.values()))
 
 
 class Listener:

@@ -8,6 +8,9 @@ events may be lost, repeated or come from several nodes, and what it shows never
 `min` is what it is for a read: a stream does not begin below it. From there on a node's own values
 do not fall, and a reader that goes to another node brings its own.
 
+An operator's stream tells of the cluster as well, and so is not for pages of other origins. It goes
+on where the node is not ready, since that is what operators come to see.
+
 This module refuses to know how a change is noticed, and sockets.
 """
 
@@ -25,6 +28,8 @@ from gcounterd.errors import ClientError
 # Counters of one stream: what a page shows, and what fits into a target.
 KEYS_MAX = 256
 TOP_MAX = 100
+# The largest counters that an operator's stream shows beside the cluster.
+TOP_DEFAULT = 12
 EVENTS = "text/event-stream"
 # nginx hands each event on at once where it is told so.
 _HEADERS = ((b"X-Accel-Buffering", b"no"),)
@@ -46,6 +51,16 @@ async def stream(call: Call, backend: Backend) -> Response:
     return Response(content_type=EVENTS.encode(), headers=_HEADERS, live=live)
 
 
+async def stream_cluster(call: Call, backend: Backend) -> Response:
+    """`GET /v1/cluster/stream`: what an operator sees, and the largest counters."""
+    most = read_count(call.query, "top", TOP_DEFAULT, TOP_MAX)
+    if call.request.method == b"HEAD":
+        return Response(content_type=EVENTS.encode(), headers=_HEADERS)
+    seen = call.request.headers.get(b"last-event-id", b"")
+    live = await backend.follow(Wish((), most, cluster=True), seen, fresh=False)
+    return Response(content_type=EVENTS.encode(), headers=_HEADERS, live=live)
+
+
 def read_wish(query: Query) -> Wish:
     """Return what a stream is about: `key`, which may stand often, or `top`."""
     if ("key" in query) == ("top" in query):
@@ -57,6 +72,8 @@ def read_wish(query: Query) -> Wish:
         raise ClientError(400, "too_many_keys", f"one stream shows at most {KEYS_MAX} counters")
     return Wish(keys)
 
+
+_SEEN = Parameter("Last-Event-ID", "the last event seen, wherever it was", STRING, "header")
 
 STREAMS: tuple[Route, ...] = (
     Route(
@@ -77,10 +94,33 @@ STREAMS: tuple[Route, ...] = (
             ),
             MIN,
             TIMEOUT,
-            Parameter("Last-Event-ID", "the last event seen, wherever it was", STRING, "header"),
+            _SEEN,
         ),
         answers={200: ("events `state`, `change` and `leave`, without end", EVENTS, STRING)},
         open=True,
         tag="pages",
+    ),
+    Route(
+        "GET",
+        "/v1/cluster/stream",
+        "Watch the cluster as the dashboard does: members, how far they are, events, and the "
+        "largest counters",
+        handler=stream_cluster,
+        parameters=(
+            Parameter(
+                "top",
+                "how many of the largest counters",
+                {"type": "integer", "minimum": 1, "maximum": TOP_MAX, "default": TOP_DEFAULT},
+            ),
+            _SEEN,
+        ),
+        answers={
+            200: (
+                "events `state` and `change` as in `/v1/stream`, `cluster`, `pulse`, `events`",
+                EVENTS,
+                STRING,
+            )
+        },
+        tag="cluster",
     ),
 )

@@ -106,6 +106,11 @@ class Sums:
         """Return the sum over all rows."""
         return int(self._array.sum())
 
+    def parts(self, size: int) -> Iterator[npt.NDArray[np.int64]]:
+        """Yield the sums of the rows below `size`, some thousands at a time."""
+        for at in range(0, min(size, len(self._array)), _ROWS_PER_SLICE):
+            yield self._array[at : min(size, at + _ROWS_PER_SLICE)]
+
 
 class SparseSums:
     """Sums by row of columns that are hardly ever added to, as runs of ascending rows.
@@ -171,6 +176,12 @@ class SparseSums:
         """Return the sum over all rows."""
         return sum(int(rises.sum()) for _, rises in self._runs)
 
+    def parts(self, size: int) -> Iterator[npt.NDArray[np.int64]]:
+        """Yield what all runs hold, each of some thousands at a time."""
+        for _, rises in list(self._runs):
+            for at in range(0, len(rises), _ROWS_PER_SLICE):
+                yield rises[at : at + _ROWS_PER_SLICE]
+
 
 def _in_order(
     rows: npt.NDArray[np.uint32], rises: npt.NDArray[np.int64]
@@ -230,6 +241,11 @@ class Base:
         for sums in self._sums.values():
             sums.add_to(total)
         return total
+
+    def parts(self, size: int) -> Iterator[tuple[NodeId, Iterator[npt.NDArray[np.int64]]]]:
+        """Yield (node, its sums piece by piece) for the rows below `size`."""
+        for node, sums in list(self._sums.items()):
+            yield node, sums.parts(size)
 
     def of_row(self, row: int) -> Iterator[tuple[NodeId, int] | None]:
         """Yield (node, sum) where a node's closed columns hold something of a row, None to pause.

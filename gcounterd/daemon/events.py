@@ -77,6 +77,11 @@ class History:
         self._ended = False
         self._news = trio.Event()
 
+    @property
+    def last(self) -> int:
+        """Return the number of the last event, 0 if there is none."""
+        return self._last
+
     def keep(self, notice: Notice) -> None:
         """Keep a notice if it is a membership event, and wake those who wait for one."""
         if notice.name not in MEMBERSHIP:

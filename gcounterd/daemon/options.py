@@ -15,6 +15,7 @@ from pathlib import Path
 import attrs
 
 from gcounterd.daemon.addresses import Address, parse_address
+from gcounterd.daemon.neighbours import read_http_of
 from gcounterd.members.roster import NAME_PATTERN
 
 PEER_PORT = 7700
@@ -210,6 +211,15 @@ OPTIONS: tuple[Option, ...] = (
         f"127.0.0.1:{HTTP_PORT}",
         "The HTTP API. Loopback only in this version.",
         read_http,
+    ),
+    Option(
+        "http-of",
+        "NAME=URL",
+        "none: the dashboard counts at this node only",
+        "Where browsers reach the HTTP API of another node; repeat for more. The dashboard counts "
+        "there as well, and links to it.",
+        read_http_of,
+        Shape.LIST,
     ),
     Option(
         "resp",

@@ -30,6 +30,7 @@ from gcounterd.daemon.join_token import read_join_token
 from gcounterd.daemon.logs import get_logger
 from gcounterd.daemon.metrics import Metrics
 from gcounterd.daemon.options import OFF
+from gcounterd.daemon.overview import Overview
 from gcounterd.daemon.removals import Removals
 from gcounterd.daemon.service import Service
 from gcounterd.daemon.settings import Settings
@@ -128,7 +129,8 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
         condition.warnings["damaged"] = "the store was damaged; see the log of this start"
     limits = Limits(connections_max=settings.max_connections or _raise_file_limit())
     watching = _watch(driver, views, limits)
-    service = Service(driver, condition, draining, removals, *seen, exposition, watching)
+    overview = _oversee(driver, views, removals, watching, settings)
+    service = Service(driver, condition, draining, removals, *seen, exposition, watching, overview)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(driver.watchdog.run)
         await nursery.start(driver.transport.serve, peers)
@@ -160,6 +162,17 @@ def _watch(driver: Driver, views: Views, limits: Limits) -> Watching:
     )
     driver.rise.append(watching.note)
     return watching
+
+
+def _oversee(
+    driver: Driver, views: Views, removals: Removals, watching: Watching, settings: Settings
+) -> Overview:
+    """Return what sees the cluster for the pages of operators, and let their streams tell it."""
+    pages = {each.name: each.url for each in settings.http_of}
+    overview = Overview(driver, views, removals, pages)
+    watching.overview = overview.tidings
+    driver.heeds.append(lambda notice: watching.happened())
+    return overview
 
 
 async def _note_caught_up(identity: Identity, node: Node) -> None:

@@ -26,6 +26,7 @@ from gcounterd.daemon.driver import Driver
 from gcounterd.daemon.imports import Imports
 from gcounterd.daemon.invitations import invite
 from gcounterd.daemon.once import Once
+from gcounterd.daemon.overview import Overview
 from gcounterd.daemon.removals import Removals
 from gcounterd.daemon.slicing import sliced
 from gcounterd.daemon.texts import Texts
@@ -55,6 +56,7 @@ class Service:
         cluster_warnings: Callable[[], list[str]],
         exposition: Callable[[], bytes],
         watching: Watching,
+        overview: Overview,
     ) -> None:
         self._driver = driver
         self._node = driver.node
@@ -78,6 +80,7 @@ class Service:
         self.count_text = self.texts.count
         self.reach = driver.waiting.reach
         self.follow = watching.follow
+        self.overview = overview.read
 
     @property
     def name(self) -> str:

@@ -25,6 +25,7 @@ from typing import Any
 import attrs
 
 from gcounterd.daemon.addresses import Address
+from gcounterd.daemon.neighbours import HttpOf
 from gcounterd.daemon.options import (
     HTTP_PORT,
     JOIN_ADDRESSES_MAX,
@@ -59,6 +60,7 @@ class Settings:
     join             without repeats, in the order given
     archive_budget   bytes; None: any number
     drain_delay      seconds
+    http_of          where browsers reach other nodes
     resp             None: no Redis protocol
     max_connections  None: as many as the raised limit of open files allows
     fronts           0: this process takes its clients itself
@@ -70,6 +72,7 @@ class Settings:
     peer: Address
     advertise: Address
     http: Address
+    http_of: tuple[HttpOf, ...]
     resp: Address | None
     join: tuple[Address, ...]
     join_token_file: Path | None
@@ -235,6 +238,7 @@ def _fill_defaults(
         "cluster": ("local", "default"),
         "peer": (Address("127.0.0.1", PEER_PORT), "default"),
         "http": (Address("127.0.0.1", HTTP_PORT), "default"),
+        "http-of": ((), "default"),
         "resp": (Address("127.0.0.1", RESP_PORT), "default"),
         "join": ((), "default"),
         "join-token-file": (None, "default"),

@@ -7,7 +7,8 @@ want them (`api.feeds`). A node without streams does nothing, one with streams a
 increments looks at its own readiness and nothing else.
 
 Who watches is to be shown numbers of a node that is well: when readiness ends every stream ends
-too, with an event that says so, and its reader goes to another node.
+too, with an event that says so, and its reader goes to another node. A stream that tells of
+the cluster as well (`daemon.overview`) is for operators, and goes on.
 
 This module refuses to know sockets, and the form of events.
 """
@@ -15,11 +16,11 @@ This module refuses to know sockets, and the form of events.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 
 import trio
 
-from gcounterd.api.feeds import HEARTBEAT_S, Feed, Listener, Shown, Wish
+from gcounterd.api.feeds import HEARTBEAT_S, Feed, Listener, Shown, Tidings, Wish
 from gcounterd.api.responses import dump
 from gcounterd.counters.counters import Counters
 from gcounterd.counters.imports import show_source
@@ -44,6 +45,8 @@ FIRST_LOOK_S = 0.02
 # twentieth of the time.
 TOP_S = 1.0
 _TOP_SHARE = 20
+# What stands beside counters is looked at so often, and at once when something happened.
+CLUSTER_S = 1.0
 # Readiness is worked out when asked, so it has no event.
 _READY_S = 1.0
 # Streams written to before others may run, and counts of nodes written, with what a counter and a
@@ -85,7 +88,9 @@ class Watching:
         self._looked = trio.Event()
         self._ended = False
         self._unranked = False  # values have risen since the largest ones were looked for
-        self._beat_at = self._top_at = -math.inf
+        self._beat_at = self._top_at = self._cluster_at = -math.inf
+        # What is told of the cluster, made anew by each call.
+        self.overview: Callable[[], Awaitable[Sequence[Tidings]]] | None = None
 
     def __len__(self) -> int:
         return sum(len(feed.listeners) for feed in self._feeds.values())
@@ -96,10 +101,16 @@ class Watching:
         """Take note that values may have risen."""
         self._news.set()
 
+    def happened(self) -> None:
+        """Take note that something happened in the cluster."""
+        if any(feed.wish.cluster for feed in self._feeds.values()):
+            self._cluster_at = -math.inf
+            self._news.set()
+
     def end(self) -> None:
         """End all streams: the process stops."""
         self._ended = True
-        self._leave(("stopping",))
+        self._leave(("stopping",), list(self._feeds.values()))
         self._looked.set()
 
     # -- streams ----------------------------------------------------------------------------
@@ -110,7 +121,7 @@ class Watching:
         `fresh`: it begins with what is committed now, not with what others have been shown.
         Raises `ClientError` 503 `busy` where there are too many, 503 `not_ready`.
         """
-        self._check()
+        self._check(wish)
         feed = self._feeds.get(wish) or self._open(wish)
         feed.awaited += 1
         try:
@@ -119,14 +130,14 @@ class Watching:
                 self._news.set()
                 self._hurry.set()
                 await looked.wait()
-                self._check()
+                self._check(wish)
         finally:
             feed.awaited -= 1
         self.count("stream_opened")
         return Listener(feed, seen)
 
-    def _check(self) -> None:
-        reasons = ("stopping",) if self._ended else self._reasons()
+    def _check(self, wish: Wish) -> None:
+        reasons = ("stopping",) if self._ended else () if wish.cluster else self._reasons()
         if reasons:
             text = f"this node is not ready ({'; '.join(reasons)}); another one may be"
             raise ClientError(503, "not_ready", text, details={"reasons": list(reasons)})
@@ -142,6 +153,7 @@ class Watching:
         feed = self._feeds[wish] = Feed(wish, self.count)
         self._set_keys(feed, wish.keys)
         self._top_at = -math.inf if wish.top else self._top_at
+        self._cluster_at = -math.inf if wish.cluster else self._cluster_at
         return feed
 
     def _set_keys(self, feed: Feed, keys: tuple[bytes, ...]) -> None:
@@ -179,8 +191,9 @@ class Watching:
         looked, self._looked = self._looked, trio.Event()
         self._hurry = trio.Event()
         reasons = self._reasons()
-        if reasons and self._feeds:
-            self._leave(reasons)
+        if reasons:
+            self._leave(reasons, [f for f in self._feeds.values() if not f.wish.cluster])
+        await self._tell_of_cluster()
         if rose or self._unranked:
             await self._rank()
             await sliced(self._watched.search())
@@ -228,11 +241,28 @@ class Watching:
         labels = {**members, **{n: self._label(n) for n in feed.nodes if n not in members}}
         began = feed.ready.is_set()
         renamed = feed.show(self._cluster, labels)
-        event = feed.change(new, renamed=renamed) if began else feed.state()
+        event = feed.change(new, renamed=renamed) if began else feed.counters()
+        await self._give(feed, event)
+
+    async def _give(self, feed: Feed, event: bytes) -> None:
         for number, listener in enumerate(list(feed.listeners), 1):
             listener.give(event)
             if number % _SENDS_PER_SLICE == 0:
                 await trio.lowlevel.checkpoint()
+
+    async def _tell_of_cluster(self) -> None:
+        """Tell who wants it what is new of the cluster, if it is time to."""
+        feeds = [feed for feed in self._feeds.values() if feed.wish.cluster]
+        now = trio.current_time()
+        if not feeds or self.overview is None or now < self._cluster_at:
+            return
+        self._cluster_at = now + CLUSTER_S
+        all_tidings = await self.overview()
+        for feed in feeds:
+            told = [(feed.tell(tidings), tidings.news) for tidings in all_tidings]
+            events = b"".join([event for event, is_new in told if is_new])
+            if events:
+                await self._give(feed, events)
 
     async def _rank(self) -> None:
         """Find the largest counters, if a stream wants them and it is time to."""
@@ -275,9 +305,9 @@ class Watching:
             if number % _SENDS_PER_SLICE == 0:
                 await trio.lowlevel.checkpoint()
 
-    def _leave(self, reasons: tuple[str, ...]) -> None:
-        """End all streams; their readers are told why, and to go to another node."""
+    def _leave(self, reasons: tuple[str, ...], feeds: list[Feed]) -> None:
+        """End streams; their readers are told why, and to go to another node."""
         event = b"event: leave\ndata: %b\n\n" % dump({"reasons": list(reasons)})
-        for feed in self._feeds.values():
+        for feed in feeds:
             for listener in list(feed.listeners):
                 listener.end(event)

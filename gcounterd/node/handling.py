@@ -107,6 +107,7 @@ def _handle_kept(node: Node, link: Link, message: KeptMessage, now: float) -> li
             mute = node.removing.leaving.is_mute
             return node.keeping.take(link, message, now, mute=mute)
         case Kept():
+            node.linking.comparing.take(link, message)
             return node.acknowledging.take(link, message)
         case _:
             assert_never(message)

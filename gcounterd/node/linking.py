@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from gcounterd.ids import NodeId
 from gcounterd.node import admission
 from gcounterd.node.asking import Verdict
+from gcounterd.node.comparing import Comparing
 from gcounterd.node.dialling import Target
 from gcounterd.node.effects import Dial, Drop, Effect, Send
 from gcounterd.node.grades import Grade
@@ -30,10 +31,14 @@ if TYPE_CHECKING:
 
 
 class Linking:
-    """The links of one node; what `Node` promises of them is kept here."""
+    """The links of one node; what `Node` promises of them is kept here.
+
+    comparing  what linked peers hold, for those who watch
+    """
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self.comparing = Comparing(node.counters, node.peers)
         self._visits = Visits(node.roster, node.peers, node.dialler)
 
     def judge(self, hello: Hello, now: float) -> Verdict:
@@ -92,6 +97,7 @@ class Linking:
         node.pushes.closed(link)
         node.keeping.closed(link.id)
         node.acknowledging.closed(link.id)
+        self.comparing.closed(link)
         node.settlement.link_closed(link.id)
         node.membership.closed(link.id)
         node.twins.closed(link.id)

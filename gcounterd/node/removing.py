@@ -246,6 +246,10 @@ class Removing:
         """Take note that a peer said something."""
         self._heard[link.peer] = now
 
+    def heard(self, node: NodeId) -> float | None:
+        """Return when a node said something here last, None for not in this life."""
+        return self._heard.get(node)
+
     def look(self, now: float) -> list[Effect]:
         """Go on with our own end as far as it goes now, after a commit."""
         return [*self.leaving.look(now), *self.returning.look(now)]

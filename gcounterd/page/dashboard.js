@@ -1,66 +1,106 @@
-// The dashboard, kept up to date. The server writes the page; this fetches it anew each two seconds
-// and puts what changed in its place. The largest counters come by a stream.
+// The dashboard, kept up to date. The server writes the page; one stream of events tells the rest.
 
-import { Replica } from "./replica.js";
+import { setUpDraining, setUpSending, showDraining, showTargets } from "./dashboard-actions.js";
+import { place, say } from "./dashboard-dom.js";
+import { Stream } from "./dashboard-events.js";
+import { showEvents, showNodes, showRemovals, showState, showTop } from "./dashboard-tables.js";
+import { fresh, sample, take } from "./dashboard-view.js";
 
-const EVERY_MS = 2000;
-const PARTS = ["agreement", "ready", "node-rows", "removals"];
-const place = (id) => document.getElementById(id);
-const number = new Intl.NumberFormat("en");
+const TOKEN = "gcounter:token";
+const SECOND_MS = 1000;
 
-/** Write a text only where it is another one, so that nobody is read the same thing again. */
-function say(id, text) {
-  if (place(id).textContent !== text) place(id).textContent = text;
-}
+const world = {
+  fetch: (...all) => fetch(...all),
+  setTimeout: (act, ms) => setTimeout(act, ms),
+  clearTimeout: (timer) => clearTimeout(timer),
+  random: Math.random,
+};
 
-async function look() {
+function kept(name, value) {
   try {
-    const answer = await fetch("?top=0");
-    if (!answer.ok) throw new Error(String(answer.status));
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const id of PARTS) {
-      const fresh = page.getElementById(id);
-      if (!fresh.isEqualNode(place(id))) place(id).replaceChildren(...fresh.childNodes);
-    }
-    say("freshness", "It is live.");
+    if (value !== undefined) sessionStorage.setItem(name, value);
+    return sessionStorage.getItem(name) ?? "";
   } catch {
-    say("freshness", "This node does not answer: what stands here is what it said last.");
+    return value ?? "";
   }
-  setTimeout(look, EVERY_MS);
 }
 
-function row(key, value) {
-  const line = document.createElement("tr");
-  const name = document.createElement("th");
-  const count = document.createElement("td");
-  name.scope = "row";
-  name.textContent = key;
-  count.className = "number";
-  count.textContent = number.format(value);
-  line.append(name, count);
-  return line;
+/** What all parts of the page share. `watchers` are told of what is shown: (view, now). */
+const page = {
+  view: fresh(),
+  token: kept(TOKEN),
+  watchers: new Set(),
+  stop: () => {}, // ends a random load
+  planned: false,
+  lock: () => {
+    place("token-form").hidden = false;
+  },
+  show() {
+    if (page.planned) return;
+    page.planned = true;
+    requestAnimationFrame(() => {
+      page.planned = false;
+      render();
+    });
+  },
+};
+
+function render() {
+  const { view } = page;
+  if (view.cluster === null || view.pulse === null) return;
+  const now = Date.now() + view.ahead;
+  showState(view, now);
+  showNodes(view, now, async (node) => (await import("./dashboard-removal.js")).remove(page, node));
+  showTop(view);
+  showRemovals(view, now);
+  showEvents(view);
+  showTargets(view);
+  showDraining(view);
+  for (const watcher of page.watchers) watcher(view, now);
 }
 
-function watch() {
-  const replica = new Replica({ getItem: () => null, setItem: () => {} });
-  let keys = [];
-  const show = () => {
-    const values = keys.map((key) => [key, replica.value(key) ?? 0n]);
-    values.sort(([, a], [, b]) => (a < b ? 1 : a > b ? -1 : 0));
-    place("top-rows").replaceChildren(...values.map(([key, value]) => row(key, value)));
-  };
-  const stream = new EventSource("v1/stream?top=10");
-  stream.addEventListener("state", (event) => {
-    const told = JSON.parse(event.data);
-    replica.begin(told);
-    keys = Object.keys(told.counters);
-    show();
-  });
-  stream.addEventListener("change", (event) => {
-    replica.take(JSON.parse(event.data));
-    show();
-  });
-}
+const STANDING = {
+  live: () => "live",
+  lost: (why) => `not live: ${why}; what stands here is what it said last`,
+  locked: () => "a token is needed",
+};
 
-look();
-watch();
+const stream = new Stream(
+  "v1/cluster/stream",
+  world,
+  (kind, told) => {
+    take(page.view, kind, told, Date.now());
+    if (page.view.samples.length === 0) sample(page.view, performance.now());
+    page.show();
+  },
+  (state, why) => {
+    say(place("live"), STANDING[state](why));
+    place("live").dataset.state = state;
+    place("token-form").hidden = state !== "locked";
+    if (state === "live") place("actions").hidden = false;
+  },
+);
+
+place("token-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  page.token = kept(TOKEN, place("token").value);
+  stream.token = page.token;
+  place("token").value = "";
+  stream.start();
+});
+
+setUpSending(page);
+place("load").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  (await import("./dashboard-running.js")).start(page);
+});
+place("load-stop").addEventListener("click", () => page.stop());
+setUpDraining(page);
+stream.token = page.token;
+stream.start();
+setInterval(() => {
+  if (place("live").dataset.state === "live") sample(page.view, performance.now());
+  page.show();
+}, SECOND_MS);
+addEventListener("pagehide", () => stream.stop());
+addEventListener("pageshow", (event) => event.persisted && stream.start());

@@ -232,6 +232,9 @@ class Cluster:
         command += ["--peer", f"127.0.0.1:{node.peer_port}"]
         command += ["--advertise", node.front]
         command += ["--http", f"127.0.0.1:{node.http_port}", "--durability", plan.durability]
+        for other in self.nodes.values():
+            if other is not node:
+                command += ["--http-of", f"{other.name}={other.url}"]
         command += ["--resp", f"127.0.0.1:{node.resp_port}"]
         for seed in node.seeds:
             command += ["--join", seed]

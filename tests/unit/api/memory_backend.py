@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
+from typing import Any
 
 import attrs
 import trio
@@ -61,6 +62,7 @@ class MemoryBackend:
     copies_elsewhere  how many others hold what was counted
     reachable  the value that a wait ends with, if that is asked for
     followed   the last arguments of `follow`
+    seen, pulse  what `overview` shows
     """
 
     name = "n1"
@@ -91,6 +93,26 @@ class MemoryBackend:
         self.reachable = 0
         self.copies_elsewhere = 0
         self.followed: tuple[Wish, bytes, bool] | None = None
+        self.seen: dict[str, Any] = {
+            "cluster": "test",
+            "id": "a0",
+            "ready": True,
+            "reasons": [],
+            "warnings": [],
+            "alone": False,
+            "liveness": {"alive": 1},
+            "nodes": [],
+            "removals": [],
+        }
+        self.pulse: dict[str, Any] = {
+            "total": "0",
+            "counters": 0,
+            "level": "equal",
+            "words": "One node, so there is nothing to compare.",
+            "sums": {},
+            "former": [],
+            "behind": {},
+        }
 
     def add(self, key: bytes, amount: int) -> None:
         self._check(key, amount)
@@ -224,6 +246,9 @@ class MemoryBackend:
 
     def warnings(self) -> tuple[str, ...]:
         return self.notes
+
+    async def overview(self) -> dict[str, dict[str, Any]]:
+        return {"cluster": self.seen | {"self": self.name}, "pulse": self.pulse, "events": {}}
 
     def cluster(self) -> dict[str, object]:
         return {

@@ -73,3 +73,15 @@ async def test_a_head_opens_no_stream(tmp_path: Path) -> None:
         answer = await rig.ask("HEAD", "/v1/stream?key=a")
         assert answer.headers["content-type"] == "text/event-stream"
         assert rig.backend.followed is None
+
+
+async def test_an_operators_stream_is_of_the_cluster_and_the_largest_counters(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path) as rig:
+        seen = HOST + b"Last-Event-ID: abc\r\n"
+        answer = await rig.ask("GET", "/v1/cluster/stream", headers=seen)
+        assert answer.headers["content-type"] == "text/event-stream"
+        assert rig.backend.followed == (Wish((), 12, cluster=True), b"abc", False)
+        foreign = await rig.ask("GET", "/v1/cluster/stream", headers=HOST + b"Origin: http://x\r\n")
+        assert foreign.status == 403

@@ -59,6 +59,7 @@ def main() -> int:
     ):
         parser.add_argument(f"--{option}", required=True)
     parser.add_argument("--join", action="append", default=[])
+    parser.add_argument("--http-of", action="append", default=[])
     parser.add_argument("--exit", type=int)
     for flag in ("exit-at-once", "never-ready", "deaf-to-term"):
         parser.add_argument(f"--{flag}", action="store_true")

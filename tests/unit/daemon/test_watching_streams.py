@@ -13,7 +13,7 @@ import pytest
 import trio
 import trio.testing
 
-from gcounterd.api.feeds import Wish
+from gcounterd.api.feeds import Tidings, Wish
 from gcounterd.counters.counters import Counters
 from gcounterd.daemon import watching
 from gcounterd.daemon.watching import Watching
@@ -229,3 +229,27 @@ async def test_more_counters_than_can_be_watched_are_refused(
         stand.count(x=1)
         await trio.sleep(2)  # what nobody watches any more makes room
         assert (await (await stand.open(Wish((b"x", b"p", b"q")))).next())[0] == "state"
+
+
+async def test_an_operators_stream_goes_on_where_the_node_is_not_ready(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    async with standing() as stand:
+        news = [b'{"at":1}']
+
+        async def overview() -> list[Tidings]:
+            return [Tidings("pulse", b'{"whole":1}', news.pop() if news else b"")]
+
+        stand.watching.overview = overview
+        stand.reasons.append("draining: an operator asked for it")
+        stand.count(a=5)
+        reader = await stand.open(Wish((), top=2, cluster=True))
+        assert (await reader.next())[0] == "state"
+        assert await reader.next() == ("pulse", {"whole": 1, "id": None})
+        news.append(b'{"at":2}')
+        assert await reader.next() == ("pulse", {"at": 2, "id": None})
+        news.append(b'{"at":3}')
+        stand.watching.happened()
+        assert await reader.next() == ("pulse", {"at": 3, "id": None})
+        stand.watching.end()
+        assert (await reader.next())[0] == "leave"

@@ -1,0 +1,80 @@
+// Writing into the page: only what is different, and never as markup.
+
+export const place = (id) => document.getElementById(id);
+
+/** Write a text only where it is another one, so that nobody is read the same thing again. */
+export function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** Make an element: attributes by name, children that are elements or texts. */
+export function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+/**
+ * Keep the children of a list or table body to `items`: `key(item)` tells one from another, `write`
+ * fills an element in that is new or was there, so that what has the focus stays.
+ */
+export function keep(parent, items, key, create, write) {
+  const known = new Map();
+  for (const child of [...parent.children]) {
+    if (child.dataset.key === undefined) child.remove(); // as the server wrote it
+    else known.set(child.dataset.key, child);
+  }
+  items.forEach((item, at) => {
+    const name = String(key(item));
+    let child = known.get(name);
+    known.delete(name);
+    if (child === undefined) {
+      child = create(item);
+      child.dataset.key = name;
+    }
+    if (parent.children[at] !== child) parent.insertBefore(child, parent.children[at] ?? null);
+    write(child, item);
+  });
+  for (const child of known.values()) child.remove();
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** Draw a sparkline into an element, with what it shows in words. */
+export function drawSpark(parent, { points }, words, width, height) {
+  let svg = parent.querySelector("svg");
+  if (svg === null) {
+    svg = document.createElementNS(SVG, "svg");
+    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    svg.setAttribute("preserveAspectRatio", "none");
+    svg.setAttribute("role", "img");
+    svg.append(document.createElementNS(SVG, "polyline"));
+    parent.append(svg);
+  }
+  svg.setAttribute("aria-label", words);
+  svg.firstChild.setAttribute("points", points);
+}
+
+/**
+ * Ask in a dialog: { title, body, yes } -> true or false. `ready(button)` may keep the button from
+ * being pressed until all is known.
+ */
+export function confirm({ title, body, yes, danger = false }, ready = () => {}) {
+  const dialog = place("dialog");
+  say(place("dialog-title"), title);
+  say(place("dialog-yes"), yes);
+  say(place("dialog-no"), "Cancel");
+  const button = place("dialog-yes");
+  button.hidden = false;
+  button.disabled = false;
+  button.classList.toggle("danger", danger);
+  place("dialog-body").replaceChildren(...body);
+  dialog.returnValue = "no";
+  dialog.showModal();
+  place("dialog-no").focus();
+  ready(button);
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+  });
+}
