@@ -39,21 +39,16 @@ export function keep(parent, items, key, create, write) {
   for (const child of known.values()) child.remove();
 }
 
-const SVG = "http://www.w3.org/2000/svg";
-
 /** Draw a sparkline into an element, with what it shows in words. */
 export function drawSpark(parent, { points }, words, width, height) {
-  let svg = parent.querySelector("svg");
-  if (svg === null) {
-    svg = document.createElementNS(SVG, "svg");
-    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    svg.setAttribute("preserveAspectRatio", "none");
-    svg.setAttribute("role", "img");
-    svg.append(document.createElementNS(SVG, "polyline"));
-    parent.append(svg);
+  if (parent.firstChild === null) {
+    const drawing = place("spark").content.firstElementChild.cloneNode(true);
+    drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    parent.append(drawing);
   }
+  const svg = parent.firstChild;
   svg.setAttribute("aria-label", words);
-  svg.firstChild.setAttribute("points", points);
+  svg.firstElementChild.setAttribute("points", points);
 }
 
 /**
