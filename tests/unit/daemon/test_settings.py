@@ -51,6 +51,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         peer=Address("127.0.0.1", 7700),
         advertise=Address("127.0.0.1", 7700),
         http=Address("127.0.0.1", 7777),
+        http_of=(),
         resp=Address("127.0.0.1", 7379),
         join=(),
         join_token_file=None,
