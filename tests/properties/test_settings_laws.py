@@ -34,6 +34,9 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "peer": LOOPBACK,
     "advertise": SEEDS,
     "http": LOOPBACK,
+    "http-of": st.lists(
+        st.builds("{}=http://{}".format, NAMES, LOOPBACK), min_size=1, max_size=3, unique=True
+    ),
     "resp": LOOPBACK,
     "join": st.lists(SEEDS, min_size=1, max_size=3, unique=True),
     "join-token-file": PATHS,
