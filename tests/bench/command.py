@@ -36,6 +36,7 @@ from tests.bench import (
     simulating,
     spread,
     streaming,
+    texts,
     visibility,
     wire_bytes,
 )
@@ -66,6 +67,7 @@ BENCHMARKS: dict[str, Callable[..., list[Row]]] = {
     "floor": floors.measure,
     "proxies": proxies.measure,
     "streaming": streaming.measure,
+    "text": texts.measure,
 }
 # Names for several of them: what is compared with Redis, and what clients of nodes get.
 GROUPS = {

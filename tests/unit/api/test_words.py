@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 import itertools
+import re
+import sys
+import unicodedata
 from collections import Counter
 
 import pytest
@@ -43,6 +46,12 @@ def split(*pieces: str) -> dict[str, int]:
 )
 def test_words_of_any_script_are_found_in_any_case(text: str, found: dict[str, int]) -> None:
     assert split(text) == found
+
+
+def test_marks_are_looked_for_wherever_there_are_any() -> None:
+    characters = [chr(code) for code in range(sys.maxunicode + 1)]
+    told = [each for each in characters if unicodedata.category(each) in ("Mn", "Mc", "Me")]
+    assert re.findall(f"[{words.marks()}]", "".join(characters)) == told
 
 
 @given(TEXTS, st.lists(st.integers(0, 200)))
