@@ -66,7 +66,7 @@ def main(context: click.Context, directory: Path) -> None:
 @click.argument("options", nargs=-1)
 @click.pass_obj
 def up(directory: Path, /, fresh: bool, resp_base: int | None, **settings: Any) -> None:
-    """Start the cluster, print its URLs when all nodes are ready, stay until Ctrl-C.
+    """Start the cluster, print its URLs and the dashboard's when all are ready, stay until Ctrl-C.
 
     What follows -- goes to every daemon as it is.
     """
@@ -99,6 +99,7 @@ async def _stay_up(plan: Plan, fresh: bool) -> None:
                     await cluster.ready()
                     for node in cluster.nodes.values():
                         click.echo(f"{node.name}  {node.url}  {node.redis_url}")
+                    click.echo(f"dashboard  {cluster.find('n1').url}/  (each node has one)")
                     _say("ready; Ctrl-C stops it")
                     await control.stopping.wait()
                     nursery.cancel_scope.cancel()

@@ -235,7 +235,8 @@ def test_scripts_cluster_starts_real_daemons_and_ctrl_c_stops_them(tmp_path: Pat
         up.send_signal(signal.SIGINT)
         out, said = up.communicate(timeout=PATIENCE_S)
     assert up.returncode == 0
-    shown = [line.split() for line in out.splitlines()]
+    *shown, last = [line.split() for line in out.splitlines()]
+    assert last[:2] == ["dashboard", nodes[0]["url"] + "/"]
     assert [words[:2] for words in shown] == [[node["name"], node["url"]] for node in nodes]
     assert all(words[2].startswith("redis://127.0.0.1:") for words in shown)
     assert "killed" not in said

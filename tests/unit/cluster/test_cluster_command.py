@@ -86,10 +86,10 @@ def test_up_prints_a_url_for_each_node_and_ctrl_c_stops_it_cleanly(tmp_path: Pat
     up.process.send_signal(signal.SIGINT)
     status, out, said = up.end()
     assert status == 0
-    lines = [
-        re.fullmatch(r"(n\d)  (\S+)  redis://127\.0\.0\.1:\d+", line) for line in out.splitlines()
-    ]
+    *shown, last = out.splitlines()
+    lines = [re.fullmatch(r"(n\d)  (\S+)  redis://127\.0\.0\.1:\d+", line) for line in shown]
     assert [line and line.groups() for line in lines] == [("n1", urls[0]), ("n2", urls[1])]
+    assert last.split()[:2] == ["dashboard", f"{urls[0]}/"]
     assert "killed" not in said
     assert said.endswith("stopped\n")
     assert not (tmp_path / SOCKET_NAME).exists()
