@@ -12,7 +12,7 @@ This module refuses to know how members are judged and compared.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -64,14 +64,24 @@ def render(seen: Mapping[str, Shape], counts: Sequence[tuple[bytes, int, Shape]]
         "top": "".join(_count(*each, columns) for each in counts),
         "removals": "".join(_removal(each) for each in cluster["removals"]),
     }
+    pages = dict.fromkeys(str(node["page"]) for node in cluster["nodes"] if node["page"])
+    return _answer(200, parts, pages)
+
+
+def lock() -> Response:
+    """Return the page without anything that is seen, for who has no token yet: it asks for one."""
+    return _answer(401, {}, ())
+
+
+def _answer(status: int, parts: Mapping[str, str], pages: Iterable[str]) -> Response:
     text = files()["dashboard.html"].body.decode()
     # In one go: what is put in is never looked at again.
     text = _PLACE.sub(lambda place: parts.get(place[1], ""), text)
-    return Response(200, text.encode(), f"{HTML}; charset=utf-8".encode(), _headers(cluster))
+    kind = f"{HTML}; charset=utf-8".encode()
+    return Response(status, text.encode(), kind, _headers(pages))
 
 
-def _headers(cluster: Shape) -> tuple[tuple[bytes, bytes], ...]:
-    pages = dict.fromkeys(str(node["page"]) for node in cluster["nodes"] if node["page"])
+def _headers(pages: Iterable[str]) -> tuple[tuple[bytes, bytes], ...]:
     policy = _POLICY.format(sources=" ".join(["'self'", *pages]))
     return (
         (b"Content-Security-Policy", policy.encode()),

@@ -1,10 +1,10 @@
 """Static: the files of `gcounterd/page/`, which pages and browsers load.
 
-Theory. They are few and small, so they are read once and answered from memory; there is no path to
-get out of their folder by, since what is asked for is looked up among their names. A browser asks
-each time whether its copy is still good (`ETag`), and after an upgrade never runs old code against
-a new server. They come from this server only, fetch nothing from anywhere, and run under a policy
-that forbids everything else.
+Theory. They are few and small, so they are read once, packed once, and answered from memory; there
+is no path to get out of their folder by, since what is asked for is looked up among their names. A
+browser asks each time whether its copy is still good (`ETag`), and after an upgrade never runs old
+code against a new server. They come from this server only, fetch nothing from anywhere, and run
+under a policy that forbids everything else.
 
 This module refuses to know what they do.
 """
@@ -12,6 +12,8 @@ This module refuses to know what they do.
 from __future__ import annotations
 
 import functools
+import gzip
+import re
 from hashlib import blake2b
 from pathlib import Path
 
@@ -30,15 +32,20 @@ STYLE = "text/css"
 _KINDS = {".js": SCRIPT, ".html": HTML, ".css": STYLE}
 _FOLDER = Path(__file__).parent.parent / "page"
 _REVALIDATED = b"no-cache"
+# Who takes gzip, and has not said that it must not be (`q=0`).
+_UNPACKS = re.compile(
+    rb"(?:^|,)\s*gzip\s*(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))(?:,|;|$)", re.IGNORECASE
+)
 
 
 @attrs.frozen
 class File:
-    """A file as it is answered; `tag` is a hash of it, in quotes."""
+    """A file as it is answered; `tag` is a hash of it, in quotes, `packed` its body by gzip."""
 
     body: bytes
     kind: bytes
     tag: bytes
+    packed: bytes = b""
 
 
 @functools.cache
@@ -50,14 +57,19 @@ def files() -> dict[str, File]:
 def _read(path: Path) -> File:
     body = path.read_bytes()
     tag = blake2b(body, digest_size=8).hexdigest()
-    return File(body, f"{_KINDS[path.suffix]}; charset=utf-8".encode(), b'"%b"' % tag.encode())
+    kind = f"{_KINDS[path.suffix]}; charset=utf-8".encode()
+    return File(body, kind, b'"%b"' % tag.encode(), gzip.compress(body, 9, mtime=0))
 
 
 def _answer(call: Call, file: File, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Response:
-    headers = ((b"ETag", file.tag), EMBEDDABLE, *headers)
+    # Packed or not, it is one content: the tag is a weak one.
+    headers = ((b"ETag", b"W/" + file.tag), (b"Vary", b"Accept-Encoding"), EMBEDDABLE, *headers)
     known = call.request.headers.get(b"if-none-match", b"")
     if file.tag in known or known == b"*":
         return Response(304, headers=headers, cache=_REVALIDATED)
+    if _UNPACKS.search(call.request.headers.get(b"accept-encoding", b"")):
+        headers = ((b"Content-Encoding", b"gzip"), *headers)
+        return Response(200, file.packed, file.kind, headers, cache=_REVALIDATED)
     return Response(200, file.body, file.kind, headers, cache=_REVALIDATED)
 
 

@@ -27,9 +27,9 @@ export function failure({ status, body }) {
   return `Refused: ${message}${definite === false ? " (it may have been done all the same)" : ""}`;
 }
 
-export function showTargets(view) {
+export function showTargets(view, token) {
   const select = place("send-node");
-  const found = targets(view);
+  const found = targets(view, token);
   const same = [...select.options].map((option) => option.text).join() === found.map(({ name }) => name).join();
   if (same) return;
   const chosen = select.selectedOptions[0]?.text;

@@ -85,9 +85,14 @@ function watch(page, node, refused) {
     const found = view.cluster.removals.find((each) => each.id === node.id);
     if (found === undefined) return;
     writeRemoval(item, found, now);
-    if (found.phase !== "done") return;
-    say(place("dialog-title"), `${node.name} is removed`);
-    say(last, "It is done: every count of it is kept.");
+    const isOwn = node.id === view.cluster.id;
+    const isGone = isOwn && place("live").dataset.state === "lost";
+    if (found.phase === "done" || (isGone && found.phase === "closing")) {
+      say(place("dialog-title"), `${node.name} is removed`);
+      say(last, isOwn ? "It served this page, and stops now. Go on at another node." : "It is done.");
+    } else if (isGone) {
+      say(last, "It served this page and does not answer any more. Another node tells what becomes of it.");
+    }
   };
   if (refused) return;
   page.watchers.add(show);

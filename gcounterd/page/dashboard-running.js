@@ -15,7 +15,7 @@ export async function start(page) {
     skew: number("load-skew", SKEW_MAX),
     seconds: number("load-seconds", SECONDS_MAX),
   };
-  const nodes = targets(page.view);
+  const nodes = targets(page.view, page.token);
   const names = nodes.map(({ name }) => name).join(", ");
   const only = nodes.length === 1 ? " It is the only node whose HTTP address this one knows." : "";
   const text = `${whole(wish.rate)} views a second for ${whole(wish.seconds)} s, at ${names}, in counters load/1 to load/${wish.keys}.${only} Counts cannot be taken back.`;
@@ -43,7 +43,7 @@ function run(page, load) {
   };
   const timer = setInterval(() => {
     const ms = performance.now() - began;
-    const nodes = targets(page.view);
+    const nodes = targets(page.view, page.token);
     const urls = new Map(nodes.map(({ name, url }) => [name, url]));
     for (const [name, counts] of load.plan(ms, [...urls.keys()])) {
       if (busy.has(name)) load.tally.skipped += size(counts);

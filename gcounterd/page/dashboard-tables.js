@@ -13,6 +13,10 @@ export function showState(view, now) {
   say(place("cluster"), cluster.cluster);
   say(place("self"), cluster.self);
   say(place("convergence"), pulse.words);
+  // The words change each second while somebody is not heard: read out is what is another matter.
+  const quality = { equal: "well", moving: "well" }[pulse.level] ?? pulse.level;
+  if (place("announce").dataset.quality !== quality) say(place("announce"), pulse.words);
+  place("announce").dataset.quality = quality;
   place("convergence").dataset.level = pulse.level;
   say(place("total"), words.whole(pulse.total));
   say(place("counters"), words.whole(pulse.counters));

@@ -106,11 +106,15 @@ export function spark(values, width, height) {
   return { points: points.join(" "), most };
 }
 
-/** Return the nodes at which this page may count: [{ name, url }], "" is where it came from. */
-export function targets(view) {
+/**
+ * Return the nodes at which this page may count: [{ name, url }], "" is where it came from. A token
+ * is sent there alone, so with one there are no others.
+ */
+export function targets(view, token = "") {
   if (view.cluster === null) return [];
   const { nodes, id } = view.cluster;
   const own = nodes.filter((node) => node.id === id).map((node) => ({ name: node.name, url: "" }));
+  if (token) return own;
   const others = nodes.filter((node) => node.id !== id && node.page && node.liveness === "alive");
   return [...own, ...others.map((node) => ({ name: node.name, url: node.page }))];
 }

@@ -65,8 +65,9 @@ const PHASES = {
   draining: "takes no more views, and hands over what it holds",
   saving: "the members bring their copies of its counts to one level",
   closing: "it is removed; not every member has shown that yet",
-  done: "it is removed, and every count of it is kept",
+  done: "it is removed",
 };
+const KEPT = { true: "every count of it is kept", false: "the members hold what they had of it" };
 
 /** Return the phases of a removal: [{ phase, words, state: "done" | "now" | "next" }]. */
 export function phases(removal) {
@@ -74,7 +75,7 @@ export function phases(removal) {
   const at = names.indexOf(removal.phase);
   return names.map((phase, place) => ({
     phase,
-    words: PHASES[phase],
+    words: phase === "done" ? `${PHASES.done}, and ${KEPT[Boolean(removal.live)]}` : PHASES[phase],
     state: place < at || removal.phase === "done" ? "done" : place === at ? "now" : "next",
   }));
 }

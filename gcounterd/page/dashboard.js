@@ -54,7 +54,7 @@ function render() {
   showTop(view);
   showRemovals(view, now);
   showEvents(view);
-  showTargets(view);
+  showTargets(view, page.token);
   showDraining(view);
   for (const watcher of page.watchers) watcher(view, now);
 }

@@ -102,6 +102,7 @@ test("views can be sent to this node and to others that are known and alive", ()
   const node = (id, page, liveness = "alive") => ({ id, name: id, page, liveness });
   known.cluster = { id: "n1", nodes: [node("n3", "http://x:3", "dead"), node("n2", "http://x:2"), node("n1", null), node("n4", null)] };
   assert.deepEqual(view.targets(known), [{ name: "n1", url: "" }, { name: "n2", url: "http://x:2" }]);
+  assert.deepEqual(view.targets(known, "token"), [{ name: "n1", url: "" }]);
 });
 
 test("durations, rates and nodes are said as people say them", () => {

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from gcounterd.api.dashboard import COLUMNS_MAX, render
+from gcounterd.api.dashboard import COLUMNS_MAX, lock, render
 from gcounterd.api.static import files
 from tests.unit.api.http_rig import running
 from tests.unit.api.memory_backend import MemoryBackend
@@ -149,3 +149,12 @@ def test_its_parts_can_be_found_by_those_who_do_not_see_them() -> None:
     assert all(b <= a + 1 for a, b in pairwise(headings))
     targets = [str(a["href"])[1:] for tag, a in page.tags if tag == "a"]
     assert set(targets) <= set(ids)
+
+
+def test_who_has_no_token_is_shown_nothing_and_asked_for_one() -> None:
+    answer = lock()
+    assert answer.status == 401
+    page = Page(answer.body.decode())
+    assert "token" in page.all("id")
+    assert not re.search("[0-9]", re.sub(r"<[^>]*>", "", answer.body.decode()))
+    assert b"connect-src 'self';" in dict(answer.headers)[b"Content-Security-Policy"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from pathlib import Path
 
@@ -24,6 +25,32 @@ async def test_a_script_is_asked_for_again_and_sent_once(tmp_path: Path) -> None
         assert again.headers["etag"] == first.headers["etag"]
         other = await rig.ask("GET", "/page/merge.js", headers=HOST + known)
         assert other.status == 200
+
+
+@pytest.mark.parametrize(
+    ("accepts", "packed"),
+    [
+        ("gzip", True),
+        ("br, GZIP;q=0.5", True),
+        ("deflate,gzip , br", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.00, br", False),
+        ("xgzip", False),
+        ("identity", False),
+    ],
+)
+async def test_a_file_is_packed_for_who_can_unpack_it(
+    tmp_path: Path, accepts: str, packed: bool
+) -> None:
+    async with running(tmp_path) as rig:
+        plain = await rig.ask("GET", "/page/dashboard.css")
+        asked = HOST + f"Accept-Encoding: {accepts}\r\n".encode()
+        answer = await rig.ask("GET", "/page/dashboard.css", headers=asked)
+        assert answer.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+        assert answer.headers["etag"] == plain.headers["etag"]
+        assert (answer.headers.get("content-encoding") == "gzip") == packed
+        assert (gzip.decompress(answer.body) if packed else answer.body) == plain.body
+        assert len(answer.body) < len(plain.body) / 2 or not packed
 
 
 async def test_a_page_of_another_origin_may_load_them(tmp_path: Path) -> None:
