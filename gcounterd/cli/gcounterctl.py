@@ -19,6 +19,7 @@ from gcounterd.cli import (
     draining,
     import_verbs,
     node_verbs,
+    pki_verbs,
     removals,
     removing,
     store_verbs,
@@ -46,6 +47,7 @@ VERBS: tuple[click.Command, ...] = (
     import_verbs.export,
     store_verbs.verify,
     store_verbs.backup,
+    pki_verbs.pki,
 )
 
 

@@ -31,8 +31,9 @@ BACKDATED = timedelta(hours=1)
 # nothing, and clocks that are wrong would cut the cluster apart. RFC 5280 names this one "never".
 ALWAYS = (datetime(2000, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
 SECRET_BYTES = 32
-# X.509 has room for 64 characters in a common name.
-_COMMON_NAME_CHARS = 64
+# Stands in every subject beside the name of the cluster or node, which take 64 characters as X.509
+# allows.
+_ORGANISATION = "gcounterd"
 _NO_USAGE = {
     "content_commitment": False,
     "key_encipherment": False,
@@ -75,8 +76,7 @@ def node_uri(cluster: str, name: str) -> str:
 def make_authority(cluster: str, now: datetime, lasting: timedelta) -> Authority:
     """Make a new authority for a cluster, good from now on for so long."""
     key = Ed25519PrivateKey.generate()
-    title = f"gcounterd cluster {cluster}"[:_COMMON_NAME_CHARS]
-    return _self_signed(key, title, now - BACKDATED, now + lasting)
+    return _self_signed(key, cluster, now - BACKDATED, now + lasting)
 
 
 def derive_authority(cluster: str, secret: bytes) -> Authority:
@@ -90,7 +90,7 @@ def derive_authority(cluster: str, secret: bytes) -> Authority:
     key = Ed25519PrivateKey.from_private_bytes(derive.derive(secret))
     public = key.public_key().public_bytes_raw()
     # In its title, so that of two authorities each certificate names its own.
-    title = f"gcounterd key {hashlib.sha256(public).hexdigest()[:16]}"
+    title = f"key {hashlib.sha256(public).hexdigest()[:16]}"
     return _self_signed(key, title, *ALWAYS)
 
 
@@ -101,6 +101,14 @@ def load_authority(certificate: bytes, key: bytes) -> Authority:
     if not isinstance(private, Ed25519PrivateKey) or private.public_key() != found.public_key():
         raise ValueError("the key does not belong to the certificate")
     return Authority(found, private)
+
+
+def cluster_of(authority: Authority) -> str:
+    """Return whose authority one is that `make_authority` made; raise `ValueError` if it is not."""
+    found = authority.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    if len(found) != 1:
+        raise ValueError("it does not name a cluster")
+    return str(found[0].value)
 
 
 def issue(
@@ -168,7 +176,8 @@ def _begin(
 
 
 def _called(title: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)])
+    organisation = x509.NameAttribute(NameOID.ORGANIZATION_NAME, _ORGANISATION)
+    return x509.Name([organisation, x509.NameAttribute(NameOID.COMMON_NAME, title)])
 
 
 def _usage(*, signs: bool) -> x509.KeyUsage:
