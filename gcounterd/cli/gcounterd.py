@@ -99,6 +99,7 @@ def run(check_config: bool, print_config: bool, **flags: object) -> None:
         )
         if check_config:
             read_join_token(settings)
+            _check_peer_links(settings)
     except ConfigError as error:
         context.exit(complain(error, EXIT_USAGE))
     if print_config:
@@ -107,6 +108,15 @@ def run(check_config: bool, print_config: bool, **flags: object) -> None:
         click.echo("gcounterd: the settings are good", err=True)
     if not (print_config or check_config):
         context.exit(start(settings))
+
+
+def _check_peer_links(settings: Settings) -> None:
+    """Try out what links between peers are to be secured with; raise `ConfigError`."""
+    if settings.cluster_key_file is None and settings.tls_cert is None:
+        return
+    from gcounterd.daemon.peer_links import open_securing
+
+    open_securing(settings)
 
 
 def start(settings: Settings) -> int:

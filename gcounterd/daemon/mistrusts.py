@@ -46,6 +46,8 @@ class Mistrusts:
         """Take note of one; `where` is the address dialled, or the host that dialled us."""
         now = self._clock()
         self.tally[why.reason] += 1
+        if why.reason is Reason.CLOSED:
+            return  # what a process does that is going, as it does where nothing is secured
         self._seen.pop(where, None)
         self._seen[where] = _Seen(why, now)
         if len(self._seen) > PLACES_MAX:

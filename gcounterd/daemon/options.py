@@ -195,7 +195,8 @@ OPTIONS: tuple[Option, ...] = (
         "peer",
         "HOST:PORT",
         f"127.0.0.1:{PEER_PORT}",
-        "Where peers connect. Loopback only in this version.",
+        "Where peers connect. Loopback only, unless links are secured by --cluster-key-file or "
+        "--tls-cert.",
         read_peer,
     ),
     Option(
@@ -253,6 +254,30 @@ OPTIONS: tuple[Option, ...] = (
         "open: this node lets in whoever knows the cluster's name. approved: newcomers need an "
         "approval and its token, see gcounterctl add-node. Set the same at every node.",
         one_of(ADMISSIONS),
+    ),
+    Option(
+        "cluster-key-file",
+        "FILE",
+        "none",
+        "Secures links between peers by a key that all have: one a line, the first is used and all "
+        "are accepted. gcounterctl pki key makes one. HUP reads it anew.",
+        read_path,
+    ),
+    Option(
+        "tls-cert",
+        "FILE",
+        "none",
+        "Secures links between peers by certificates: this node's own, as PEM, which names it "
+        "gcounterd://CLUSTER/NAME. gcounterctl pki node makes one. HUP reads it anew.",
+        read_path,
+    ),
+    Option("tls-key", "FILE", "none", "The private key of --tls-cert, as PEM.", read_path),
+    Option(
+        "tls-ca",
+        "FILE",
+        "none",
+        "The authorities that are trusted between peers, as PEM; two while one replaces the other.",
+        read_path,
     ),
     Option(
         "take-over",

@@ -5,7 +5,7 @@ then the API, and only then is the node announced as listening. Down, on TERM or
 ready, goes on for as long as it was told to, takes no more increments, finishes the answers in
 flight, commits what waits, lets the peer links say what is queued, and closes the store last. A
 second signal stops at once; what was acknowledged is on disk all the same. USR2 only drains: the
-node takes no more increments and stays.
+node takes no more increments and stays. HUP reads anew what operators change in files.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ from gcounterd.daemon.logs import get_logger
 from gcounterd.daemon.metrics import Metrics
 from gcounterd.daemon.options import OFF
 from gcounterd.daemon.overview import Overview
+from gcounterd.daemon.peer_links import open_securing, secure
+from gcounterd.daemon.reloading import Reloading
 from gcounterd.daemon.removals import Removals
+from gcounterd.daemon.securing import Securing
 from gcounterd.daemon.service import Service
 from gcounterd.daemon.settings import Settings
 from gcounterd.daemon.views import Views
@@ -72,8 +75,9 @@ def main(settings: Settings) -> int:
         new_identity=settings.new_identity,
         archive_budget=settings.archive_budget,
     )
+    securing = open_securing(settings)
     booted = _boot_uncollected(wishes)
-    trio.run(_run, settings, booted)
+    trio.run(_run, settings, booted, securing)
     return 0
 
 
@@ -99,18 +103,22 @@ def _raise_file_limit() -> int:
     return max(16, min(hard, 1_000_000) - _FILES_RESERVED)
 
 
-async def _run(settings: Settings, booted: Booted) -> None:
+async def _run(settings: Settings, booted: Booted, securing: Securing | None) -> None:
     store = booted.store
     async with trio.open_nursery() as outer:
         await outer.start(store.run)
         try:
-            await _run_node(settings, booted)
+            reloading = Reloading()
+            outer.start_soon(reloading.run)
+            await _run_node(settings, booted, securing, reloading)
         finally:
             outer.cancel_scope.cancel()
     log.info("stopped", node=settings.name)
 
 
-async def _run_node(settings: Settings, booted: Booted) -> None:
+async def _run_node(
+    settings: Settings, booted: Booted, securing: Securing | None, reloading: Reloading
+) -> None:
     condition = Condition(not_ready={"starting": "starting: not all listeners are bound"})
     seeds = tuple(str(address) for address in settings.join)
     durability = Durability(settings.durability)
@@ -133,6 +141,9 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
     service = Service(driver, condition, draining, removals, *seen, exposition, watching, overview)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(driver.watchdog.run)
+        if securing is not None:
+            secure(securing, driver, views, reloading)
+            nursery.start_soon(securing.run)
         await nursery.start(driver.transport.serve, peers)
         await nursery.start(driver.commits.run)
         if booted.mended:
@@ -144,7 +155,7 @@ async def _run_node(settings: Settings, booted: Booted) -> None:
         nursery.start_soon(watching.run)
         clients = await Clients.open(service, watching, settings, limits)
         await nursery.start(clients.run)
-        await nursery.start(_watch_signals, nursery, draining, driver, clients)
+        await nursery.start(_watch_signals, nursery, draining, driver, clients, reloading)
         driver.commits.request()
         nursery.start_soon(_drive, nursery.cancel_scope, draining, driver, clients)
         _announce(settings, node.config.address, clients)
@@ -215,16 +226,20 @@ async def _watch_signals(
     draining: Draining,
     driver: Driver,
     clients: Clients,
+    reloading: Reloading,
     *,
     task_status: trio.TaskStatus[None],
 ) -> None:
-    wanted = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
+    wanted = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2, signal.SIGHUP)
     with trio.open_signal_receiver(*wanted) as signals:
         task_status.started()
         async for number in signals:
             name = signal.Signals(number).name
             if number == signal.SIGUSR2:
                 draining.begin(name)
+                continue
+            if number == signal.SIGHUP:
+                reloading.request()
                 continue
             if draining.stopping:
                 log.warning("stopping_at_once", signal=name)

@@ -77,6 +77,10 @@ class Settings:
     join: tuple[Address, ...]
     join_token_file: Path | None
     admission: str
+    cluster_key_file: Path | None
+    tls_cert: Path | None
+    tls_key: Path | None
+    tls_ca: Path | None
     take_over: bool
     new_identity: bool
     profile: str
@@ -243,6 +247,10 @@ def _fill_defaults(
         "join": ((), "default"),
         "join-token-file": (None, "default"),
         "admission": ("open", "default"),
+        "cluster-key-file": (None, "default"),
+        "tls-cert": (None, "default"),
+        "tls-key": (None, "default"),
+        "tls-ca": (None, "default"),
         "take-over": (False, "default"),
         "new-identity": (False, "default"),
         "profile": ("lan", "default"),
@@ -272,15 +280,7 @@ def _fill_defaults(
 
 def _check(values: Mapping[str, Any], origins: Origins) -> list[str]:
     """Return what is wrong with values that are each right alone."""
-    problems = []
-    if not values["peer"].is_loopback():
-        problems.append(
-            f"peer ({origins['peer']}) = {values['peer']}: this is not a loopback address, and "
-            "security between peers is not in this version yet; addresses in 127.0.0.0/8, [::1] "
-            "and localhost work"
-        )
-        if origins["cluster"] == "default":
-            problems.append("cluster: it must be given with a peer address that is not loopback")
+    problems = _check_peers(values, origins)
     for name in ("http", "resp"):
         if values[name] is not None and not values[name].is_loopback():
             problems.append(
@@ -299,6 +299,30 @@ def _check(values: Mapping[str, Any], origins: Origins) -> list[str]:
             f"data-dir: the admin socket's path {_show(socket_path)} would be over "
             f"{SOCKET_PATH_BYTES_MAX} bytes, which the system does not allow; choose a shorter one"
         )
+    return problems
+
+
+def _check_peers(values: Mapping[str, Any], origins: Origins) -> list[str]:
+    """Return what is wrong with how links between peers are to be secured."""
+    problems = []
+    tls = ("tls-cert", "tls-key", "tls-ca")
+    lacking = [name for name in tls if values[name.replace("-", "_")] is None]
+    keyed = values["cluster_key_file"] is not None
+    if keyed and len(lacking) < len(tls):
+        problems.append("cluster-key-file: it stands instead of tls-cert, tls-key and tls-ca")
+    elif 0 < len(lacking) < len(tls):
+        problems.append(f"{', '.join(lacking)}: missing; tls-cert, tls-key and tls-ca go together")
+    if values["peer"].is_loopback():
+        return problems
+    if not keyed and len(lacking) == len(tls):
+        problems.append(
+            f"peer ({origins['peer']}) = {values['peer']}: this is not a loopback address, and "
+            "links between peers are not secured. Give --cluster-key-file with a key that all "
+            "nodes have, or --tls-cert, --tls-key and --tls-ca with a certificate for each; "
+            "gcounterctl pki makes either"
+        )
+    if origins["cluster"] == "default":
+        problems.append("cluster: it must be given with a peer address that is not loopback")
     return problems
 
 

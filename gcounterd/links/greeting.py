@@ -103,11 +103,12 @@ async def introduce(
     secrets: Secrets | None = None,
 ) -> Met | Failure:
     """Greet the peer that we dialled at `address`. The caller bounds the time."""
-    stream: Stream | None = plain
+    stream: Stream = plain
     if secrets is not None:
-        stream = await handshakes.begin(plain, address, secrets, handler)
-    if stream is None:
-        return Failure(Grade.PROTOCOL)
+        begun = await handshakes.begin(plain, address, secrets, handler)
+        if isinstance(begun, Grade):
+            return Failure(begun)
+        stream = begun
     framer = Framer()
     try:
         await stream.send_all(encode_hello(handler.hello(channel)))

@@ -20,6 +20,7 @@ from gcounterd.links.limits import Limits
 from gcounterd.links.mistrust import Mistrust, Reason, of_error, of_reason
 from gcounterd.links.secrecy import Secrets, SecretStream, Stream, begins_tls
 from gcounterd.links.sockets import part
+from gcounterd.node.grades import Grade
 from gcounterd.node.messages import Channel, Hello, Refusal, Refused
 from gcounterd.wire.frames import HELLO_BYTES_MAX, LENGTH_BYTES, Framer
 from gcounterd.wire.hellos import decode_hello, encode_refusal
@@ -53,14 +54,15 @@ async def answer(
 
 async def begin(
     plain: trio.SocketStream, address: str, secrets: Secrets, handler: Handler
-) -> SecretStream | None:
-    """Shake hands with the peer that we dialled, or None, likewise."""
+) -> SecretStream | Grade:
+    """Shake hands with the peer that we dialled, or say what kind of failure it was, likewise."""
     stream = SecretStream(plain, secrets.client, accepts=False)
     failed = await _shake(stream)
     if failed is None:
         return stream
     handler.mistrusted(address, failed)
-    return None
+    # Closed without a word: a process that is going, or a proxy in front of none.
+    return Grade.REFUSED if failed.reason is Reason.CLOSED else Grade.PROTOCOL
 
 
 async def _shake(stream: SecretStream) -> Mistrust | None:

@@ -41,6 +41,10 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "join": st.lists(SEEDS, min_size=1, max_size=3, unique=True),
     "join-token-file": PATHS,
     "admission": st.sampled_from(ADMISSIONS),
+    "cluster-key-file": PATHS,
+    "tls-cert": PATHS,
+    "tls-key": PATHS,
+    "tls-ca": PATHS,
     "take-over": st.booleans(),
     "new-identity": st.booleans(),
     "profile": st.sampled_from(PROFILES),
@@ -54,19 +58,23 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "log-format": st.sampled_from(LOG_FORMATS),
     "log-level": st.sampled_from(LOG_LEVELS),
 }
-PATH_OPTIONS = ("data-dir", "join-token-file")
+KEY, TLS = ("cluster-key-file",), ("tls-cert", "tls-key", "tls-ca")
+PATH_OPTIONS = ("data-dir", "join-token-file", *KEY, *TLS)
 SOURCES = ("flag", "environment", "file")
 
 
 @st.composite
 def given_values(draw: st.DrawFn) -> dict[str, dict[str, object]]:
-    """Draw, per source, values for some of the options."""
-    return {
-        source: {
-            option.name: draw(VALUES[option.name]) for option in OPTIONS if draw(st.booleans())
-        }
+    """Draw, per source, values for some of the options; of two ways to secure links at most one."""
+    way = draw(st.sampled_from([(), KEY, TLS]))
+    free = [option.name for option in OPTIONS if option.name not in (*KEY, *TLS)]
+    drawn = {
+        source: {name: draw(VALUES[name]) for name in (*free, *way) if draw(st.booleans())}
         for source in SOURCES
     }
+    for name in way:
+        drawn["file"].setdefault(name, draw(VALUES[name]))
+    return drawn
 
 
 def as_text(value: object) -> str:

@@ -42,7 +42,15 @@ def test_the_version_is_printed_by_both_ways_of_asking() -> None:
         assert run(*arguments).stdout == f"gcounterd, version {__version__}\n"
 
 
-def test_every_option_is_a_flag_and_every_flag_wins_over_the_environment() -> None:
+# Two ways to secure links, of which a node has one.
+KEY = {"cluster-key-file": "/k9"}
+TLS = {"tls-cert": "/n9.pem", "tls-key": "/n9.key", "tls-ca": "/c9.pem"}
+
+
+@pytest.mark.parametrize(("way", "other"), [(KEY, TLS), (TLS, KEY)], ids=["key", "certificates"])
+def test_every_option_is_a_flag_and_every_flag_wins_over_the_environment(
+    way: dict[str, str], other: dict[str, str]
+) -> None:
     values = {
         "name": "n9",
         "cluster": "c9",
@@ -66,14 +74,17 @@ def test_every_option_is_a_flag_and_every_flag_wins_over_the_environment() -> No
         "salvage": "",
         "log-format": "console",
         "log-level": "error",
+        **way,
     }
+    options = [option for option in OPTIONS if option.name not in other]
     flags = [part for name, text in values.items() for part in (f"--{name}", text) if part]
-    environ = {option.variable: "?" for option in OPTIONS}
-    lines = run("run", "--print-config", *flags, **environ).stdout.splitlines()
+    environ = {option.variable: "?" for option in options}
+    printed = run("run", "--print-config", *flags, **environ).stdout.splitlines()
+    lines = [line for line in printed if not line.endswith("# default")]
     assert [line.rpartition("#")[2].strip() for line in lines] == [
-        f"flag {option.flag}" for option in OPTIONS
+        f"flag {option.flag}" for option in options
     ]
-    for line, option in zip(lines, OPTIONS, strict=True):
+    for line, option in zip(lines, options, strict=True):
         assert ("true" if option.shape is Shape.SWITCH else values[option.name]) in line
 
 

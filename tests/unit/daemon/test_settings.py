@@ -56,6 +56,10 @@ def test_defaults_are_those_of_the_contract() -> None:
         join=(),
         join_token_file=None,
         admission="open",
+        cluster_key_file=None,
+        tls_cert=None,
+        tls_key=None,
+        tls_ca=None,
         take_over=False,
         new_identity=False,
         profile="lan",
@@ -150,15 +154,33 @@ def test_without_a_home_the_data_directory_has_to_be_given() -> None:
     "address",
     ["10.0.0.1:7700", "0.0.0.0:7700", "[::]:7700", "node.example", "127.1", "127.0.0.1.x"],
 )
-@pytest.mark.parametrize(("option", "whom"), [("peer", "peers"), ("http", "clients")])
-def test_addresses_that_others_could_reach_are_refused(
-    address: str, option: str, whom: str
-) -> None:
-    sentence = refusal({option: address, "cluster": "c"})
-    assert (
-        f"security {'between' if whom == 'peers' else 'towards'} {whom} is not in this" in sentence
-    )
+def test_addresses_that_clients_of_other_hosts_could_reach_are_refused(address: str) -> None:
+    sentence = refusal({"http": address, "cluster": "c"})
+    assert "security towards clients is not in this" in sentence
     assert "localhost work" in sentence
+
+
+TLS = {"tls_cert": "n.pem", "tls_key": "n.key", "tls_ca": "ca.pem"}
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["10.0.0.1:7700", "0.0.0.0:7700", "[::]:7700", "node.example", "127.1", "127.0.0.1.x"],
+)
+def test_a_peer_address_that_others_could_reach_needs_security_and_both_ways_are_said(
+    address: str,
+) -> None:
+    given = {"peer": address, "cluster": "c", "advertise": "10.0.0.1"}
+    sentence = refusal(given)
+    for way in ("--cluster-key-file", "--tls-cert, --tls-key and --tls-ca", "gcounterctl pki"):
+        assert way in sentence
+    assert load({**given, **TLS})[0].tls_ca == Path("ca.pem")
+    assert load({**given, "cluster_key_file": "key"})[0].cluster_key_file == Path("key")
+
+
+def test_half_of_the_certificates_or_both_ways_at_once_are_refused() -> None:
+    assert "tls-key, tls-ca: missing" in refusal({"tls_cert": "n.pem"})
+    assert "it stands instead of" in refusal({**TLS, "cluster_key_file": "key"})
 
 
 @pytest.mark.parametrize(
