@@ -26,7 +26,7 @@ ANYTHING = "…"
 _CHANGES = re.compile(
     r" -X| -d\b| --data| -T\b|>|/hit/|"
     r"\b(incr|kill|stop|start|pause|resume|cut|heal|up|down|backup|replay|test|cp|mv|rm|mkdir)\b|"
-    r"remove-node(?!.*--dry-run)|\b(add|forget|drain|undrain)\b"
+    r"remove-node(?!.*--dry-run)|\b(add|forget|drain|undrain|pki)\b"
 )
 _LOOKS = re.compile(r"\bcurl\b|\bgcounterctl\b|scripts/cluster status|\bredis-cli -p \d+ M?GET\b")
 # These stay in the foreground until Ctrl-C.

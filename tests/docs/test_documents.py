@@ -17,7 +17,7 @@ from tests.docs.reader import ROOT, Place, ReadingError, open_reader
 RUN = ("README.md", "docs/tutorial/*.md", "docs/how-to/*.md")
 UP = "scripts/cluster up"
 # Documents that start all nodes that they need themselves.
-ALONE = ("docs/how-to/shards.md",)
+ALONE = ("docs/how-to/shards.md", "docs/how-to/secure-the-peers.md")
 
 # Command lines that are shown and not run here, by document and line: why.
 SHOWN_ONLY: dict[tuple[str, str], str] = {
