@@ -58,6 +58,7 @@ def test_every_option_is_a_flag_and_every_flag_wins_over_the_environment(
         "peer": "127.0.0.9:9",
         "advertise": "a9:9",
         "http": "127.0.0.9:99",
+        "http-of": "n8=http://h9:9",
         "resp": "127.0.0.9:98",
         "join": "j9:9",
         "join-token-file": "/t9",
