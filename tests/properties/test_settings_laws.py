@@ -6,7 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gcounterd.daemon.options import (
@@ -101,17 +101,17 @@ def load(sources: dict[str, dict[str, object]], folder: Path) -> tuple[dict[str,
         "config": str(config)
     }
     environ = {by_name[k].variable: as_text(v) for k, v in sources["environment"].items()}
-    settings, origins = load_settings(
-        flags, environ | {"HOME": "/h"}, host_name="h", terminal=False
-    )
-    shown = {option.name: getattr(settings, option.field) for option in OPTIONS}
+    loaded, origins = load_settings(flags, environ | {"HOME": "/h"}, host_name="h", terminal=False)
+    shown = {option.name: getattr(loaded, option.field) for option in OPTIONS}
     reprinted = folder / "again.toml"
-    reprinted.write_text(print_settings(settings, origins))
+    reprinted.write_text(print_settings(loaded, origins))
     again, _ = load_settings({"config": str(reprinted)}, {}, host_name="other", terminal=True)
-    assert again == settings
+    assert again == loaded
     return {k: list(map(str, v)) if isinstance(v, tuple) else v for k, v in shown.items()}, origins
 
 
+# A loaded machine draws slowly, and the first draw is the slowest.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(given_values())
 def test_the_first_source_that_gives_a_value_wins_and_is_named(
     sources: dict[str, dict[str, object]],
@@ -132,7 +132,7 @@ def test_the_first_source_that_gives_a_value_wins_and_is_named(
 
 @given(st.text())
 def test_every_host_name_gives_a_name_that_settings_accept(host_name: str) -> None:
-    settings, _ = load_settings(
+    found, _ = load_settings(
         {"name": sanitise_name(host_name)}, {"HOME": "/h"}, host_name="h", terminal=False
     )
-    assert settings.name == sanitise_name(host_name)
+    assert found.name == sanitise_name(host_name)
