@@ -28,7 +28,6 @@ from gcounterd.cli.pki_files import (
     replace,
     write_new,
 )
-from gcounterd.members.roster import NAME_PATTERN
 
 if TYPE_CHECKING:  # imported where it is used: it takes longer than everything else that we do
     from gcounterd.security.certificates import Authority
@@ -53,6 +52,8 @@ def pki() -> None:
 def _read_name(
     context: click.Context, parameter: click.Parameter, value: str | tuple[str, ...] | None
 ) -> str | tuple[str, ...] | None:
+    from gcounterd.members.roster import NAME_PATTERN
+
     for name in value if isinstance(value, tuple) else [value] if value is not None else []:
         if not NAME_PATTERN.fullmatch(name) or (name == AUTHORITY and isinstance(value, tuple)):
             raise click.BadParameter(f"{name!r} is no name for a node or cluster here")
