@@ -1,8 +1,8 @@
 """The rows of the route table about the cluster: for those who watch it, and for its operators.
 
 Theory. Watching changes nothing and is offered wherever counters are read. What changes who
-belongs to the cluster, or what this node takes, is the operator's: `local` rows, which only the
-admin socket and loopback listeners offer. `routes` puts these rows beside those about counters.
+belongs to the cluster, or what this node takes, is the operator's, as `api.scopes` says. `routes`
+puts these rows beside those about counters.
 """
 
 from __future__ import annotations
@@ -237,7 +237,6 @@ ADMIN = (
         handler=nodes.add_node,
         body={JSON: {**exactly(name=STRING, address=STRING, ttl_s=_TTL), "required": ["name"]}},
         answers={200: ("the line to run, and what it is made of", JSON, _INVITATION)},
-        local=True,
         tag="admin",
     ),
     Route(
@@ -271,7 +270,6 @@ ADMIN = (
                 shape(plan=_REMOVAL_PLAN, removals=listed(_REMOVAL)),
             )
         },
-        local=True,
         tag="admin",
     ),
     Route(
@@ -287,7 +285,6 @@ ADMIN = (
                 shape(released=INTEGER, removals=listed(_REMOVAL)),
             )
         },
-        local=True,
         tag="admin",
     ),
     Route(
@@ -296,7 +293,6 @@ ADMIN = (
         "Take no increments from now on, and stay a member",
         handler=admin.drain,
         answers={200: ("it drains", JSON, _DRAINING)},
-        local=True,
         tag="admin",
     ),
     Route(
@@ -305,7 +301,6 @@ ADMIN = (
         "Take increments again",
         handler=admin.undrain,
         answers={200: ("whether it still drains, because it stops", JSON, _DRAINING)},
-        local=True,
         tag="admin",
     ),
     Route(
@@ -314,7 +309,6 @@ ADMIN = (
         "Check the store",
         handler=admin.verify,
         answers={200: ("what was checked and found", JSON, OBJECT)},
-        local=True,
         tag="admin",
     ),
     Route(
@@ -324,7 +318,6 @@ ADMIN = (
         handler=admin.back_up,
         body={JSON: exactly(path=STRING)},
         answers={200: ("the file", JSON, shape(path=STRING, bytes=INTEGER))},
-        local=True,
         tag="admin",
     ),
 )

@@ -13,18 +13,13 @@ import socket
 from collections.abc import Sequence
 
 from gcounterd.api import hot
-from gcounterd.api.backend import Backend
 from gcounterd.api.conversation import Conversation, Shared
 from gcounterd.api.counters import refuse_unready
-from gcounterd.api.doors import Door
 from gcounterd.api.hub import Hub
 from gcounterd.api.intake import Stage
-from gcounterd.api.limits import Limits
 from gcounterd.api.listeners import Listener
 from gcounterd.api.requests import Request
-from gcounterd.api.responses import Heads, Response, refuse
-from gcounterd.api.routes import ROUTES
-from gcounterd.api.routing import Router
+from gcounterd.api.responses import Response, refuse
 from gcounterd.api.spoke import Outcome, Taken
 
 # Looking a member of an enumeration up by its class takes longer than all else of a step here.
@@ -88,14 +83,16 @@ class Connection(Conversation):
         """Return the hot requests up to the first other one."""
         found = []
         for request in requests:
-            headers = request.headers
-            if len(headers) != 1 or b"host" not in headers:
-                break
-            asked = hot.read_request(request)
+            asked = hot.read_request(request) if self._is_plain(request) else None
             if asked is None:
                 break
             found.append(asked)
         return found
+
+    def _is_plain(self, request: Request) -> bool:
+        """Say whether the headers of a request ask for nothing of their own."""
+        headers = request.headers
+        return len(headers) == 1 and b"host" in headers
 
     def _take(self, asked: list[hot.Hot], keys: list[bytes]) -> Taken:
         counted = [key for form, key in asked if form == hot.COUNT]
@@ -156,20 +153,3 @@ class Connection(Conversation):
             return heads.render(refusal)
         body = b'{"key":"%b","value":%d}' % (key, self._shared.backend.value(key))
         return b"%b%d\r\n\r\n%b" % (heads.value, len(body), body)
-
-
-def open_doors(
-    backend: Backend, listeners: Sequence[Listener], limits: Limits | None = None
-) -> list[Door]:
-    """Return the doors that speak HTTP on these listeners."""
-    limits = limits or Limits()
-    heads = Heads(backend.name, backend.count)
-    shared = Shared(backend, limits, heads, Router(ROUTES))
-
-    def open_door(listener: Listener) -> Door:
-        def make(sock: socket.socket, hub: Hub) -> Connection:
-            return Connection(sock, listener, shared, hub)
-
-        return Door(listener, Connection.protocol, make, shared.tick)
-
-    return [open_door(listener) for listener in listeners]

@@ -20,6 +20,7 @@ from contextlib import aclosing, closing
 import attrs
 import trio
 
+from gcounterd.api.access import Access
 from gcounterd.api.backend import Backend
 from gcounterd.api.burst import HOT_LEVELS, HOT_TARGET, Burst, Style
 from gcounterd.api.hub import Hub
@@ -48,6 +49,7 @@ class Shared:
     """What the HTTP connections of a server have in common.
 
     rest_until  until when one may be idle that is answered now
+    access      who needs which token
     """
 
     backend: Backend
@@ -55,6 +57,7 @@ class Shared:
     heads: Heads
     router: Router
     rest_until: float = 0.0
+    access: Access = attrs.field(factory=Access)
 
     def __attrs_post_init__(self) -> None:
         self.rest_until = trio.current_time() + self.limits.idle_s + 2 * self.limits.tick_s
@@ -62,6 +65,7 @@ class Shared:
     def tick(self) -> None:
         """Note the time, for dates and for idle connections."""
         self.heads.refresh()
+        self.access.tick()
         # The next tick may come a tick late, and so may the look at deadlines.
         self.rest_until = trio.current_time() + self.limits.idle_s + self.limits.tick_s
 
@@ -87,7 +91,7 @@ class Conversation(Spoke):
         self._hub = hub
         self._listener = listener
         self._shared = shared
-        self._intake = Intake(shared.router.uploads)
+        self._intake = Intake(shared.router.uploads, tokens=shared.access.tokens is not None)
         self._given: list[Request] | None = None  # what the hub read, to be answered first
         self._later: list[Request] = []  # read behind an upload, to be answered after it
         self._upload_until = math.inf
@@ -200,13 +204,15 @@ class Conversation(Spoke):
     async def _answer_all(self, requests: list[Request]) -> list[bytes]:
         shared = self._shared
         burst = Burst(shared.backend, shared.heads)
-        guard = self._listener.guard
+        guard, access = self._listener.guard, shared.access
+        free = access.is_free(self._listener)
         cold = 0
         for request in requests:
             headers = request.headers
             # The two requests that carry the load, by as few steps as can be.
             if (
-                len(headers) == 1
+                free
+                and len(headers) == 1
                 and not request.body
                 and request.keep_alive
                 and not request.old
@@ -222,7 +228,7 @@ class Conversation(Spoke):
                     amount = 1 if request.method == b"POST" else 0
                     burst.take(request, match[1], amount, Style.HOT)
                 continue
-            call = open_call(request, burst, shared.router, self._listener)
+            call = open_call(request, burst, shared.router, self._listener, access)
             cold += 1
             if call is not None or cold % COLD_BEFORE_YIELD == 0:
                 # Never let others run with increments that nobody waits for yet: they could be

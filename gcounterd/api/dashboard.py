@@ -24,6 +24,7 @@ from gcounterd.api.routing import Call, Parameter, Route
 from gcounterd.api.schemas import STRING
 from gcounterd.api.static import HTML, files
 from gcounterd.api.streaming import TOP_DEFAULT
+from gcounterd.security.tokens import Scope
 
 TOP_MAX = 100
 # Nodes that are columns of the table of counters; the others are one column.
@@ -40,10 +41,19 @@ Shape = Mapping[str, Any]
 async def show(call: Call, backend: Backend) -> Response:
     """`GET /`: the state of the cluster as this node sees it."""
     most = read_count(call.query, "top", TOP_DEFAULT, TOP_MAX, lowest=0)
+    if not (Scope.READ in call.grant.scopes and call.grant.whole):
+        return render_locked()
     seen = await backend.overview()
     top = await backend.top(most, b"") if most else ()
     counts = [(key, value, await backend.by_node(key)) for key, value in top]
     return render(seen, counts)
+
+
+def render_locked() -> Response:
+    """Write the page without anything in it; its script asks for a token."""
+    text = _PLACE.sub("", files()["dashboard.html"].body.decode())
+    headers = _headers({"nodes": []})
+    return Response(200, text.encode(), f"{HTML}; charset=utf-8".encode(), headers)
 
 
 def render(seen: Mapping[str, Shape], counts: Sequence[tuple[bytes, int, Shape]]) -> Response:

@@ -44,6 +44,8 @@ SIGNIFICANT = frozenset(
         b"accept-encoding",
     )
 )
+# Also kept where there are tokens.
+SIGNIFICANT_WITH_TOKENS = SIGNIFICANT | {b"authorization"}
 # Kept where visits are counted, and only there, since nearly every request has some of them: they
 # tell whether somebody looks at a page, and at which.
 SIGNIFICANT_OF_VISITS = frozenset(
@@ -89,6 +91,7 @@ class Intake:
         "_parser",
         "_requests",
         "_says_connection",
+        "_significant",
         "_target",
         "_upload",
         "_uploads",
@@ -97,9 +100,15 @@ class Intake:
         "stage",
     )
 
-    def __init__(self, uploads: frozenset[tuple[bytes, bytes]] = frozenset()) -> None:
-        """`uploads` are the methods and paths whose bodies come in pieces."""
+    def __init__(
+        self, uploads: frozenset[tuple[bytes, bytes]] = frozenset(), *, tokens: bool = False
+    ) -> None:
+        """`uploads` are the methods and paths whose bodies come in pieces.
+
+        `tokens`: who asks is looked at.
+        """
         self._uploads = uploads
+        self._significant = SIGNIFICANT_WITH_TOKENS if tokens else SIGNIFICANT
         self.stage = Stage.IDLE
         self.failure: ClientError | None = None
         self.closed = False
@@ -197,7 +206,7 @@ class Intake:
         if self.stage is not Stage.HEAD:
             return
         name = name.lower()
-        if name in SIGNIFICANT:
+        if name in self._significant:
             if name in self._headers:
                 self._stop(
                     ClientError(400, "malformed", f"two {name.decode()} headers in one request")

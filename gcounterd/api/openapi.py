@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from gcounterd import __version__
 from gcounterd.api.routing import Parameter, Route
+from gcounterd.api.scopes import scope_of
 
 _ERROR = {
     "type": "object",
@@ -45,7 +46,11 @@ def describe(routes: Sequence[Route]) -> dict[str, object]:
             "description": "Named grow-only counters on every node of a cluster.",
         },
         "paths": paths,
-        "components": {"schemas": {"Error": _ERROR}, "headers": {"Gcounter-Node": _NODE_HEADER}},
+        "components": {
+            "schemas": {"Error": _ERROR},
+            "headers": {"Gcounter-Node": _NODE_HEADER},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
     }
 
 
@@ -63,8 +68,9 @@ def _operation(route: Route) -> dict[str, object]:
             "required": route.body_required,
             "content": {kind: {"schema": schema} for kind, schema in route.body.items()},
         }
-    if route.local:
-        operation["description"] = "Only on the admin socket and on loopback."
+    scope = scope_of(route)
+    if scope is not None:
+        operation["security"] = [{"token": [scope]}]
     return operation
 
 

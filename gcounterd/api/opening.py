@@ -11,33 +11,45 @@ from __future__ import annotations
 
 import http
 
+import attrs
 import trio
 
+from gcounterd.api.access import Access, refuse_key
 from gcounterd.api.backend import Backend
 from gcounterd.api.burst import Burst, Style
+from gcounterd.api.limited import limit
 from gcounterd.api.listeners import Listener
 from gcounterd.api.requests import Request, Target, split_target
 from gcounterd.api.responses import Response, blame, refuse
 from gcounterd.api.routing import Call, Router
+from gcounterd.api.scopes import scope_of
 from gcounterd.errors import ClientError
 
+# What a client is told to send with a 401.
+_CHALLENGE = (b"WWW-Authenticate", b'Bearer realm="gcounterd"')
 
-def open_call(request: Request, burst: Burst, router: Router, listener: Listener) -> Call | None:
+
+def open_call(
+    request: Request, burst: Burst, router: Router, listener: Listener, access: Access
+) -> Call | None:
     """Find what answers a request; None if its answer is in the burst without a handler."""
     try:
         target = split_target(request.target)
-        _admit(request, target, router, listener)
+        request.shared = b"origin" in request.headers and router.opens(request, target)
+        grant = access.read_header(request.headers.get(b"authorization"), listener)
+        if not grant.token:
+            _guard(request, target, router, listener)
         call = router.find(request, target)
         if isinstance(call, Response):
             burst.place(request, call)
             return None
-        if call.route.local and not listener.local:
-            raise ClientError(
-                403, "forbidden", "only on the admin socket and on loopback listeners"
-            )
+        grant = access.choose(grant, scope_of(call.route))
+        call = attrs.evolve(call, grant=grant)
         plan = call.route.plan(call) if call.route.plan is not None else None
         if plan is None:
             return call
+        if not grant.covers(plan.key):
+            raise refuse_key(grant)
         style = Style.TEXT if plan.as_text else Style.NUMBER
         burst.take(request, plan.key, plan.amount, style, plan.level, plan.seconds)
     except Exception as error:
@@ -45,14 +57,15 @@ def open_call(request: Request, burst: Burst, router: Router, listener: Listener
     return None
 
 
-def _admit(request: Request, target: Target, router: Router, listener: Listener) -> None:
-    """Let pages of any origin ask what is open to them; raise `ClientError` for the rest."""
-    origin = request.headers.get(b"origin")
-    if origin is not None:
-        request.shared = router.opens(request, target)
+def _guard(request: Request, target: Target, router: Router, listener: Listener) -> None:
+    """Let pages of any origin ask what is open to them; raise `ClientError` for the rest.
+
+    A page of a stranger has no token, so whoever shows one is not asked where it comes from.
+    """
     if listener.guard is not None:
+        authority = target.authority or request.headers.get(b"host")
         try:
-            listener.guard.check(target.authority or request.headers.get(b"host"), origin)
+            listener.guard.check(authority, request.headers.get(b"origin"))
         except ClientError:
             if not (request.shared or router.opens(request, target)):
                 raise
@@ -62,6 +75,8 @@ def _refuse(request: Request, router: Router, error: ClientError) -> Response:
     if error.status == http.HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = router.allowed(split_target(request.target))
         return refuse(error, headers=((b"Allow", allowed),))
+    if error.status == http.HTTPStatus.UNAUTHORIZED:
+        return refuse(error, headers=(_CHALLENGE,))
     return refuse(error)
 
 
@@ -72,7 +87,7 @@ async def handle(call: Call, backend: Backend) -> Response:
     """
     assert call.route.handler is not None
     try:
-        return await call.route.handler(call, backend)
+        return await call.route.handler(call, limit(backend, call.grant))
     except trio.ClosedResourceError:
         raise  # nobody waits for an answer
     except Exception as error:

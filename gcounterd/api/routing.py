@@ -20,11 +20,12 @@ from gcounterd.api.requests import Query, Request, Target, decode_key
 from gcounterd.api.responses import Response
 from gcounterd.errors import ClientError
 from gcounterd.node.levels import Level
+from gcounterd.security.tokens import NOTHING, Grant
 
 Schema = Mapping[str, object]
 _READING = (b"GET", b"HEAD", b"OPTIONS")
 # How a page of another origin may ask, where it may; for how long its browser remembers that.
-_PAGE_HEADERS = b"Content-Type, Gcounter-Node, Idempotency-Key, Idempotency-Retry"
+_PAGE_HEADERS = b"Authorization, Content-Type, Gcounter-Node, Idempotency-Key, Idempotency-Retry"
 _PREFLIGHT_S = 86_400
 # Headers that ask for a promise; one that is not declared by a route must not be ignored.
 _PROMISES = (b"idempotency-key", b"idempotency-retry")
@@ -56,12 +57,16 @@ class Plan:
 
 @attrs.frozen
 class Call:
-    """A request that found its route. `keys` are the decoded path parameters."""
+    """A request that found its route. `keys` are the decoded path parameters.
+
+    grant  by which it may be asked
+    """
 
     request: Request
     route: Route
     keys: dict[str, bytes]
     query: Query
+    grant: Grant = NOTHING
 
 
 Handler = Callable[[Call, Backend], Awaitable[Response]]
@@ -74,7 +79,6 @@ class Route:
 
     handler  answers it; or
     plan     reads it into a `Plan`, or None if only the handler can answer
-    local    only for the admin socket and loopback listeners
     slash    a trailing slash is accepted, as the API it follows writes it
     uploads  the body may be large, and comes in pieces (`api.streams`)
     open     pages of any origin may ask it, and read the answer
@@ -91,7 +95,6 @@ class Route:
     body: Mapping[str, Schema] | None = None
     body_required: bool = True
     answers: Mapping[int, tuple[str, str, Schema]] = attrs.field(factory=dict)
-    local: bool = False
     slash: bool = False
     uploads: bool = False
     open: bool = False

@@ -23,6 +23,7 @@ from gcounterd.cli import (
     removals,
     removing,
     store_verbs,
+    token_verbs,
     watching,
 )
 from gcounterd.cli.manners import shared_options
@@ -48,6 +49,7 @@ VERBS: tuple[click.Command, ...] = (
     store_verbs.verify,
     store_verbs.backup,
     pki_verbs.pki,
+    token_verbs.token,
 )
 
 

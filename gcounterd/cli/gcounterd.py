@@ -27,8 +27,15 @@ from gcounterd.daemon.join_token import read_join_token
 from gcounterd.daemon.options import OPTIONS, Option, Shape
 from gcounterd.daemon.places import data_directory
 from gcounterd.daemon.printable import escape
-from gcounterd.daemon.settings import CONFIG_VARIABLE, Settings, load_settings, print_settings
+from gcounterd.daemon.settings import (
+    CONFIG_VARIABLE,
+    Origins,
+    Settings,
+    load_settings,
+    print_settings,
+)
 from gcounterd.errors import ConfigError, GCounterError, RefusedError, RemovedError, StorageError
+from gcounterd.security.tokens import load_tokens
 
 EXIT_USAGE = 2
 EXIT_STORAGE = 3
@@ -84,22 +91,29 @@ def _setting_option(option: Option) -> Callable[[Command], Command]:
 )
 @click.version_option(__version__, prog_name="gcounterd")
 def run(check_config: bool, print_config: bool, **flags: object) -> None:
-    """Run a node in the foreground until TERM or INT. USR2 only drains it.
+    """Run a node in the foreground until TERM or INT. USR2 only drains it. HUP reads tokens and
+    the log level anew.
 
     A setting is taken from the first that gives it: flags, environment, the TOML file, defaults.
     An empty variable counts as not given; several addresses in one are separated by commas.
     """
     context = click.get_current_context()
-    try:
-        settings, origins = load_settings(
+
+    def read() -> tuple[Settings, Origins]:
+        return load_settings(
             flags,
             os.environ,
             host_name=socket.gethostname(),
             terminal=sys.stderr.isatty(),
         )
+
+    try:
+        settings, origins = read()
         if check_config:
             read_join_token(settings)
             _check_peer_links(settings)
+            if settings.token_file is not None:
+                load_tokens(settings.token_file)
     except ConfigError as error:
         context.exit(complain(error, EXIT_USAGE))
     if print_config:
@@ -107,7 +121,7 @@ def run(check_config: bool, print_config: bool, **flags: object) -> None:
     if check_config:
         click.echo("gcounterd: the settings are good", err=True)
     if not (print_config or check_config):
-        context.exit(start(settings))
+        context.exit(start(settings, lambda: read()[0]))
 
 
 def _check_peer_links(settings: Settings) -> None:
@@ -119,7 +133,7 @@ def _check_peer_links(settings: Settings) -> None:
     open_securing(settings)
 
 
-def start(settings: Settings) -> int:
+def start(settings: Settings, read_again: Callable[[], Settings]) -> int:
     """Run the daemon to its end and return the exit status.
 
     Errors of the tree become a status and a log line; any other is raised.
@@ -130,7 +144,7 @@ def start(settings: Settings) -> int:
     from gcounterd.daemon.run import main as run_daemon
 
     try:
-        return run_daemon(settings)
+        return run_daemon(settings, read_again)
     except (GCounterError, BaseExceptionGroup) as error:
         status = exit_status(error)
         if status is None:

@@ -11,9 +11,10 @@ from __future__ import annotations
 import attrs
 import trio
 
-from gcounterd.api.connection import open_doors
+from gcounterd.api.access import Access
 from gcounterd.api.doors import Door
 from gcounterd.api.hub import Hub
+from gcounterd.api.judged import open_doors
 from gcounterd.api.limits import Limits
 from gcounterd.api.listeners import Listener, listen_shared, listen_tcp, listen_unix
 from gcounterd.api.server import serve
@@ -40,6 +41,7 @@ class Clients:
     service: Service
     watching: Watching
     limits: Limits
+    access: Access
     admin: Listener
     http: list[Listener]
     resp: list[Listener] | None
@@ -49,23 +51,28 @@ class Clients:
 
     @classmethod
     async def open(
-        cls, service: Service, watching: Watching, settings: Settings, limits: Limits
+        cls,
+        service: Service,
+        watching: Watching,
+        settings: Settings,
+        limits: Limits,
+        access: Access,
     ) -> Clients:
         """Bind all that is asked for. Raises `ConfigError`."""
         http = await _listen(settings.http, settings.fronts)
         resp = None if settings.resp is None else await _listen(settings.resp, settings.fronts)
         admin = listen_unix(admin_socket(settings.data_dir))
-        clients = cls(service, watching, limits, admin, http, resp)
+        clients = cls(service, watching, limits, access, admin, http, resp)
         if settings.fronts:
             ports = [Port(HTTP, http), *([Port(RESP, resp)] if resp else [])]
-            clients.fronts = Fronts(service, ports, limits)
+            clients.fronts = Fronts(service, ports, limits, access)
         return clients
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Serve until told to stop, and until the answers in flight are out."""
-        ports = open_doors(self.service, [self.http[0]], self.limits)
+        ports = open_doors(self.service, [self.http[0]], self.limits, self.access)
         if self.resp:
-            ports.append(open_resp(self.service, self.resp[0]))
+            ports.append(open_resp(self.service, self.resp[0], self.access))
         async with trio.open_nursery() as nursery:
             serving = trio.CancelScope()
             hub = await nursery.start(self._serve, serving, ports)
@@ -89,7 +96,7 @@ class Clients:
         *,
         task_status: trio.TaskStatus[Hub],
     ) -> None:
-        inner = open_doors(self.service, [self.admin], self.limits)
+        inner = open_doors(self.service, [self.admin], self.limits, self.access)
         here, theirs = (ports, []) if self.fronts is None else ([], ports)
         with serving:
             await serve(

@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 import attrs
 import trio
 
+from gcounterd.api.access import Access
 from gcounterd.api.backend import Backend
 from gcounterd.api.limits import Limits
 from gcounterd.api.listeners import Listener
@@ -51,8 +52,11 @@ class Fronts:
     done   set when all have ended after `stop`
     """
 
-    def __init__(self, backend: Backend, ports: Sequence[Port], limits: Limits) -> None:
+    def __init__(
+        self, backend: Backend, ports: Sequence[Port], limits: Limits, access: Access
+    ) -> None:
         self._backend = backend
+        self._access = access
         self._ports = ports
         self._limits = limits
         self._owners: dict[int, Owner] = {}
@@ -128,10 +132,7 @@ class Fronts:
         self, number: int, stream: socket.socket, channel: socket.socket
     ) -> trio.Process:
         listeners = [(port.protocol, port.listeners[number]) for port in self._ports]
-        places = tuple(
-            Place(each.sock.fileno(), protocol, each.address, each.guard is not None, each.local)
-            for protocol, each in listeners
-        )
+        places = tuple(self._place(protocol, listener) for protocol, listener in listeners)
         orders = Orders(
             self._backend.name,
             number,
@@ -144,6 +145,17 @@ class Fronts:
         fds = (orders.stream, orders.channel, *(place.fd for place in places))
         command = [sys.executable, "-m", "gcounterd.fronts.process", orders.write()]
         return await trio.lowlevel.open_process(command, stdin=subprocess.DEVNULL, pass_fds=fds)
+
+    def _place(self, protocol: str, listener: Listener) -> Place:
+        return Place(
+            listener.sock.fileno(),
+            protocol,
+            listener.address,
+            listener.guard is not None,
+            listener.local,
+            self._access.public.scopes,
+            self._access.tokens is not None,
+        )
 
 
 def _refuse(sock: socket.socket, parcel: Parcel) -> None:

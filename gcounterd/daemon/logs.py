@@ -186,8 +186,13 @@ def configure(log_format: str, level: str, stream: LineStream) -> LineWriter:
     _handler = logging.Handler()
     _handler.addFilter(_writer.take)
     root.addHandler(_handler)
-    logging.getLogger(_ROOT).setLevel(level.upper())
+    set_level(level)
     return _writer
+
+
+def set_level(level: str) -> None:
+    """Log the daemon's own events from this level upwards."""
+    logging.getLogger(_ROOT).setLevel(level.upper())
 
 
 def flush() -> None:

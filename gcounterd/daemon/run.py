@@ -14,6 +14,7 @@ import gc
 import os
 import resource
 import signal
+from collections.abc import Callable
 
 import trio
 
@@ -25,16 +26,16 @@ from gcounterd.daemon.clients import Clients
 from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.draining import Draining
 from gcounterd.daemon.driver import Driver
+from gcounterd.daemon.entry import Safeguards, keep_fresh, open_access
 from gcounterd.daemon.identity import Identity, is_caught_up
 from gcounterd.daemon.join_token import read_join_token
 from gcounterd.daemon.logs import get_logger
 from gcounterd.daemon.metrics import Metrics
-from gcounterd.daemon.options import OFF
+from gcounterd.daemon.option_values import OFF
 from gcounterd.daemon.overview import Overview
 from gcounterd.daemon.peer_links import open_securing, secure
 from gcounterd.daemon.reloading import Reloading
 from gcounterd.daemon.removals import Removals
-from gcounterd.daemon.securing import Securing
 from gcounterd.daemon.service import Service
 from gcounterd.daemon.settings import Settings
 from gcounterd.daemon.views import Views
@@ -58,8 +59,12 @@ _CAUGHT_UP_POLL_S = 0.5
 _SEEN_S = 1.0
 
 
-def main(settings: Settings) -> int:
-    """Run a node until it is told to stop; return 0. Errors of the tree are raised."""
+def main(settings: Settings, read_again: Callable[[], Settings]) -> int:
+    """Run a node until it is told to stop; return 0. Errors of the tree are raised.
+
+    `read_again` returns the settings as they are given at that moment; raises `ConfigError`.
+    """
+    access, securing = open_access(settings), open_securing(settings)
     wishes = Wishes(
         data_dir=settings.data_dir,
         name=settings.name,
@@ -75,9 +80,8 @@ def main(settings: Settings) -> int:
         new_identity=settings.new_identity,
         archive_budget=settings.archive_budget,
     )
-    securing = open_securing(settings)
     booted = _boot_uncollected(wishes)
-    trio.run(_run, settings, booted, securing)
+    trio.run(_run, settings, booted, Safeguards(access, securing, read_again))
     return 0
 
 
@@ -103,21 +107,22 @@ def _raise_file_limit() -> int:
     return max(16, min(hard, 1_000_000) - _FILES_RESERVED)
 
 
-async def _run(settings: Settings, booted: Booted, securing: Securing | None) -> None:
+async def _run(settings: Settings, booted: Booted, guards: Safeguards) -> None:
     store = booted.store
     async with trio.open_nursery() as outer:
         await outer.start(store.run)
         try:
             reloading = Reloading()
+            keep_fresh(guards.access, settings, guards.read_again, reloading)
             outer.start_soon(reloading.run)
-            await _run_node(settings, booted, securing, reloading)
+            await _run_node(settings, booted, guards, reloading)
         finally:
             outer.cancel_scope.cancel()
     log.info("stopped", node=settings.name)
 
 
 async def _run_node(
-    settings: Settings, booted: Booted, securing: Securing | None, reloading: Reloading
+    settings: Settings, booted: Booted, guards: Safeguards, reloading: Reloading
 ) -> None:
     condition = Condition(not_ready={"starting": "starting: not all listeners are bound"})
     seeds = tuple(str(address) for address in settings.join)
@@ -141,9 +146,9 @@ async def _run_node(
     service = Service(driver, condition, draining, removals, *seen, exposition, watching, overview)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(driver.watchdog.run)
-        if securing is not None:
-            secure(securing, driver, views, reloading)
-            nursery.start_soon(securing.run)
+        if guards.securing is not None:
+            secure(guards.securing, driver, views, reloading)
+            nursery.start_soon(guards.securing.run)
         await nursery.start(driver.transport.serve, peers)
         await nursery.start(driver.commits.run)
         if booted.mended:
@@ -153,7 +158,7 @@ async def _run_node(
         nursery.start_soon(driver.turning.run)
         nursery.start_soon(removals.run)
         nursery.start_soon(watching.run)
-        clients = await Clients.open(service, watching, settings, limits)
+        clients = await Clients.open(service, watching, settings, limits, guards.access)
         await nursery.start(clients.run)
         await nursery.start(_watch_signals, nursery, draining, driver, clients, reloading)
         driver.commits.request()

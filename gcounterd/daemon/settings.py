@@ -26,17 +26,13 @@ import attrs
 
 from gcounterd.daemon.addresses import Address
 from gcounterd.daemon.neighbours import HttpOf
+from gcounterd.daemon.option_values import HTTP_PORT, PEER_PORT, RESP_PORT, read_path, read_switch
 from gcounterd.daemon.options import (
-    HTTP_PORT,
     JOIN_ADDRESSES_MAX,
     MAX_COUNTERS_DEFAULT,
     OPTIONS,
-    PEER_PORT,
-    RESP_PORT,
     Option,
     Shape,
-    read_path,
-    read_switch,
 )
 from gcounterd.daemon.places import SOCKET_PATH_BYTES_MAX, admin_socket, state_directory
 from gcounterd.daemon.printable import cut, escape
@@ -62,6 +58,8 @@ class Settings:
     drain_delay      seconds
     http_of          where browsers reach other nodes
     resp             None: no Redis protocol
+    token_file       None: no client needs a token
+    public           scopes that need none, with commas between; None: there are no such
     max_connections  None: as many as the raised limit of open files allows
     fronts           0: this process takes its clients itself
     """
@@ -74,6 +72,8 @@ class Settings:
     http: Address
     http_of: tuple[HttpOf, ...]
     resp: Address | None
+    token_file: Path | None
+    public: str | None
     join: tuple[Address, ...]
     join_token_file: Path | None
     admission: str
@@ -244,6 +244,8 @@ def _fill_defaults(
         "http": (Address("127.0.0.1", HTTP_PORT), "default"),
         "http-of": ((), "default"),
         "resp": (Address("127.0.0.1", RESP_PORT), "default"),
+        "token-file": (None, "default"),
+        "public": (None, "default"),
         "join": ((), "default"),
         "join-token-file": (None, "default"),
         "admission": ("open", "default"),
@@ -282,11 +284,13 @@ def _check(values: Mapping[str, Any], origins: Origins) -> list[str]:
     """Return what is wrong with values that are each right alone."""
     problems = _check_peers(values, origins)
     for name in ("http", "resp"):
-        if values[name] is not None and not values[name].is_loopback():
+        reachable = values[name] is not None and not values[name].is_loopback()
+        if reachable and values["token_file"] is None and not values["public"]:
             problems.append(
-                f"{name} ({origins[name]}) = {values[name]}: this is not a loopback address, and "
-                "security towards clients is not in this version yet; addresses in 127.0.0.0/8, "
-                "[::1] and localhost work"
+                f"{name} ({origins[name]}) = {values[name]}: others can reach this address, and "
+                "everybody could count, read and remove nodes there. Say who may: --token-file "
+                "FILE with lines of gcounterctl token new; or --public count,read, for what needs "
+                "no token"
             )
     if values["advertise"].is_wildcard():
         problems.append(

@@ -6,15 +6,18 @@ chunk at hand, and of a request that has only begun. A hot request has no body, 
 blank line behind its head, and what follows the last of those has only begun. Where a body begins
 the client goes to the owner at once.
 
-Reads are asked of the owner as increments are: a front holds no counters.
+Reads are asked of the owner as increments are: a front holds no counters. Nor does it know tokens:
+whoever shows one, or would need one, goes to the owner.
 """
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from typing import cast
 
 from gcounterd.api import hot
+from gcounterd.api.access import Access
 from gcounterd.api.backend import Backend
 from gcounterd.api.connection import Connection
 from gcounterd.api.conversation import Shared
@@ -23,6 +26,7 @@ from gcounterd.api.hub import Hub
 from gcounterd.api.intake import Stage
 from gcounterd.api.limits import RECEIVE_BYTES, Limits
 from gcounterd.api.listeners import Listener
+from gcounterd.api.requests import Request
 from gcounterd.api.responses import Heads
 from gcounterd.api.routes import ROUTES
 from gcounterd.api.routing import Router
@@ -38,13 +42,14 @@ _KEPT_BYTES_MAX = UNREAD_BYTES_MAX - RECEIVE_BYTES
 class FrontConnection(Connection):
     """One client of a front."""
 
-    __slots__ = ("_goes", "_unread", "_way")
+    __slots__ = ("_free", "_goes", "_unread", "_way")
 
     def __init__(
         self, sock: socket.socket, listener: Listener, shared: Shared, hub: Hub, way: Way
     ) -> None:
         super().__init__(sock, listener, shared, hub)
         self._way = way
+        self._free = shared.access.is_free(listener)  # nobody needs a token to count and read
         self._unread = b""  # of a request that has only begun
         self._goes = False  # to the owner, with what is unread
 
@@ -62,6 +67,9 @@ class FrontConnection(Connection):
         else:
             self._unread = unread[unread.rindex(_BLANK_LINE) + len(_BLANK_LINE) :]
         return taken
+
+    def _read_hot(self, requests: Sequence[Request]) -> list[hot.Hot]:
+        return super()._read_hot(requests) if self._free else []
 
     def _is_cold(self) -> bool:
         return super()._is_cold() or self._intake.stage is Stage.BODY
@@ -86,12 +94,13 @@ class FrontConnection(Connection):
         return False
 
 
-def open_http(listener: Listener, limits: Limits, way: Way) -> Door:
+def open_http(listener: Listener, access: Access, limits: Limits, way: Way) -> Door:
     """Return the door of a front that speaks HTTP on this listener."""
     front = way.front
     # Connections here ask it for what hot requests need, and go to the owner before they ask more.
     backend = cast("Backend", front)
-    shared = Shared(backend, limits, Heads(front.name, front.count), Router(ROUTES))
+    heads = Heads(front.name, front.count)
+    shared = Shared(backend, limits, heads, Router(ROUTES), access=access)
 
     def make(sock: socket.socket, hub: Hub) -> FrontConnection:
         return FrontConnection(sock, listener, shared, hub, way)

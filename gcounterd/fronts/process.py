@@ -21,6 +21,7 @@ import sys
 import attrs
 import trio
 
+from gcounterd.api.access import Access
 from gcounterd.api.doors import Door, accept
 from gcounterd.api.guard import Guard
 from gcounterd.api.hub import Hub
@@ -30,6 +31,7 @@ from gcounterd.fronts.backend import FrontBackend
 from gcounterd.fronts.http import open_http
 from gcounterd.fronts.resp import open_resp
 from gcounterd.fronts.way import Way
+from gcounterd.security.tokens import Scope, Tokens
 
 HTTP, RESP = "http", "resp"
 
@@ -41,6 +43,8 @@ class Place:
     fd        of the listening socket
     protocol  what is spoken there
     guarded, local  as of `Listener`
+    public   the scopes that need no token there
+    tokens   there are tokens, which a front does not know
     """
 
     fd: int
@@ -48,6 +52,13 @@ class Place:
     address: str
     guarded: bool
     local: bool
+    public: tuple[str, ...] = ()
+    tokens: bool = False
+
+    def access(self) -> Access:
+        """Return what a front may judge: whoever shows a token is judged by the owner."""
+        public = [Scope(scope) for scope in self.public]
+        return Access(public, Tokens() if self.tokens else None)
 
     def open(self) -> Listener:
         """Return it as a listener of this process."""
@@ -84,7 +95,8 @@ class Orders:
 def read_orders(text: str) -> Orders:
     """Return what `Orders.write` wrote."""
     found = json.loads(text)
-    found["places"] = tuple(Place(**place) for place in found["places"])
+    places = [{**place, "public": tuple(place["public"])} for place in found["places"]]
+    found["places"] = tuple(Place(**place) for place in places)
     found["limits"] = Limits(**found["limits"])
     return Orders(**found)
 
@@ -125,8 +137,8 @@ async def _run(orders: Orders) -> None:
 def _open(place: Place, orders: Orders, way: Way) -> Door:
     if place.protocol == RESP:
         # The numbers of clients are the process' own as far as the others are concerned.
-        return open_resp(place.open(), way, orders.number + 1, orders.fronts)
-    return open_http(place.open(), orders.limits, way)
+        return open_resp(place.open(), place.access(), way, orders.number + 1, orders.fronts)
+    return open_http(place.open(), place.access(), orders.limits, way)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import cast
 
 import trio
 
+from gcounterd.api.access import Access
 from gcounterd.api.backend import Backend
 from gcounterd.api.doors import Door
 from gcounterd.api.hub import Hub
@@ -34,24 +35,30 @@ from gcounterd.resp.writing import bulk, null
 
 # Commands that need no node, and no step of their own.
 _GREETINGS = frozenset((b"AUTH", b"CLIENT", b"ECHO", b"HELLO", b"PING", b"SELECT"))
+_SHOWING = frozenset((b"AUTH", b"HELLO"))
 _KEPT_BYTES_MAX = UNREAD_BYTES_MAX - RECEIVE_BYTES
 
 
 class FrontConnection(Connection):
     """One client of a front."""
 
-    __slots__ = ("_gets", "_goes", "_way")
+    __slots__ = ("_free", "_gets", "_goes", "_way")
 
-    def __init__(self, sock: socket.socket, hub: Hub, room: Room, number: int, way: Way) -> None:
+    def __init__(
+        self, sock: socket.socket, hub: Hub, room: Room, number: int, way: Way, *, free: bool
+    ) -> None:
+        """`free`: nobody needs a token to count and read."""
         super().__init__(sock, hub, room, number)
         self._way = way
+        self._free = free
         self._gets: list[bytes] = []
         self._goes = False  # to the owner, with what is unread
 
     def quick(self, data: bytes, keys: list[bytes]) -> Taken:
         """Take increments, reads and greetings."""
         unread = self._tail + data if self._tail else data
-        if not self._hub.stopping:
+        stays = self._free and not self._hub.stopping
+        if stays:
             if counts := read_counts(unread):
                 keys += counts[0]
                 self._counts, self._tail = len(counts[0]), counts[1]
@@ -64,7 +71,8 @@ class FrontConnection(Connection):
         scanner = Scanner()
         scanner.feed(unread)
         commands = scanner.take(PIPELINE_MAX)
-        if not self._hub.stopping and _are_greetings(commands) and not _has_rest(scanner):
+        stays = stays and not (self._session.permit.asked and _show_tokens(commands))
+        if stays and _are_greetings(commands) and not _has_rest(scanner):
             self._tail = b""
             return super().quick(unread, keys)
         began = bool(self._tail)
@@ -118,18 +126,24 @@ def _are_greetings(commands: list[list[bytes]]) -> bool:
     return bool(commands) and all(args[0].upper() in _GREETINGS for args in commands)
 
 
+def _show_tokens(commands: list[list[bytes]]) -> bool:
+    """Say whether a client may say who it is, which the owner judges."""
+    return any(args[0].upper() in _SHOWING for args in commands)
+
+
 def _has_rest(scanner: Scanner) -> bool:
     """Say whether anything is left of what was scanned: half a command, more, or nonsense."""
     return scanner.begun or scanner.failure is not None
 
 
-def open_resp(listener: Listener, way: Way, first: int, step: int) -> Door:
+def open_resp(listener: Listener, access: Access, way: Way, first: int, step: int) -> Door:
     """Return the door of a front that speaks RESP; its clients have numbers `first`, + `step`, …"""
     # Greetings ask it for nothing but to count events.
-    room = open_room(cast("Backend", way.front))
+    room = open_room(cast("Backend", way.front), access, access.base(listener))
+    free = access.is_free(listener)
     numbers = itertools.count(first, step)
 
     def make(sock: socket.socket, hub: Hub) -> FrontConnection:
-        return FrontConnection(sock, hub, room, next(numbers), way)
+        return FrontConnection(sock, hub, room, next(numbers), way, free=free)
 
     return Door(listener, Connection.protocol, make)

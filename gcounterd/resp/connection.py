@@ -75,6 +75,10 @@ class Connection(Spoke):
                 self._counts, self._tail = len(counts[0]), counts[1]
                 self._at_rest = not self._tail
                 return _LATER
+        return self._take_up(data, had_begun=had_begun)
+
+    def _take_up(self, data: bytes, *, had_begun: bool) -> Taken:
+        session = self._session
         session.feed(data)
         if not session.gather():
             if not had_begun:

@@ -4,7 +4,7 @@ Theory. Clients say several things before they count, and are content with littl
 RESP 3 and gives its name, redis-cli asks what there is to complete, redis-benchmark how durable the
 server is. Each is answered with what is true here, or with the error that Redis has for it.
 
-There are no passwords in this version: AUTH answers as a Redis does that has none.
+A password is a token. Where there are none, AUTH answers as a Redis does that has no password.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 
 from gcounterd import __version__
+from gcounterd.errors import ClientError
 from gcounterd.resp.burst import Burst
 from gcounterd.resp.globs import compile_glob
 from gcounterd.resp.limits import (
@@ -29,6 +30,13 @@ _OPEN = (
     "Are you sure your configuration is correct?"
 )
 _USER = b"default"
+_WRONG = error("invalid username-password pair or user is disabled.", "WRONGPASS")
+_FIRST = error(
+    "HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH "
+    "<user> <pass> option can be used to authenticate the client and select the RESP protocol "
+    "version at the same time",
+    "NOAUTH",
+)
 
 
 def ping(session: Session, burst: Burst, args: Args) -> None:
@@ -56,22 +64,29 @@ def leave(session: Session, burst: Burst, args: Args) -> None:
 
 
 def auth(session: Session, burst: Burst, args: Args) -> None:
-    """`AUTH [user] password`."""
-    if len(args) == 2:
+    """`AUTH [name] token`."""
+    if len(args) > 3:
+        burst.say(error("syntax error"))
+    elif len(args) == 2 and not session.permit.asked:
         burst.say(error(_OPEN))
     else:
-        burst.say(_authenticate(args[1]) if len(args) == 3 else error("syntax error"))
+        burst.say(_authenticate(session, args[1] if len(args) == 3 else b"", args[-1]))
 
 
-def _authenticate(user: bytes) -> bytes:
-    # Redis lets its default user in with any password, as long as none is set.
-    if user == _USER:
+def _authenticate(session: Session, user: bytes, secret: bytes) -> bytes:
+    if session.permit.asked:
+        try:
+            session.show(user, secret)
+        except ClientError as refusal:
+            session.backend.count(f"resp_{refusal.code}")
+            return _WRONG
         return OK
-    return error("invalid username-password pair or user is disabled.", "WRONGPASS")
+    # Redis lets its default user in with any password, as long as none is set.
+    return OK if user == _USER else _WRONG
 
 
 def hello(session: Session, burst: Burst, args: Args) -> None:
-    """`HELLO [protocol [AUTH user password] [SETNAME name]]`."""
+    """`HELLO [protocol [AUTH name token] [SETNAME name]]`."""
     protocol = _PROTOCOLS.get(args[1]) if len(args) > 1 else session.protocol
     if protocol is None:
         burst.say(error("unsupported protocol version", "NOPROTO"))
@@ -80,7 +95,7 @@ def hello(session: Session, burst: Burst, args: Args) -> None:
     while rest:
         match rest[0].upper():
             case b"AUTH" if len(rest) >= 3:
-                allowed, rest = _authenticate(rest[1]), rest[3:]
+                allowed, rest = _authenticate(session, rest[1], rest[2]), rest[3:]
                 if allowed is not OK:
                     burst.say(allowed)
                     return
@@ -89,6 +104,9 @@ def hello(session: Session, burst: Burst, args: Args) -> None:
             case _:
                 burst.say(error("Syntax error in HELLO"))
                 return
+    if session.permit.empty:
+        burst.say(_FIRST)
+        return
     session.protocol, session.name = protocol, name
     told: Shape = {
         "server": "gcounterd",
@@ -237,7 +255,7 @@ COMMANDS = (
     Command("QUIT", "", 1, "OK, then the connection is closed.", leave, flags=_STALE),
     Command(
         "HELLO",
-        "[2|3 [AUTH user password] [SETNAME name]]",
+        "[2|3 [AUTH name token] [SETNAME name]]",
         -1,
         "Speaks RESP 2 or 3 from now on, and says who answers.",
         hello,
@@ -246,9 +264,10 @@ COMMANDS = (
     ),
     Command(
         "AUTH",
-        "[user] password",
+        "[name] token",
         -2,
-        "There are no passwords in this version: answers as a Redis without one.",
+        "Shows a token, and its name if the user is not `default`. Where there are no tokens: as a "
+        "Redis without a password.",
         auth,
         flags=_STALE,
     ),

@@ -19,6 +19,7 @@ from typing import Any
 
 import attrs
 
+from gcounterd.api.access import LOOPBACK, Access
 from gcounterd.api.backend import Backend
 from gcounterd.api.responses import blame
 from gcounterd.errors import ClientError
@@ -32,8 +33,10 @@ from gcounterd.resp.limits import (
     QUEUE_BYTES_MAX,
     QUEUE_WORDS_MAX,
 )
+from gcounterd.resp.permits import Permit
 from gcounterd.resp.scanner import Scanner
 from gcounterd.resp.writing import QUEUED, error, refuse
+from gcounterd.security.tokens import Grant
 
 Args = list[bytes]  # of a command, its name first
 Plain = Callable[["Session", Burst, Args], None]
@@ -84,12 +87,15 @@ class Room:
     table  the commands by name, in capitals
     others  names of commands that are refused because they would lower or set a number
     life   drawn for each process, so that cursors of another one are known
+    access, base  who needs which token, and what needs none here
     """
 
     backend: Backend
     table: Mapping[bytes, Command]
     others: frozenset[bytes]
     life: int
+    access: Access = attrs.field(factory=Access)
+    base: Grant = LOOPBACK
 
 
 class Session:
@@ -99,6 +105,7 @@ class Session:
     protocol  2 or 3
     name      what the client calls itself
     closing   nothing follows what is replied now
+    permit    what its client may do
     """
 
     def __init__(self, room: Room, number: int) -> None:
@@ -116,6 +123,7 @@ class Session:
         self._queue_bytes = self._queue_words = 0
         self._spoilt = False  # a command since MULTI was refused
         self._counted: dict[ColumnId, int] = {}
+        self.permit = Permit(room.access, room.base)
 
     # -- taking up --------------------------------------------------------------------------
 
@@ -158,6 +166,9 @@ class Session:
             if command is None or not command.takes(len(args)):
                 self._spoilt = True
                 burst.say(self._unknown(args) if command is None else _wrong_number(name))
+            elif self.permit.grant is not LOOPBACK and (refusal := self._forbid(command, args)):
+                self._spoilt = True
+                burst.say(refusal)
             elif self._queue is not None and command.name not in _THROUGH:
                 self._enqueue(command, args)
             elif command.act is not None:
@@ -169,6 +180,17 @@ class Session:
                 self._next = command.perform, args
                 return True
         return True
+
+    def _forbid(self, command: Command, args: Args) -> bytes | None:
+        if self.permit.look_again():
+            self._spoilt = True  # what is queued was allowed to somebody else
+            self.backend = self.permit.limit(self.room.backend)
+        return self.permit.forbid(command.name, command.keys, args)
+
+    def show(self, name: bytes, secret: bytes) -> None:
+        """Take a token, and its name if that is not b""; raise `ClientError` where it is none."""
+        self.permit.show(name, secret)
+        self.backend = self.permit.limit(self.room.backend)
 
     def _end_broken(self) -> bool:
         # Say why nothing can be read any more, once.

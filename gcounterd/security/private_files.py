@@ -28,9 +28,11 @@ def read_private(path: Path, bytes_max: int, what: str) -> bytes:
     try:
         # Opening a pipe that nobody writes to would wait for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with open(descriptor, "rb") as file:
+        try:
             _check(os.fstat(descriptor), path, what)
-            data = file.read(bytes_max + 1)
+            data = os.read(descriptor, bytes_max + 1)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise ConfigError(f"{what} {path} cannot be read: {error.strerror}") from error
     if len(data) > bytes_max:

@@ -12,7 +12,8 @@ import attrs
 import h11
 import trio
 
-from gcounterd.api.connection import open_doors
+from gcounterd.api.access import Access
+from gcounterd.api.judged import open_doors
 from gcounterd.api.limits import Limits
 from gcounterd.api.listeners import Listener, listen_tcp, listen_unix
 from gcounterd.api.server import serve
@@ -141,7 +142,9 @@ class Rig:
 
 
 @asynccontextmanager
-async def running(folder: Path, limits: Limits | None = None) -> AsyncIterator[Rig]:
+async def running(
+    folder: Path, limits: Limits | None = None, access: Access | None = None
+) -> AsyncIterator[Rig]:
     """Run a server for the length of a test."""
     backend = MemoryBackend()
     tcp = await listen_tcp("127.0.0.1", 0)
@@ -149,7 +152,7 @@ async def running(folder: Path, limits: Limits | None = None) -> AsyncIterator[R
 
     async def run(scope: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
         with scope:
-            doors = open_doors(backend, [tcp, unix], limits)
+            doors = open_doors(backend, [tcp, unix], limits, access)
             await serve(backend, doors, limits=limits, task_status=task_status)
 
     with trio.fail_after(PATIENCE_S):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import trio
 
-from gcounterd.api.connection import open_doors
+from gcounterd.api.access import Access
+from gcounterd.api.judged import open_doors
 from gcounterd.api.listeners import listen_tcp
 from gcounterd.api.server import serve
+from gcounterd.security.tokens import Scope
 from tests.unit.api.http_rig import Client
 from tests.unit.api.memory_backend import MemoryBackend
 
@@ -15,7 +17,8 @@ async def test_admin_verbs_are_refused_on_a_listener_that_others_can_reach() -> 
     listener = await listen_tcp("0.0.0.0", 0)
     async with trio.open_nursery() as nursery:
         backend = MemoryBackend()
-        await nursery.start(serve, backend, open_doors(backend, [listener]))
+        access = Access((Scope.READ, Scope.COUNT))
+        await nursery.start(serve, backend, open_doors(backend, [listener], access=access))
         client = Client(await trio.open_tcp_stream("127.0.0.1", listener.port))
         async with client.stream:
             for target, body in (("verify", b""), ("backup", b'{"path": "/tmp/x"}')):

@@ -10,6 +10,8 @@ from http_rig import HOST, Rig, running
 
 from gcounterd.api.routes import ROUTES
 from gcounterd.api.routing import Route
+from gcounterd.api.scopes import scope_of
+from gcounterd.security.tokens import Scope
 
 PAGE = b"Origin: https://blog.example\r\n"
 # Everything that a page may ask for; adding to it is a decision.
@@ -54,7 +56,7 @@ def path_of(route: Route) -> str:
 
 def test_what_is_open_stands_here() -> None:
     assert {(route.method, route.pattern) for route in ROUTES if route.open} == OPEN
-    assert not any(route.local for route in ROUTES if route.open)
+    assert not any(scope_of(route) is Scope.ADMIN for route in ROUTES if route.open)
 
 
 @pytest.mark.parametrize("method", ["own", "OPTIONS"])

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import types
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,8 @@ def test_every_option_is_a_flag_and_every_flag_wins_over_the_environment(
         "http": "127.0.0.9:99",
         "http-of": "n8=http://h9:9",
         "resp": "127.0.0.9:98",
+        "token-file": "/t8",
+        "public": "read",
         "join": "j9:9",
         "join-token-file": "/t9",
         "admission": "approved",
@@ -123,10 +126,10 @@ def test_wrong_settings_are_status_two_with_one_line_per_problem(mode: list[str]
 def test_an_address_that_others_could_reach_is_status_two() -> None:
     result = run("run", "--http", "0.0.0.0:7777")
     assert result.exit_code == 2
-    assert "is not in this version yet" in result.stderr
+    assert "--public" in result.stderr
 
 
-@pytest.mark.parametrize("flag", ["--new-identity", "--token-file", "--fronts"])
+@pytest.mark.parametrize("flag", ["--new-identity", "--rate-limit", "--fronts"])
 def test_options_of_later_versions_are_not_accepted(flag: str) -> None:
     assert run("run", "--check-config", flag, "x").exit_code == 2
 
@@ -175,7 +178,7 @@ def test_an_error_has_the_status_of_whose_fault_it_is(
 def test_how_the_daemon_ends_is_the_exit_status(
     monkeypatch: pytest.MonkeyPatch, outcome: int | Exception, status: int
 ) -> None:
-    def run_daemon(settings: Settings) -> int:
+    def run_daemon(settings: Settings, read_again: Callable[[], Settings]) -> int:
         assert settings.name == "n1"
         if isinstance(outcome, Exception):
             raise outcome
@@ -197,7 +200,7 @@ def test_how_the_daemon_ends_is_the_exit_status(
 
 
 def test_a_mistake_of_our_own_is_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run_daemon(settings: Settings) -> int:
+    def run_daemon(settings: Settings, read_again: Callable[[], Settings]) -> int:
         raise AssertionError("ours")
 
     stand_in = types.ModuleType("gcounterd.daemon.run")

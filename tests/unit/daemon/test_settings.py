@@ -53,6 +53,8 @@ def test_defaults_are_those_of_the_contract() -> None:
         http=Address("127.0.0.1", 7777),
         http_of=(),
         resp=Address("127.0.0.1", 7379),
+        token_file=None,
+        public=None,
         join=(),
         join_token_file=None,
         admission="open",
@@ -82,7 +84,7 @@ def test_resp_may_be_off_and_is_so_when_printed_and_read_back(tmp_path: Path) ->
     assert settings.resp is None
     assert load(write(tmp_path, print_settings(settings, origins)))[0].resp is None
     assert load()[0].resp == Address("127.0.0.1", 7379)
-    assert "this is not a loopback address" in refusal({"resp": "0.0.0.0"})
+    assert "others can reach this address" in refusal({"resp": "0.0.0.0"})
 
 
 def test_logs_are_for_eyes_on_a_terminal_only() -> None:
@@ -154,10 +156,22 @@ def test_without_a_home_the_data_directory_has_to_be_given() -> None:
     "address",
     ["10.0.0.1:7700", "0.0.0.0:7700", "[::]:7700", "node.example", "127.1", "127.0.0.1.x"],
 )
-def test_addresses_that_clients_of_other_hosts_could_reach_are_refused(address: str) -> None:
-    sentence = refusal({"http": address, "cluster": "c"})
-    assert "security towards clients is not in this" in sentence
-    assert "localhost work" in sentence
+def test_addresses_that_others_could_reach_need_tokens_or_to_be_public(address: str) -> None:
+    for option in ("http", "resp"):
+        sentence = refusal({option: address})
+        # Both ways out are said, and each of them is one.
+        assert "--token-file" in sentence
+        assert "--public count,read" in sentence
+        for way in ({"token_file": "t"}, {"public": "read"}):
+            assert getattr(load({option: address, **way})[0], option) is not None
+
+
+def test_what_is_public_is_what_everybody_may_do_and_never_more() -> None:
+    assert load({"public": "count,read"})[0].public == "read,count"
+    assert load({"public": "read"})[0].public == "read"
+    for text in ("admin", "read,admin", "", "read count"):
+        flags = {"public": text} if text else {"public": ","}
+        assert "is never public" in refusal(flags)
 
 
 TLS = {"tls_cert": "n.pem", "tls_key": "n.key", "tls_ca": "ca.pem"}

@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 import attrs
 import trio
 
-from gcounterd.api.connection import open_doors
+from gcounterd.api.access import Access
 from gcounterd.api.doors import Door, accept
 from gcounterd.api.hub import Hub
+from gcounterd.api.judged import open_doors
 from gcounterd.api.limits import Limits
 from gcounterd.api.listeners import listen_tcp
 from gcounterd.api.server import serve
@@ -21,6 +22,7 @@ from gcounterd.fronts.owner import Owner, arrival
 from gcounterd.fronts.resp import open_resp as open_front_resp
 from gcounterd.fronts.way import Way
 from gcounterd.resp.doors import open_resp
+from gcounterd.security.tokens import Tokens
 from tests.unit.api.memory_backend import MemoryBackend
 
 PATIENCE_S = 20
@@ -43,12 +45,14 @@ class FrontRig:
 
 
 @asynccontextmanager
-async def fronted(limits: Limits | None = None) -> AsyncIterator[FrontRig]:
-    """Run a node whose clients come by a front."""
-    limits = limits or Limits()
+async def fronted(
+    limits: Limits | None = None, access: Access | None = None
+) -> AsyncIterator[FrontRig]:
+    """Run a node whose clients come by a front, which knows no tokens."""
+    limits, access = limits or Limits(), access or Access()
     backend = MemoryBackend()
     listener, other = await listen_tcp("127.0.0.1", 0), await listen_tcp("127.0.0.1", 0)
-    doors = [*open_doors(backend, [listener], limits), open_resp(backend, other)]
+    doors = [*open_doors(backend, [listener], limits, access), open_resp(backend, other, access)]
     near, far = (trio.SocketStream(end) for end in trio.socket.socketpair())
     channel, far_channel = open_channel()
     with trio.fail_after(PATIENCE_S), channel, far_channel, near.socket, far.socket:
@@ -58,8 +62,9 @@ async def fronted(limits: Limits | None = None) -> AsyncIterator[FrontRig]:
             nursery.start_soon(owner.run)
             front = FrontBackend(far, backend.name)
             nursery.start_soon(front.run)
-            http = open_http(listener, limits, Way(front, 0, far_channel))
-            resp = open_front_resp(other, Way(front, 1, far_channel), FIRST, STEP)
+            blind = Access(access.public.scopes, None if access.tokens is None else Tokens())
+            http = open_http(listener, blind, limits, Way(front, 0, far_channel))
+            resp = open_front_resp(other, blind, Way(front, 1, far_channel), FIRST, STEP)
             hub = Hub(front, limits, [http.tick, front.tick])
             await nursery.start(hub.run)
             for door in (http, resp):

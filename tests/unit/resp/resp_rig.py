@@ -9,6 +9,7 @@ import attrs
 import hiredis
 import trio
 
+from gcounterd.api.access import LOOPBACK, Access
 from gcounterd.api.limits import Limits
 from gcounterd.api.listeners import listen_tcp
 from gcounterd.api.server import serve
@@ -44,9 +45,17 @@ def read_replies(data: bytes) -> list[object]:
 class Player:
     """One connection, played without a socket."""
 
-    def __init__(self, backend: MemoryBackend | None = None, life: int = LIFE) -> None:
+    def __init__(
+        self,
+        backend: MemoryBackend | None = None,
+        life: int = LIFE,
+        access: Access | None = None,
+    ) -> None:
+        """With `access` nobody is trusted for where he comes from."""
         self.backend = backend or MemoryBackend()
-        self.session = Session(Room(self.backend, TABLE, OTHERS, life), 1)
+        base = LOOPBACK if access is None else access.public
+        room = Room(self.backend, TABLE, OTHERS, life, access or Access(), base)
+        self.session = Session(room, 1)
 
     async def play(self, chunks: Iterable[bytes]) -> bytes:
         """Return what is sent for these chunks, as they are received."""
