@@ -12,6 +12,7 @@ This module refuses to know how members are judged and compared.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -113,11 +114,10 @@ def _describe_ready(cluster: Shape) -> str:
 
 def _row(node: Shape, pulse: Shape, own: str) -> str:
     is_own = node["id"] == own
-    liveness = escape(node["liveness"])
     cells = (
         f'<th scope="row">{escape(node["name"])}{" (this node)" if is_own else ""}</th>',
         f"<td>{escape(node['roster'])}</td>",
-        f'<td><span class="live {liveness}">{liveness}</span></td>',
+        f"<td>{_live(node)}</td>",
         f"<td>{_lag(node, pulse, is_own=is_own)}</td>",
         f'<td class="n">{int(pulse["sums"].get(node["id"], 0)):,}</td>',
         '<td class="n"></td>',
@@ -126,6 +126,13 @@ def _row(node: Shape, pulse: Shape, own: str) -> str:
         "<td></td>",
     )
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _live(node: Shape) -> str:
+    """Say whether a node answers, and for how long that has been so as far as this one knows."""
+    liveness, at = escape(node["liveness"]), node.get("since_at")
+    since = "" if at is None else f"for {lasting(max(0.0, time.time() - at / 1000))}"
+    return f'<span class="live {liveness}">{liveness}</span> <span class="faint">{since}</span>'
 
 
 def _lag(node: Shape, pulse: Shape, *, is_own: bool) -> str:

@@ -25,36 +25,42 @@ class Moments:
 
     def __init__(self) -> None:
         self._known: dict[tuple[object, ...], int] = {}
+        self._fixed: dict[tuple[object, ...], int] = {}
 
-    def fix(self, value: Any) -> Any:
-        """Return a copy of a JSON value with `…_s` replaced by `…_at`, in ms since 1970."""
-        known: dict[tuple[object, ...], int] = {}
-        fixed = self._fix(value, (), wall_ms(), known)
-        self._known = known
-        return fixed
+    def sweep(self) -> None:
+        """Forget the moments that were not told since the last sweep."""
+        self._known, self._fixed = self._fixed, {}
 
-    def _fix(
-        self, value: Any, at: tuple[object, ...], now_ms: int, known: dict[tuple[object, ...], int]
-    ) -> Any:
+    def fix(self, value: Any, *at: object) -> Any:
+        """Return a copy of a JSON value with `…_s` replaced by `…_at`, in ms since 1970.
+
+        `at` says where it stands.
+        """
+        return self._fix(value, at, wall_ms())
+
+    def _fix(self, value: Any, at: tuple[object, ...], now_ms: int) -> Any:
         if isinstance(value, list):
             items = [(_name(each, place), each) for place, each in enumerate(value)]
-            return [self._fix(each, (*at, name), now_ms, known) for name, each in items]
+            return [self._fix(each, (*at, name), now_ms) for name, each in items]
         if not isinstance(value, dict):
             return value
         fixed: dict[str, Any] = {}
         for name, part in value.items():
-            if not name.endswith(_ENDING):
-                fixed[name] = self._fix(part, (*at, name), now_ms, known)
-                continue
-            moment = None if part is None else now_ms - int(1000 * part)
-            place = (*at, name)
-            before = self._known.get(place)
-            if moment is not None:
-                if before is not None and abs(before - moment) < SAME_MS:
-                    moment = before
-                known[place] = moment
-            fixed[f"{name.removesuffix(_ENDING)}_at"] = moment
+            if name.endswith(_ENDING):
+                moment = None if part is None else self._place((*at, name), now_ms, part)
+                fixed[f"{name.removesuffix(_ENDING)}_at"] = moment
+            else:
+                is_plain = isinstance(part, str | int | float) or part is None
+                fixed[name] = part if is_plain else self._fix(part, (*at, name), now_ms)
         return fixed
+
+    def _place(self, place: tuple[object, ...], now_ms: int, seconds: float) -> int:
+        moment = now_ms - int(1000 * seconds)
+        before = self._known.get(place)
+        if before is not None and abs(before - moment) < SAME_MS:
+            moment = before
+        self._fixed[place] = moment
+        return moment
 
 
 def _name(value: object, place: int) -> object:

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import attrs
@@ -33,7 +34,7 @@ from gcounterd.daemon.moments import Moments
 from gcounterd.daemon.removals import Removals
 from gcounterd.daemon.slicing import sliced
 from gcounterd.daemon.views import Views
-from gcounterd.ids import NodeId, show
+from gcounterd.ids import NodeId, node_of, show
 
 # Members told of, those in trouble first: a crowd is for `gcounterctl members`.
 NODES_MAX = 256
@@ -42,6 +43,9 @@ FORMER_MAX = 16
 # Removals that are done, the latest first.
 DONE_MAX = 8
 EVENTS_TOLD = 50
+# Members looked at, and those written, in one slice: a millisecond each.
+_MEMBERS_PER_SLICE = 256
+_NODES_PER_SLICE = 64
 # How long what was seen last is good for who looks once, and how long such a look waits for
 # members: those that are well answer in a fraction of it.
 FRESH_S = 1.0
@@ -134,42 +138,58 @@ class Overview:
     async def _look(self) -> Sight:
         now = trio.current_time()
         sums = await sliced(self._sums.look())
-        told = self._views.cluster()
-        nodes = self._nodes(told)
-        standings = self._standings(now)
+        standings = await sliced(self._standings(now))
+        nodes = await sliced(self._nodes())
+        cluster = self._cluster(nodes)
+        self._moments.sweep()
+        await trio.lowlevel.checkpoint()
         history = self._driver.history
-        shown = {each["id"] for each in nodes}
         return Sight(
             now,
-            self._cluster(told, nodes),
-            self._pulse(sums, standings, shown),
+            cluster,
+            self._pulse(sums, standings, {each["id"] for each in nodes}),
             await history.read(max(0, history.last - EVENTS_TOLD), "", EVENTS_TOLD, 0),
         )
 
     # -- who belongs ------------------------------------------------------------------------
 
-    def _nodes(self, told: Shape) -> list[Shape]:
-        nodes: list[Shape] = [each for each in told["nodes"] if each["roster"] != "removed"]
-        nodes.sort(key=lambda each: (_TROUBLE.get(each["liveness"], 0), each["name"]))
-        return nodes[:NODES_MAX]
+    def _nodes(self) -> Generator[None, None, list[Shape]]:
+        """Return the members that are told of, those in trouble first."""
+        node, views = self._node, self._views
+        columns = Counter(node_of(column) for column in node.counters.heads())
+        places = []
+        for number, entry in enumerate(node.roster.belonging(), 1):
+            trouble = _TROUBLE.get(views.liveness(entry.node), 0)
+            places.append((trouble, node.roster.label(entry.node), entry))
+            if number % _MEMBERS_PER_SLICE == 0:
+                yield
+        places.sort(key=itemgetter(0, 1))
+        nodes = []
+        for number, (_, name, entry) in enumerate(places[:NODES_MAX], 1):
+            shape = views.member(entry, columns[entry.node])
+            nodes.append(self._moments.fix(shape, "node", entry.node) | {"page": self._page(name)})
+            if number % _NODES_PER_SLICE == 0:
+                yield
+        return nodes
 
-    def _cluster(self, told: Shape, nodes: list[Shape]) -> Shape:
-        belonging = [each for each in told["nodes"] if each["roster"] != "removed"]
-        reasons = list(self._views.reasons())
-        shape = {
-            "cluster": told["cluster"],
-            "self": told["self"],
-            "id": show(self._node.config.node),
+    def _page(self, name: str) -> str | None:
+        return None if name == self._node.config.name else self._pages.get(name)
+
+    def _cluster(self, nodes: list[Shape]) -> Shape:
+        config, reasons = self._node.config, list(self._views.reasons())
+        kinds = Counter(self._views.liveness(e.node) for e in self._node.roster.belonging())
+        return {
+            "cluster": config.cluster,
+            "self": config.name,
+            "id": show(config.node),
             "ready": not reasons,
             "reasons": reasons,
             "warnings": self._views.warnings(),
-            "alone": told["alone"],
-            "liveness": dict(sorted(Counter(each["liveness"] for each in belonging).items())),
-            "nodes": [{**each, "page": self._pages.get(each["name"])} for each in nodes],
-            "removals": self._shown_removals(),
+            "alone": self._node.detector.alone,
+            "liveness": dict(sorted(kinds.items())),
+            "nodes": nodes,
+            "removals": self._moments.fix(self._shown_removals(), "removals"),
         }
-        fixed: Shape = self._moments.fix(shape)
-        return fixed
 
     def _shown_removals(self) -> list[Shape]:
         found: list[Shape] = [{**each} for each in self._removals.all()]
@@ -183,22 +203,27 @@ class Overview:
 
     # -- what is counted --------------------------------------------------------------------
 
-    def _standings(self, now: float) -> dict[NodeId, Standing]:
+    def _standings(self, now: float) -> Generator[None, None, dict[NodeId, Standing]]:
         """Return how the other members stand, by node."""
         node = self._node
         found = {}
-        for entry in node.roster.belonging():
-            if entry.node == node.config.node:
-                continue
-            compared = node.linking.comparing.look(entry.node, now)
-            heard = node.removing.heard(entry.node)
-            found[entry.node] = Standing(
-                node.roster.label(entry.node),
-                self._views.liveness(entry.node),
-                None if compared is None else round(compared.behind, 1),
-                None if heard is None else now - heard,
-            )
+        for number, entry in enumerate(node.roster.belonging(), 1):
+            if entry.node != node.config.node:
+                found[entry.node] = self._standing(entry.node, now)
+            if number % _MEMBERS_PER_SLICE == 0:
+                yield
         return found
+
+    def _standing(self, other: NodeId, now: float) -> Standing:
+        node = self._node
+        compared = node.linking.comparing.look(other, now)
+        heard = node.removing.heard(other)
+        return Standing(
+            node.roster.label(other),
+            self._views.liveness(other),
+            None if compared is None else round(compared.behind, 1),
+            None if heard is None else now - heard,
+        )
 
     def _pulse(
         self, sums: dict[NodeId, int], standings: dict[NodeId, Standing], shown: set[str]

@@ -56,7 +56,7 @@ class Views:
             "cluster": self._node.config.cluster,
             "self": self._node.config.name,
             "ready": not self.reasons(),
-            "nodes": [self._member(entry, columns[entry.node]) for entry in self._node.roster],
+            "nodes": [self.member(entry, columns[entry.node]) for entry in self._node.roster],
             "approvals": [self._approval(each) for each in self._awaited()],
             "removals": self._removals.unfinished(),
             "health": detector.health,
@@ -70,7 +70,8 @@ class Views:
     def _approval(self, approval: Approval) -> dict[str, object]:
         return {"name": approval.name, "expires": write_time(approval.expires_ms)}
 
-    def _member(self, entry: Entry, columns: int) -> dict[str, object]:
+    def member(self, entry: Entry, columns: int) -> dict[str, object]:
+        """Return a member as this node sees it, and how many open columns it has."""
         return {
             "id": show(entry.node),
             "name": self._node.roster.label(entry.node),

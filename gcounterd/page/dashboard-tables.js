@@ -37,7 +37,7 @@ function nodeRow(node, act) {
   for (let at = 0; at < 9; at += 1) {
     row.append(at === 0 ? make("th", { scope: "row" }) : make("td", numbers.includes(at) ? { class: "n" } : {}));
   }
-  row.children[2].append(make("span"));
+  row.children[2].append(make("span"), " ", make("span", { class: "faint" }));
   row.children[5].append(make("span"), make("span", { class: "spark" }));
   const remove = make("button", { type: "button", class: "small" }, "Remove…");
   remove.setAttribute("aria-label", `Remove ${node.name}`);
@@ -57,8 +57,9 @@ function writeNode(row, node, view, now) {
   } else say(head, name);
   const live = row.children[2].firstChild;
   live.className = `live ${node.liveness}`;
-  const lasts = node.liveness === "alive" ? "" : words.since(node.since_at, now);
-  say(live, lasts ? `${node.liveness} for ${lasts}` : node.liveness);
+  say(live, node.liveness);
+  const lasts = words.since(node.since_at, now);
+  say(row.children[2].lastChild, lasts && `for ${lasts}`);
   const behind = pulse.behind[node.id];
   const lag = isOwn ? "-" : behind === undefined ? "unknown" : behind ? words.lasting(behind) : "none";
   say(row.children[1], node.roster);

@@ -22,6 +22,7 @@ def test_what_lasts_is_told_as_the_moment_at_which_it_began(now: list[int]) -> N
     assert told == {
         "nodes": [{"id": "a", "since_at": 998_000, "name": "n1"}, {"id": "b", "since_at": None}]
     }
+    fixed.sweep()
     now[0] += 1000
     later = {"nodes": [{"id": "b", "since_s": None}, {"id": "a", "since_s": 3.041, "name": "n1"}]}
     assert fixed.fix(later)["nodes"][1] == told["nodes"][0]
@@ -30,4 +31,13 @@ def test_what_lasts_is_told_as_the_moment_at_which_it_began(now: list[int]) -> N
 def test_what_began_anew_is_told_anew(now: list[int]) -> None:
     fixed = Moments()
     fixed.fix([{"node": "a", "since_s": 60.0}])
+    fixed.sweep()
     assert fixed.fix([{"node": "a", "since_s": 1.5}]) == [{"node": "a", "since_at": 998_500}]
+
+
+def test_moments_that_are_not_told_any_more_are_forgotten(now: list[int]) -> None:
+    fixed = Moments()
+    assert fixed.fix({"since_s": 1.0}, "a") == {"since_at": 999_000}
+    fixed.sweep()
+    fixed.sweep()
+    assert fixed.fix({"since_s": 1.05}, "a") == {"since_at": 998_950}

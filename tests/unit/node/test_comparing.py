@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import attrs
-from nodes import batches_of, commit, hello, node, sent
+from meeting import Meeting, holder
+from nodes import batches_of, commit, entry, hello, node, sent
 
 from gcounterd.ids import Epoch, NodeId, column_id
 from gcounterd.node.comparing import COLUMNS_MAX, MARKS_MAX
@@ -93,6 +94,28 @@ def test_what_a_member_holds_above_this_node_is_seen() -> None:
     told = comparing.look(b, 2.0)
     assert told is not None
     assert (told.behind, told.ahead) == (0.0, True)
+
+
+def test_nodes_that_hear_each_other_come_to_be_level_by_what_they_say() -> None:
+    a, b = holder("a", [entry("a"), entry("b")]), holder("b", [entry("a"), entry("b")])
+    meeting = Meeting()
+    meeting.connect(a, b)
+    meeting.carry()
+    a.add(b"x", 5)
+    b.add(b"y", 7)
+    for each in (a, b):
+        meeting.commit(each)
+        meeting.perform(each, each.linking.comparing.ask(meeting.now))
+    meeting.carry()
+    meeting.run(3.0)
+    for each, other in ((a, b), (b, a)):
+        meeting.perform(each, each.linking.comparing.ask(meeting.now))
+        meeting.carry()
+        told = each.linking.comparing.look(other.config.node, meeting.now + 1)
+        assert told is not None
+        assert (told.behind, told.ahead) == (0.0, False)
+        assert each.counters.heads() == other.counters.heads()
+        assert len(each.counters.heads()) == 2
 
 
 def test_nothing_is_known_of_a_member_whose_link_is_gone() -> None:
