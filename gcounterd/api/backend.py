@@ -82,6 +82,12 @@ class Gathering(Protocol):
     async def wait(self) -> Mark:
         """Wait until it is durable as configured; return where it lies. Raises as `commit` does."""
 
+    def then(self, act: Callable[[Mark, ClientError | None], None]) -> bool:
+        """Have `act` called once, with what `wait` would return or raise, when that is known.
+
+        False: nobody will call, and the caller has to wait. It is never called in this call.
+        """
+
 
 @attrs.frozen
 class Words:

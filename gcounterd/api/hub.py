@@ -5,9 +5,10 @@ costs as much again. So a connection at rest is no task. One epoll knows all soc
 entered once and reports once when something has come (edge-triggered), and one task reads what is
 ready. What a chunk asks for is found out by plain code (`Spoke.quick`), which gathers and never
 waits. All chunks of one look at the epoll are a *round*: their increments are added in one call
-and answered after the commit that takes them, by one task that wakes once per commit. While
-that commit is on its way to the disk the next round is read. Whatever plain code cannot answer
-gets a task of its own for as long as it takes, and the socket with it.
+and answered after the commit that takes them, in the step that commits where that is here, since
+a task that wakes is dear; what is too much for one step is left to a task. While that commit is on
+its way to the disk the next round is read. Whatever plain code cannot answer gets a task of its own
+for as long as it takes, and the socket with it.
 
     HUB ──quick: LATER──► ROUND ──committed, answered──► HUB
      └──quick: TASK, or a send that would block──► TASK ──read to the last byte──► HUB
@@ -26,6 +27,7 @@ import math
 import select
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import attrs
 import trio
@@ -44,19 +46,30 @@ _HUB, _ROUND, _TASK = Holder
 _NOTHING, _LATER, _NOW, _FOR_TASK = Taken
 # Sockets of one look: others come with the next, and the kernel turns them in order.
 READY_MAX = 256
-# What counts as one request of work, of bytes taken and of bytes answered.
+# What counts as one request of work: of bytes taken; of increments gathered with those of others;
+# of bytes answered.
 _BYTES_PER_WORK = 64
+_KEYS_PER_WORK = 4
 _ANSWER_BYTES_PER_WORK = 256
 
 
 @attrs.define(eq=False)
 class _Round:
-    """What one look at the epoll gathered; `spokes` with the place of their first key."""
+    """What one look at the epoll gathered.
+
+    spokes   with the place of their first key
+    told     how many of them have been answered
+    prompt   its commit tells us, so nobody has to wait for it
+    outcome  None until it is known
+    """
 
     keys: list[bytes] = attrs.field(factory=list)
     spokes: list[tuple[Spoke, int]] = attrs.field(factory=list)
+    told: int = 0
     tally: Tally | None = None
     commit: Gathering | None = None
+    prompt: bool = False
+    outcome: Outcome | None = None
 
 
 class Hub:
@@ -85,6 +98,7 @@ class Hub:
         self._left = trio.Event()
         self._hall: trio.Nursery | None = None
         self._read_work = self._answer_work = 0  # since others ran, in requests
+        self._told_of: Gathering | None = None  # whose answers are written in this step
 
     def __len__(self) -> int:
         return len(self._spokes)
@@ -153,6 +167,7 @@ class Hub:
                 self._hall.start_soon(self._tick)
                 task_status.started()
         finally:
+            self._hall = None
             for spoke in list(self._spokes.values()):
                 self.drop(spoke)
             self._epoll.close()
@@ -230,7 +245,8 @@ class Hub:
             self._send(spoke, NO_OUTCOME, first)
         elif taken is _FOR_TASK or spoke.readable:
             self._hand_over(spoke)
-        return 1 + (len(data) // _BYTES_PER_WORK)
+        gathered = len(keys) - first
+        return 1 + (gathered // _KEYS_PER_WORK if gathered else len(data) // _BYTES_PER_WORK)
 
     def _close_round(self) -> None:
         """Add what was gathered, before anybody else runs: it is part of one commit."""
@@ -241,35 +257,60 @@ class Hub:
                 gathered.tally = self._backend.add_each(gathered.keys)
             gathered.commit = self._backend.gathering()
             self._rounds.append(gathered)
-            self._due.set()
+            gathered.prompt = gathered.commit.then(partial(self._know, gathered))
+            if not gathered.prompt:
+                self._due.set()
 
     # -- answering ----------------------------------------------------------------------------
 
+    def _know(self, gathered: _Round, mark: Mark, failure: ClientError | None) -> None:
+        """Answer a round in the step in which its commit has come through, or failed."""
+        if self._hall is None or self._hall.cancel_scope.cancel_called:
+            return
+        if self._told_of is not gathered.commit:
+            self._told_of, self._answer_work = gathered.commit, 0
+        gathered.outcome = self._learn(gathered, mark, failure)
+        if gathered is self._rounds[0] and self._tell(gathered, gathered.outcome):
+            self._rounds.popleft()
+        else:
+            self._due.set()
+
     async def _answer_rounds(self) -> None:
         while True:
-            if not self._rounds:
-                self._due = trio.Event()
-                await self._due.wait()
-            await self._answer(self._rounds.popleft())
+            await self._due.wait()
+            self._due = trio.Event()
+            while self._rounds:
+                answered = self._rounds[0]
+                if answered.outcome is None:
+                    if answered.prompt:
+                        break
+                    answered.outcome = await self._await(answered)
+                if self._tell(answered, answered.outcome):
+                    self._rounds.popleft()
+                else:
+                    await trio.lowlevel.checkpoint()
 
-    async def _answer(self, answered: _Round) -> None:
-        outcome = await self._outcome(answered)
-        for spoke, first in answered.spokes:
+    def _tell(self, answered: _Round, outcome: Outcome) -> bool:
+        """Write answers; False if this was all that one step may do, and others have to run."""
+        has_room = True
+        for spoke, first in answered.spokes[answered.told :]:
+            answered.told += 1
             self._answer_work += self._send(spoke, outcome, first)
             if self._answer_work > WORK_BEFORE_YIELD:
                 self._answer_work = 0
-                self._close_round()
-                await trio.lowlevel.checkpoint()
+                has_room = False
+                break
         self._close_round()
+        return has_room
 
-    async def _outcome(self, answered: _Round) -> Outcome:
+    async def _await(self, answered: _Round) -> Outcome:
         assert answered.commit is not None
-        failure: ClientError | None = None
-        mark: Mark = ()
         try:
-            mark = await answered.commit.wait()
+            return self._learn(answered, await answered.commit.wait(), None)
         except Exception as error:
-            failure = blame(error)
+            return self._learn(answered, (), blame(error))
+
+    def _learn(self, answered: _Round, mark: Mark, failure: ClientError | None) -> Outcome:
         tally = answered.tally
         if tally is None:
             return Outcome(failure=failure, mark=mark)

@@ -24,6 +24,7 @@ from gcounterd.counters.columns import Column
 from gcounterd.daemon.checkpoints import Checkpoints
 from gcounterd.daemon.logs import get_logger
 from gcounterd.daemon.longest import Longest
+from gcounterd.daemon.outcomes import Outcome
 from gcounterd.daemon.slicing import free, sliced
 from gcounterd.errors import ClientError, StorageError
 from gcounterd.ids import ColumnId
@@ -45,34 +46,6 @@ ENCODED_IN_LOOP = 512  # records; about a millisecond
 # may do so for a million of them in one go.
 SLICES_PER_COLLECTION = 64
 _DONE = object()
-
-
-@attrs.define(eq=False)
-class Outcome:
-    """What becomes of the group that is gathering.
-
-    error  set before `done` if it failed
-    mark   where its increments lie, set before `done` if they are committed
-    """
-
-    done: trio.Event = attrs.Factory(trio.Event)
-    error: ClientError | None = None
-    mark: Mark = ()
-
-    async def wait(self) -> Mark:
-        """Wait until it is committed; return where it lies, or raise `ClientError`."""
-        if not self.done.is_set():
-            await self.done.wait()
-        if self.error is not None:
-            error = self.error
-            raise ClientError(error.status, error.code, error.message, definite=error.definite)
-        return self.mark
-
-    def fail(self, error: ClientError) -> None:
-        """Tell those who wait that it failed, unless they have been told what became of it."""
-        if not self.done.is_set():
-            self.error = error
-            self.done.set()
 
 
 class Commits:
@@ -205,8 +178,7 @@ class Commits:
             await self._commit(group)
         mark = self._mark()
         for outcome in self._under_way:
-            outcome.mark = mark
-            outcome.done.set()
+            outcome.succeed(mark)
         self._under_way = []
         if group is not None:
             blocks = _blocks_of(group)
@@ -224,13 +196,14 @@ class Commits:
         """
         settlement, writer = self._node.settlement, self._node.counters.writer
         noting, self._noting = self._noting, Outcome()
-        if settlement.holds_back and writer:
-            if not settlement.refuses:
-                return [noting]
+        is_held = settlement.holds_back and bool(writer)
+        if is_held and not settlement.refuses:
+            return [noting]
+        gathering, self._gathering = self._gathering, Outcome()
+        if is_held:
             self._node.drop()
             self.refused += 1
-            self._gathering.fail(no_column())
-        gathering, self._gathering = self._gathering, Outcome()
+            gathering.fail(no_column())  # last, since whoever is told may count again at once
         return [noting, gathering]
 
     async def _act_between(self) -> None:

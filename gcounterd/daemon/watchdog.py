@@ -48,7 +48,7 @@ _PACKAGE = "gcounterd."
 # Places that say only that work goes in slices, or waits for the disk, and not which.
 _WAITING = (
     "daemon.slicing.",
-    "daemon.commits.Outcome.",
+    "daemon.outcomes.Outcome.",
     "daemon.commits.Commits.wait",
     "daemon.service.Service.commit",
     "storage.store.",

@@ -12,7 +12,7 @@ process ends. What was gathered for the next question was certainly not counted.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 import trio
@@ -88,6 +88,10 @@ class Part:
         if told.failure is not None:
             raise told.failure
         return told.mark
+
+    def then(self, act: Callable[[Mark, ClientError | None], None]) -> bool:
+        """Leave it to the caller to wait."""
+        return False
 
 
 class FrontBackend:

@@ -39,6 +39,20 @@ class MemoryCommit:
     async def wait(self) -> Mark:
         return await self.backend.commit()
 
+    def then(self, act: Callable[[Mark, ClientError | None], None]) -> bool:
+        if self.backend.tells is None:
+            return False
+        self.backend.tells.start_soon(self._tell, act)
+        return True
+
+    async def _tell(self, act: Callable[[Mark, ClientError | None], None]) -> None:
+        try:
+            mark = await self.wait()
+        except ClientError as error:
+            act((), error)
+        else:
+            act(mark, None)
+
 
 class MemoryBackend:
     """One node, alone.
@@ -50,6 +64,7 @@ class MemoryBackend:
     missing    names that a consistent read does not hear from
     fail_with  raised by the next commit; the gathered increments are dropped
     gate       while set, a commit waits for it
+    tells      while set, commits are made there, and tell what became of them
     asked_for  the last arguments of `history`
     removed    the arguments of each `remove`
     draining   whether it drains
@@ -80,6 +95,7 @@ class MemoryBackend:
         self.notes: tuple[str, ...] = ()
         self.fail_with: Exception | None = None
         self.gate: trio.Event | None = None
+        self.tells: trio.Nursery | None = None
         self.waiting = trio.Event()
         self.asked_for: tuple[int, str, int, float] | None = None
         self.removed: list[tuple[list[str], str, dict[str, bool]]] = []

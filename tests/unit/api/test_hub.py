@@ -118,6 +118,8 @@ class Client:
 class Rig:
     """A running hub."""
 
+    tells = False
+
     def __init__(self, limits: Limits | None = None) -> None:
         self.backend = MemoryBackend()
         self.hub = Hub(self.backend, limits or Limits())
@@ -137,12 +139,19 @@ class Rig:
         return spoke, client
 
 
+@pytest.fixture(params=[False, True], ids=["awaited", "told"], autouse=True)
+def tells(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test runs with commits that are waited for, and with some that tell."""
+    monkeypatch.setattr(Rig, "tells", request.param)
+
+
 @asynccontextmanager
 async def running(limits: Limits | None = None) -> AsyncIterator[Rig]:
     rig = Rig(limits)
     try:
         with trio.fail_after(PATIENCE_S):
             async with trio.open_nursery() as nursery:
+                rig.backend.tells = nursery if Rig.tells else None
                 await nursery.start(rig.hub.run)
                 yield rig
                 nursery.cancel_scope.cancel()

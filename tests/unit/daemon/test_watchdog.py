@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from gcounterd.daemon import watchdog
-from gcounterd.daemon.commits import Outcome
+from gcounterd.daemon.outcomes import Outcome
 from gcounterd.daemon.slicing import sliced
 from gcounterd.daemon.watchdog import BOUND_S, LOGGED_EVERY_S, STEPS_MAX, Step, Watchdog
 
