@@ -43,18 +43,11 @@ async def show(call: Call, backend: Backend) -> Response:
     """`GET /`: the state of the cluster as this node sees it."""
     most = read_count(call.query, "top", TOP_DEFAULT, TOP_MAX, lowest=0)
     if not (Scope.READ in call.grant.scopes and call.grant.whole):
-        return render_locked()
+        return lock()
     seen = await backend.overview()
     top = await backend.top(most, b"") if most else ()
     counts = [(key, value, await backend.by_node(key)) for key, value in top]
     return render(seen, counts)
-
-
-def render_locked() -> Response:
-    """Write the page without anything in it; its script asks for a token."""
-    text = _PLACE.sub("", files()["dashboard.html"].body.decode())
-    headers = _headers({"nodes": []})
-    return Response(200, text.encode(), f"{HTML}; charset=utf-8".encode(), headers)
 
 
 def render(seen: Mapping[str, Shape], counts: Sequence[tuple[bytes, int, Shape]]) -> Response:
@@ -73,23 +66,24 @@ def render(seen: Mapping[str, Shape], counts: Sequence[tuple[bytes, int, Shape]]
         "nodes": "".join(_row(node, pulse, cluster["id"]) for node in cluster["nodes"]),
         "columns": "".join(f'<th scope="col" class="n">{escape(name)}</th>' for name in columns),
         "top": "".join(_count(*each, columns) for each in counts),
+        "none": "" if int(pulse["total"]) else "Nothing is counted yet.",
         "removals": "".join(_removal(each) for each in cluster["removals"]),
     }
     pages = dict.fromkeys(str(node["page"]) for node in cluster["nodes"] if node["page"])
-    return _answer(200, parts, pages)
+    return _answer(parts, pages)
 
 
 def lock() -> Response:
-    """Return the page without anything that is seen, for who has no token yet: it asks for one."""
-    return _answer(401, {}, ())
+    """Return the page without anything that is seen: its script asks for a token."""
+    return _answer({"cluster": "A cluster", "self": "this node"}, ())
 
 
-def _answer(status: int, parts: Mapping[str, str], pages: Iterable[str]) -> Response:
+def _answer(parts: Mapping[str, str], pages: Iterable[str]) -> Response:
     text = files()["dashboard.html"].body.decode()
     # In one go: what is put in is never looked at again.
     text = _PLACE.sub(lambda place: parts.get(place[1], ""), text)
     kind = f"{HTML}; charset=utf-8".encode()
-    return Response(status, text.encode(), kind, _headers(pages))
+    return Response(200, text.encode(), kind, _headers(pages))
 
 
 def _headers(pages: Iterable[str]) -> tuple[tuple[bytes, bytes], ...]:

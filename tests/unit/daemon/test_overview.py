@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import trio
-from test_views import N2, N3, Seen, seeing
+from test_views import EPOCH, N2, N3, Seen, seeing
 
 from gcounterd.api.feeds import Tidings
+from gcounterd.counters.counters import Counters
 from gcounterd.daemon.overview import EVENTS_TOLD, Overview
-from gcounterd.ids import show
+from gcounterd.ids import NodeId, column_id, show
 from gcounterd.members.claims import Liveness
 from gcounterd.node.effects import Notice
 
@@ -83,3 +84,20 @@ async def test_two_who_look_within_a_second_see_the_same_look(
         assert first["pulse"] is (await overview.read())["pulse"]
         await trio.sleep(1.5)
         assert first["pulse"] is not (await overview.read())["pulse"]
+
+
+async def test_sums_are_by_node_and_those_who_belong_no_more_are_named_apart(
+    tmp_path: Path, autojump_clock: trio.abc.Clock
+) -> None:
+    async with seeing(tmp_path / "d") as seen:
+        overview, counters = overview_of(seen), seen.node.counters
+        other = Counters(column_id(N2, EPOCH), 100)
+        gone = Counters(column_id(NodeId(b"\x09" * 16), EPOCH), 100)
+        for writer, amount in ((other, 5), (gone, 2**31)):
+            writer.add_all({b"x": amount, b"y": 1})
+            for batch in writer.cut():
+                counters.apply(batch)
+        pulse = told(list(await overview.tidings()), "pulse")
+        assert pulse["sums"] == {show(N2): "6"}
+        assert [each["sum"] for each in pulse["former"]] == [str(2**31 + 1)]
+        assert (pulse["total"], pulse["counters"]) == (str(2**31 + 7), 2)
