@@ -59,6 +59,7 @@ class Wishes:
     take_over: bool = False
     new_identity: bool = False
     archive_budget: int | None = None
+    secured: bool = False
 
 
 @attrs.frozen(eq=False)
@@ -95,6 +96,7 @@ class Booted:
             join_token=wishes.join_token,
             take_over=wishes.take_over,
             archive_budget=wishes.archive_budget,
+            secured=wishes.secured,
         )
         rng = Random(secrets.randbits(128))
         restored = self.restored

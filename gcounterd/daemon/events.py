@@ -33,7 +33,8 @@ WATCHERS_MAX = 64
 
 # What an operator should look at, although the node goes on.
 ALARMS = ("suspect", "dead", "alone", "slow", "twin", "gives_way", "removing", "returns")
-WARNINGS = (*ALARMS, "residues_differ", "copy_damaged")
+GUARDED = ("quarantined", "own_column_claimed", "own_past_ahead")
+WARNINGS = (*ALARMS, *GUARDED, "residues_differ", "copy_damaged")
 REMOVALS = ("removal_started", "removed", "left_for_good", "returned")
 MEMBERSHIP = (
     "member",

@@ -79,6 +79,7 @@ def main(settings: Settings, read_again: Callable[[], Settings]) -> int:
         take_over=settings.take_over,
         new_identity=settings.new_identity,
         archive_budget=settings.archive_budget,
+        secured=securing is not None,
     )
     booted = _boot_uncollected(wishes)
     trio.run(_run, settings, booted, Safeguards(access, securing, read_again))

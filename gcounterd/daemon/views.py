@@ -128,6 +128,8 @@ class Views:
         if step is not None and step.cpu > STEP_WARNED_S:
             held = f"{1000 * step.cpu:.0f} ms of CPU in one step"
             warnings.append(f"the loop was held for {held}: {step.name}")
+        for each in self._node.linking.guarding.quarantined(trio.current_time()):
+            warnings.append(f"{each.name} is in quarantine: {each.why}; see the log")
         if self.securing is not None:
             warnings += self.securing.warnings()
         return [*warnings, *self._driver.mistrusts.warnings(), *self._removals.warnings()]

@@ -93,6 +93,8 @@ def is_final(refusal: Refusal, *, joining: bool, established: bool) -> bool:
             return joining and not established
         case Refused.UNREACHABLE | Refused.SELF | Refused.REMOVED | Refused.BUSY | Refused.YOUNG:
             return False
+        case Refused.QUARANTINED:
+            return False
         case Refused.ASKING | Refused.TWIN:
             return False  # `twins` decides
         case Refused.RESIDUES:

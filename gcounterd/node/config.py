@@ -25,6 +25,7 @@ class Config:
     approved_only    newcomers need an approval and its token
     join_token       the token that we show while we are joining, or b""
     take_over        we were told to replace a dead member of our name
+    secured          links say surely who is at their other end, or at least that it is a member
     archive_budget   bytes that copies of crashed lives may take on disk, None for any number
     digest_every     one random peer is told which heads changed; the repair of lost pushes
     hash_every       each link compares hashes of everything; catches what the rest missed
@@ -44,6 +45,7 @@ class Config:
     approved_only: bool = False
     join_token: bytes = attrs.field(default=b"", repr=False)
     take_over: bool = False
+    secured: bool = False
     archive_budget: int | None = None
     digest_every: float = 1.0
     hash_every: float = 30.0

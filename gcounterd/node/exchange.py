@@ -107,6 +107,10 @@ class Exchange:
         self._asked: dict[ColumnId, _Asked] = {}
         self._stages: dict[ColumnId, _Staged] = {}
         self.serving = Serving(config, counters)
+        # Whom to ask for what a peer claims to hold of a column, None for nobody (`node.guarding`).
+        self.source_of: Callable[[Link, ColumnId, int], Link | None] = lambda link, column, head: (
+            link
+        )
         # Of which columns nothing more is taken from a peer (`node.releasing`).
         self.refuses: Callable[[ColumnId, NodeId], bool] = lambda column, peer: False
         # Columns fetched whole, for `taking` and `late`: what came of each, None until it has.
@@ -145,6 +149,10 @@ class Exchange:
         """
         if column in self.wholes:
             return
+        source = self.source_of(link, column, head)
+        if source is None:
+            return
+        link = source
         least = self._expected(column)[0] + 1
         if self._counters.is_forgotten(column):
             if head >= least:
@@ -255,6 +263,9 @@ class Exchange:
             raise PeerError("own_column", "a batch of the column that we write")
         if self.refuses(batch.column, link.peer):
             return False, []
+        if self.source_of(link, batch.column, batch.version) is not link:
+            self.ahead(link, batch.column, batch.version)
+            return False, self.ask(now)
         if self._intake.take_batch(batch):
             return True, []
         self.ahead(link, batch.column, batch.version)
@@ -265,6 +276,11 @@ class Exchange:
         asked = self._asked.get(part.column)
         if asked is None or asked.link != link.id:
             return []  # late: asked of someone else meanwhile
+        source = self.source_of(link, part.column, asked.head)
+        if source is not link and part.column not in self.wholes:
+            self._drop(part.column)  # its writer is linked by now
+            self.ahead(link, part.column, asked.head)
+            return self.ask(now)
         staged = self._stages.get(part.column)
         if staged is None or staged.stage.gathering != part.gathering:
             if part.number:

@@ -47,6 +47,10 @@ if TYPE_CHECKING:
 
 def handle(node: Node, link: Link, message: Message, now: float) -> list[Effect]:
     """Handle a message of an open link; raise `PeerError` where it breaks the protocol."""
+    return [*_handle(node, link, message, now), *node.linking.guarding.alarms()]
+
+
+def _handle(node: Node, link: Link, message: Message, now: float) -> list[Effect]:
     if isinstance(message, CONTROL_MESSAGES) != (link.channel is Channel.CONTROL):
         raise PeerError("wrong_channel", type(message).__name__)
     node.removing.hear(link, now)

@@ -14,13 +14,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from gcounterd.errors import PeerError
 from gcounterd.ids import NodeId
 from gcounterd.node import admission
 from gcounterd.node.asking import Verdict
 from gcounterd.node.comparing import Comparing
 from gcounterd.node.dialling import Target
-from gcounterd.node.effects import Dial, Drop, Effect, Send
+from gcounterd.node.effects import Dial, Drop, Effect, Notice, Send
 from gcounterd.node.grades import Grade
+from gcounterd.node.guarding import Guarding
 from gcounterd.node.messages import Bye, Channel, Hello, Refusal, Refused
 from gcounterd.node.peers import Link
 from gcounterd.node.removing import hands_over
@@ -33,18 +35,25 @@ if TYPE_CHECKING:
 class Linking:
     """The links of one node; what `Node` promises of them is kept here.
 
+    guarding   what is believed of whom
     comparing  what linked peers hold, for those who watch
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, *, damaged: bool = False) -> None:
+        """`damaged`: the disk gave back less than it was given."""
         self._node = node
+        self.guarding = Guarding(
+            node.config, node.counters, node.roster, node.peers, damaged=damaged
+        )
+        node.exchange.source_of = self.guarding.source_of
         self.comparing = Comparing(node.counters, node.peers)
         self._visits = Visits(node.roster, node.peers, node.dialler)
 
     def judge(self, hello: Hello, now: float) -> Verdict:
         """Return why a peer's hello is refused, or None if it is accepted; and what to do."""
         node = self._node
-        refusal = admission.judge_cluster(hello, node.config) or node.removing.judge(hello)
+        refusal = admission.judge_cluster(hello, node.config) or self.guarding.judge(hello, now)
+        refusal = refusal or node.removing.judge(hello)
         if refusal is not None or hands_over(hello):
             return refusal, []
         refusal, effects = admission.judge(hello, node.twins, node.newcomers, now)
@@ -114,6 +123,13 @@ class Linking:
         if gone.channel is Channel.CONTROL:
             effects = self.tidied(node.probing.closed(gone, now), now)
         return effects + self.dial(now)
+
+    def broke(self, link: Link, error: PeerError, now: float) -> list[Effect]:
+        """Part with a peer that broke the protocol, for a while if that was no accident."""
+        fields: dict[str, str | int | float] = {"peer": link.hello.name, "why": str(error)}
+        told: list[Effect] = [Drop(link.id, error.reason), Notice("peer_error", fields)]
+        told += self.closed(link.id, now)
+        return [*told, *self.tidied(self.guarding.punish(link, error.reason, now), now)]
 
     def dial_failed(
         self, address: str, channel: Channel, grade: Grade, refusal: Refusal | None, now: float

@@ -54,6 +54,7 @@ class Refused(enum.StrEnum):
     UNREACHABLE = "unreachable"
     UNSECURED = "not_secured"
     IDENTITY = "wrong_identity"
+    QUARANTINED = "quarantined"
 
 
 @attrs.frozen

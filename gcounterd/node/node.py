@@ -34,7 +34,7 @@ from gcounterd.node.asking import Verdict
 from gcounterd.node.config import Config
 from gcounterd.node.dialbacks import DialBacks
 from gcounterd.node.dialling import Dialler
-from gcounterd.node.effects import Drop, Effect, Notice
+from gcounterd.node.effects import Effect
 from gcounterd.node.exchange import Exchange
 from gcounterd.node.grades import Grade
 from gcounterd.node.handling import handle
@@ -116,7 +116,7 @@ class Node:
             config, roster, intake, peers, joining, exchange, self.approving, settling, rng
         )
         self.removing = Removing(self, now)
-        self.linking = Linking(self)
+        self.linking = Linking(self, damaged=damaged)
         self.importing = Importing(self)
         self.newcomers = Newcomers(config, roster, counters, intake, peers, self.removing, now)
         self.refusals = admission.Refusals(config, roster)
@@ -273,6 +273,7 @@ class Node:
         self.membership.reopen(self.config)
         self.settlement.reopened(self.config)
         self.twins.reopened(self.config)
+        self.linking.guarding.reopened(self.config)
         return self.linking.part(self.peers.all(), "new_epoch", now)  # a hello names the epoch
 
     def turned(self, turn: AnyTurn, now: float, *, done: bool) -> list[Effect]:
@@ -327,9 +328,7 @@ class Node:
         try:
             return [*self.twins.heard(source), *handle(self, source, message, now)]
         except PeerError as error:
-            fields: dict[str, str | int | float] = {"peer": source.hello.name, "why": str(error)}
-            effects = self.closed(link, now)
-            return [Drop(link, error.reason), Notice("peer_error", fields), *effects]
+            return self.linking.broke(source, error, now)
 
     # -- reads ------------------------------------------------------------------------------
 
