@@ -23,9 +23,16 @@ class Balancer:
         self.answers = 0
         self.lost = 0
         self.visited: dict[int, int] = dict.fromkeys(ports, 0)
-        self._ports = ports
+        self.ports = ports
         self._lose_every = lose_every
         self._next = 0
+        self._open: dict[trio.CancelScope, None] = {}
+
+    def move(self, *ports: int) -> None:
+        """Spread new connections over these ports from now on, and end the old ones."""
+        self.ports = ports
+        for scope in list(self._open):
+            scope.cancel()
 
     async def serve(self, *, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
         """Accept until cancelled; starts with its URL."""
@@ -34,9 +41,9 @@ class Balancer:
         await trio.serve_listeners(self._pass_on, [listener])
 
     async def _pass_on(self, stream: trio.SocketStream) -> None:
-        port = self._ports[self._next % len(self._ports)]
+        port = self.ports[self._next % len(self.ports)]
         self._next += 1
-        self.visited[port] += 1
+        self.visited[port] = self.visited.get(port, 0) + 1
         async with stream:
             try:
                 node = await trio.open_tcp_stream("127.0.0.1", port)
@@ -44,10 +51,12 @@ class Balancer:
                 return
             async with node, trio.open_nursery() as nursery:
                 nursery.start_soon(self._answers, node, stream, nursery.cancel_scope)
+                self._open[nursery.cancel_scope] = None
                 with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                     async for chunk in stream:
                         await node.send_all(chunk)
                 nursery.cancel_scope.cancel()
+            self._open.pop(nursery.cancel_scope)
 
     async def _answers(
         self, node: trio.SocketStream, stream: trio.SocketStream, end: trio.CancelScope

@@ -1,0 +1,82 @@
+"""`scripts/screenshots`: the pictures of the dashboard in docs/, of a real cluster under load.
+
+They show what the page is like, on a phone and on a desk, and are taken anew when it has changed.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import tempfile
+from pathlib import Path
+
+import click
+from playwright.sync_api import Browser, Page
+
+from tests.browser.chromium import PROGRAM, open_chromium
+from tests.browser.dashboards import dashboard, expect_live
+from tests.browser.stage import Stage, open_stage
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+# Width and height of the window, and the scheme of colours, by picture.
+PICTURES = {
+    "dashboard-1440.png": (1440, 900, "light"),
+    "dashboard-320.png": (320, 640, "dark"),
+}
+COUNTED = {"blog/front-page": 41_730, "blog/about": 9_120, "downloads": 12_044}
+# What is counted before the picture is taken, so that lines have something to show.
+VIEWS = 2500
+
+
+def size_of(picture: Path) -> tuple[int, int]:
+    """Return width and height of a PNG."""
+    data = picture.read_bytes()
+    assert data.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = struct.unpack(">II", data[16:24])
+    return width, height
+
+
+def take(stage: Stage, browser: Browser, folder: Path) -> None:
+    """Take all pictures."""
+    for name in stage.cluster.nodes:
+        stage.ask(name, "POST", "/v1/counters", json.dumps({"counts": COUNTED}).encode())
+    with dashboard(browser, stage.url("n1")) as loading:
+        expect_live(loading)
+        loading.get_by_role("spinbutton", name="Views per second").fill("300")
+        loading.get_by_role("button", name="Start…").click()
+        loading.locator("#dialog-yes").click()
+        for name, (width, height, scheme) in PICTURES.items():
+            size = {"width": width, "height": height}
+            with dashboard(browser, stage.url("n1"), viewport=size, color_scheme=scheme) as page:
+                expect_live(page)
+                _until_counted(loading, VIEWS)
+                _until_counted(page, VIEWS)
+                page.screenshot(path=folder / name, full_page=True, animations="disabled")
+
+
+def _until_counted(page: Page, views: int) -> None:
+    """Wait until so many views of a load have come since the page was opened."""
+    page.evaluate("globalThis.began ??= Number(total.textContent.replaceAll(',', ''))")
+    page.wait_for_function(
+        "(views) => Number(total.textContent.replaceAll(',', '')) - began >= views", arg=views
+    )
+
+
+@click.command()
+def main() -> None:
+    """Take the pictures of the dashboard in docs/ anew."""
+    if PROGRAM is None:
+        raise click.ClickException("chromium is not installed")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_stage(Path(folder)) as stage,
+        open_chromium() as browser,
+    ):
+        take(stage, browser, DOCS)
+    for name in PICTURES:
+        width, height = size_of(DOCS / name)
+        click.echo(f"docs/{name}: {width} by {height}, {(DOCS / name).stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    main()
