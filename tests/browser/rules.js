@@ -16,8 +16,8 @@
     const by = element.getAttribute("aria-labelledby");
     const labels = [...(element.labels ?? [])].map((label) => label.textContent).join(" ");
     const own = element.getAttribute("aria-label") ?? element.getAttribute("alt") ?? "";
-    const isField = ["input", "select", "textarea"].includes(element.localName);
-    return ((by ? named(by) : "") || own || labels || (isField ? "" : element.textContent)).trim();
+    const isNamedByText = !element.matches("input, select, textarea, table, dialog, [role=region]");
+    return ((by ? named(by) : "") || own || labels || (isNamedByText ? element.textContent : "")).trim();
   }
 
   // The document.

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import click
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from tests.browser.chromium import PROGRAM, open_chromium
 from tests.browser.dashboards import dashboard, expect_live
@@ -49,17 +49,19 @@ def take(stage: Stage, browser: Browser, folder: Path) -> None:
             size = {"width": width, "height": height}
             with dashboard(browser, stage.url("n1"), viewport=size, color_scheme=scheme) as page:
                 expect_live(page)
-                _until_counted(loading, VIEWS)
-                _until_counted(page, VIEWS)
+                _until_counted(stage, VIEWS)
                 page.screenshot(path=folder / name, full_page=True, animations="disabled")
 
 
-def _until_counted(page: Page, views: int) -> None:
-    """Wait until so many views of a load have come since the page was opened."""
-    page.evaluate("globalThis.began ??= Number(total.textContent.replaceAll(',', ''))")
-    page.wait_for_function(
-        "(views) => Number(total.textContent.replaceAll(',', '')) - began >= views", arg=views
-    )
+def _until_counted(stage: Stage, views: int) -> None:
+    """Wait until so many more views of the load have come."""
+
+    def loaded(said: dict[str, list[dict[str, int]]]) -> int:
+        return sum(item["value"] for item in said["counters"])
+
+    target = "/v1/counters?prefix=load/&limit=1000"
+    began = loaded(stage.ask("n1", "GET", target))
+    stage.until("n1", target, lambda said: loaded(said) >= began + views)
 
 
 @click.command()
