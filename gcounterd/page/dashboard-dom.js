@@ -51,6 +51,8 @@ export function drawSpark(parent, { points }, words, width, height) {
   svg.firstElementChild.setAttribute("points", points);
 }
 
+let unanswered = () => {};
+
 /**
  * Ask in a dialog: { title, body, yes } -> true or false. `ready(button)` may keep the button from
  * being pressed until all is known.
@@ -69,7 +71,14 @@ export function confirm({ title, body, yes, danger = false }, ready = () => {}) 
   dialog.showModal();
   place("dialog-no").focus();
   ready(button);
+  unanswered(false);
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+    unanswered = resolve;
+    const closed = () => {
+      if (dialog.open) return; // it is told of the dialog before, which was closed a moment ago
+      dialog.removeEventListener("close", closed);
+      resolve(dialog.returnValue === "yes");
+    };
+    dialog.addEventListener("close", closed);
   });
 }
