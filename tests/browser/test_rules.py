@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.dashboards import broken_rules
+from tests.browser.screenshots import DOCS, PICTURES, size_of
 
 GOOD = """<!doctype html><html lang="en"><title>Good</title><main><h1>One</h1><h2>Two</h2>
 <label for="a">Name</label> <input id="a"> <button>Do it</button> <a href="#b">Go</a>
@@ -59,3 +60,9 @@ def test_nothing_is_found_where_nothing_is_wrong(blank: Page) -> None:
     assert broken_rules(blank) == []
     blank.set_content(GOOD.replace("<li ", '<li style="color: #767676" '))  # 4.54, just enough
     assert broken_rules(blank) == []
+
+
+def test_the_pictures_in_the_documents_are_as_wide_as_they_say() -> None:
+    assert {name: size_of(DOCS / name)[0] for name in PICTURES} == {
+        name: width for name, (width, _, _) in PICTURES.items()
+    }

@@ -16,8 +16,6 @@ import trio
 
 from tests.cluster.client import counter_target
 from tests.cluster.processes import Cluster, Plan, open_cluster
-from tests.cluster.programs import find_program
-from tests.processes.balancers import balancing
 
 NODE = shutil.which("node")
 pytestmark = [
@@ -122,30 +120,3 @@ async def test_a_drained_node_sends_its_pages_away(tmp_path: Path) -> None:
             await page.shows(2, two)
         refused = await cluster.ask("n1", "GET", f"/v1/stream?key={KEY}")
         assert (refused.status, refused.json()["error"]["code"]) == (503, "not_ready")
-
-
-@pytest.mark.parametrize("balancer", ["haproxy", "nginx"])
-async def test_a_page_behind_a_balancer_goes_on_whichever_node_is_gone(
-    tmp_path: Path, balancer: str
-) -> None:
-    if find_program(balancer) is None:
-        pytest.skip(f"{balancer} is not installed")
-    async with open_cluster(Plan(tmp_path / "c", 3, 0, 0)) as cluster:
-        await cluster.start_all()
-        await cluster.ready()
-        ports = [cluster.find(name).http_port for name in ("n1", "n2", "n3")]
-        async with balancing(balancer, tmp_path, ports) as port:
-            url = f"http://127.0.0.1:{port}"
-            async with opened(tmp_path / "store.json", url) as page:
-                await count(cluster, "n1", 1)
-                await count(cluster, "n2", 1)
-                await page.shows(2, url)
-                shown = 2
-                for gone, other in (("n1", "n2"), ("n2", "n3"), ("n3", "n1")):
-                    await cluster.kill(gone)
-                    await count(cluster, other, 2)
-                    shown += 2
-                    await page.shows(shown, url)
-                    await cluster.start(gone)
-                    await cluster.ready()
-                assert page.values == sorted(page.values)
