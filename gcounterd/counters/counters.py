@@ -89,9 +89,10 @@ class Counters:
 
     def values(self, keys: Sequence[bytes], rows: Rows) -> list[int]:
         """Return the value of each key; `rows` are what `add_each` found for them."""
-        if min(rows.each) < 0:
-            return [self.value(key) for key in keys]
-        return rows.look_up(self._totals)
+        found = rows.look_up(self._totals)
+        for place in rows.lacking:
+            found[place] = self.value(keys[place])
+        return found
 
     def value(self, key: bytes) -> int:
         """Return the value of `key`: what is applied here, 0 if nothing is."""

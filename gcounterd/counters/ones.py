@@ -30,16 +30,28 @@ FEW = 64
 class Rows:
     """Rows of some keys, in their order; -1 for a key that has none. Not empty.
 
-    many  the same as an array, if they are many
+    many     the same as an array, if they are many
+    lacking  places of those that have none
     """
 
     each: list[int]
     many: Positions | None
+    lacking: list[int]
 
     @classmethod
     def of(cls, rows: list[int]) -> Rows:
         """Make the array if it is worth it."""
-        return cls(rows, np.array(rows, np.int64) if len(rows) > FEW else None)
+        many = np.array(rows, np.int64) if len(rows) > FEW else None
+        if min(rows) >= 0:
+            return cls(rows, many, [])
+        return cls(rows, many, [place for place, row in enumerate(rows) if row < 0])
+
+    def known(self) -> Rows | None:
+        """Return those that are rows, None if none is."""
+        if not self.lacking:
+            return self
+        known = [row for row in self.each if row >= 0]
+        return Rows.of(known) if known else None
 
     def __len__(self) -> int:
         return len(self.each)
@@ -51,7 +63,7 @@ class Rows:
         return int(totals[self.many].max())
 
     def look_up(self, totals: Totals) -> list[int]:
-        """Return the total of each; all of them have a row."""
+        """Return the total of each; any number where there is no row."""
         if self.many is None:
             return list(map(totals.item, self.each))
         found: list[int] = totals[self.many].tolist()

@@ -15,7 +15,7 @@ was taken for a commit changes no more, so it is cut in slices (`cutting`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from itertools import islice
 
 import attrs
@@ -31,10 +31,11 @@ from gcounterd.counters.batches import (
     make_block,
     splitting,
 )
-from gcounterd.counters.columns import SEGMENT_BITS, Column, Totals
+from gcounterd.counters.columns import Column, Totals
 from gcounterd.counters.keys import KeyIndex
 from gcounterd.counters.ones import Ones, Rows
 from gcounterd.counters.reserves import reserve
+from gcounterd.counters.sorting import Sorted, in_order, join, summed
 from gcounterd.errors import ClientError
 from gcounterd.ids import ColumnId
 
@@ -49,9 +50,8 @@ _CLEARLY_SMALL = 2**52
 PENDING_AMOUNT_MAX = 2**50
 # Ones that wait for one commit, and are cut in one step: a millisecond, or 4 under their names.
 _ONES_MAX = 8192
-# Work of one slice: keys found, entries sorted.
+# Work of one slice: keys found.
 _KEYS_PER_SLICE = 2048
-_SORTED_PER_SLICE = 32_768
 
 
 @attrs.frozen
@@ -60,16 +60,6 @@ class LookedUp:
 
     rows: list[int]
     size: int
-
-
-@attrs.frozen
-class _Sorted:
-    """What is in flight: known positions and their counts; names new to the column, and theirs."""
-
-    known: Positions
-    counts: Counts
-    names: list[bytes]
-    new: Counts
 
 
 class Writer:
@@ -129,24 +119,31 @@ class Writer:
         Return their rows, and by place why some are refused.
         """
         rows = Rows.of(self._keys.find_all(keys))
-        number = len(rows)
-        if (
-            min(rows.each) >= 0
-            and len(self) + number <= PENDING_KEYS_MAX
-            and len(self._ones) + number <= _ONES_MAX
-            and self._pending_amount + number <= PENDING_AMOUNT_MAX
-            and rows.highest(totals) < _CLEARLY_SMALL
-        ):
-            self._ones.gather(rows)
-            self._pending_amount += number
-            return rows, {}
+        known = rows.known()
+        slow: Iterable[int] = rows.lacking
+        if known is not None:
+            if self._takes(known, totals):
+                self._ones.gather(known)
+                self._pending_amount += len(known)
+            else:
+                slow = range(len(keys))
         refused = {}
-        for place, key in enumerate(keys):
+        for place in slow:
             try:
-                self.add(key, 1, totals)
+                self.add(keys[place], 1, totals)
             except ClientError as error:
                 refused[place] = error
         return rows, refused
+
+    def _takes(self, known: Rows, totals: Totals) -> bool:
+        """Say whether increments of one certainly need no check of each."""
+        number = len(known)
+        return (
+            len(self) + number <= PENDING_KEYS_MAX
+            and len(self._ones) + number <= _ONES_MAX
+            and self._pending_amount + number <= PENDING_AMOUNT_MAX
+            and known.highest(totals) < _CLEARLY_SMALL
+        )
 
     def _fold(self) -> None:
         """Let ones wait under their names, as all else does."""
@@ -260,11 +257,13 @@ class Writer:
         """
         assert not self._in_flight, "the last cut was neither applied nor abandoned"
         assert not self._ones_in_flight, "the last cut was neither applied nor abandoned"
-        if self._ones and not self._pending and column is not None:
-            batch = self._cut_ones(column)
-            if batch is not None:
-                return [batch]
-        self._fold()
+        ones = self._ones.by_place(self._places) if self._ones and column is not None else None
+        if ones is None:
+            self._fold()
+        elif not self._pending:
+            assert column is not None
+            return [self._cut_ones(column, *ones)]
+        self._ones_in_flight, self._ones = self._ones, Ones()
         self._in_flight, self._pending = self._pending, {}
         self._in_flight_new, self._pending_new = self._pending_new, 0
         self._pending_amount = self._pending_name_bytes = 0
@@ -272,7 +271,7 @@ class Writer:
             return []
         head = column.head if column else 0
         size = column.size if column else 0
-        found = yield from self._sorting(column)
+        found = yield from self._sorting(column, ones)
         fresh = np.arange(size, size + len(found.names), dtype=np.int64)
         positions = np.concatenate([found.known, fresh])
         counts = np.concatenate([found.counts, found.new])
@@ -284,37 +283,39 @@ class Writer:
             batches.append(Batch(self.own, version - 1, version, (block,)))
         return batches
 
-    def _cut_ones(self, column: Column) -> Batch | None:
-        """Turn what waits into one batch, if all of it is ones of keys that the column has."""
-        found = self._ones.by_place(self._places)
-        if found is None:
-            return None
-        positions, amounts = found
+    def _cut_ones(self, column: Column, positions: Positions, amounts: Counts) -> Batch:
+        """Turn what waits into one batch: all of it is ones of keys that the column has."""
         block = make_block(column.size, (), positions, column.counts_at(positions) + amounts)
         self._ones_in_flight, self._ones = self._ones, Ones()
         self._pending_amount = self._pending_name_bytes = 0
         return Batch(self.own, column.head, column.head + 1, (block,))
 
-    def _sorting(self, column: Column | None) -> Generator[None, None, _Sorted]:
-        parts: list[_Sorted] = []
+    def _sorting(
+        self, column: Column | None, ones: tuple[Positions, Counts] | None
+    ) -> Generator[None, None, Sorted]:
+        parts: list[Sorted] = []
         rest = iter(self._in_flight.items())
         while part := dict(islice(rest, _KEYS_PER_SLICE)):
             if parts:
                 yield
             parts.append(self._split(part))
-        found = parts[0] if len(parts) == 1 else _join(parts)
+        if ones is not None:
+            parts.append(Sorted.of_known(*ones))
+        found = parts[0] if len(parts) == 1 else join(parts)
         runs: list[tuple[Positions, Counts]] = []
-        for run in _in_order(found.known):
+        for run in in_order(found.known):
             if runs:
                 yield
             known, counts = found.known[run], found.counts[run]
+            if ones is not None:
+                known, counts = summed(known, counts)
             runs.append((known, counts if column is None else column.counts_at(known) + counts))
         if len(runs) == 1:
             return attrs.evolve(found, known=runs[0][0], counts=runs[0][1])
         known = np.concatenate([known for known, _ in runs])
         return attrs.evolve(found, known=known, counts=np.concatenate([rises for _, rises in runs]))
 
-    def _split(self, counts: Mapping[bytes, int]) -> _Sorted:
+    def _split(self, counts: Mapping[bytes, int]) -> Sorted:
         """Split some of what is in flight into what the own column has and what it has not."""
         rows = np.array(self._keys.find_all(counts), np.int64)
         found = np.flatnonzero((rows >= 0) & (rows < len(self._places)))
@@ -324,7 +325,7 @@ class Writer:
         known, new = np.flatnonzero(places), np.flatnonzero(places == 0)
         keys = list(counts)
         names = [keys[at] for at in new.tolist()]
-        return _Sorted(places[known] - 1, amounts[known], names, amounts[new])
+        return Sorted(places[known] - 1, amounts[known], names, amounts[new])
 
     def place(self, row: int | None) -> int | None:
         """Return the position of a row in the own column, None if it has none."""
@@ -351,26 +352,6 @@ class Writer:
         self._in_flight = {}
         self._ones_in_flight = Ones()
         self._in_flight_new = 0
-
-
-def _join(parts: list[_Sorted]) -> _Sorted:
-    return _Sorted(
-        np.concatenate([part.known for part in parts]),
-        np.concatenate([part.counts for part in parts]),
-        [name for part in parts for name in part.names],
-        np.concatenate([part.new for part in parts]),
-    )
-
-
-def _in_order(positions: Positions) -> Generator[Positions, None, None]:
-    """Yield where positions lie, so that they ascend; of many those of one segment at a time."""
-    if len(positions) <= _SORTED_PER_SLICE:
-        yield np.argsort(positions)
-        return
-    segments = positions >> SEGMENT_BITS
-    for number in np.flatnonzero(np.bincount(segments)).tolist():
-        where = np.flatnonzero(segments == number)
-        yield where[np.argsort(positions[where])]
 
 
 def check_keys(keys: Collection[bytes]) -> None:

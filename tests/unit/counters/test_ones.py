@@ -83,6 +83,29 @@ def test_known_keys_are_cut_as_they_always_were(number: int) -> None:
     assert together.values(keys, rows) == [2 * keys.count(key) for key in keys]
 
 
+@pytest.mark.parametrize("number", [3, FEW, FEW + 1, 2000])
+def test_a_new_key_among_known_ones_sends_only_itself_the_slow_way(number: int) -> None:
+    together, singly = Counters(OWN, 10_000), Counters(OWN, 10_000)
+    known = [b"key-%d" % each for each in range(number)]
+    for counters in (together, singly):
+        add_singly(counters, known)
+        commit(counters)
+        counters.add(known[2], 5)
+    keys = [b"new-1", *known, known[0], b"new-2", b"new-1"]
+    rows, refused = together.add_each(keys)
+    add_singly(singly, keys)
+    assert not refused
+    assert together.writer.waiting(known[2]) == 6
+    assert len(together.writer._ones) == number + 1
+    assert commit(together) == commit(singly)
+    assert together.values(keys, rows) == [singly.value(key) for key in keys]
+    assert (together.value(b"new-1"), together.value(known[0]), together.value(known[2])) == (
+        2,
+        3,
+        7,
+    )
+
+
 def test_a_key_that_only_others_counted_is_taken_with_its_name() -> None:
     other, counters = Counters(ColumnId(b"\1" * 32)), Counters(OWN)
     other.add(b"theirs", 5)

@@ -6,7 +6,7 @@ from counting import count, counters
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcounterd.counters import writer
+from gcounterd.counters import sorting, writer
 from gcounterd.counters.batches import COUNT_MAX
 from gcounterd.counters.counters import Counters
 from gcounterd.counters.slices import finish
@@ -169,7 +169,7 @@ def test_many_are_cut_in_slices_and_what_is_added_meanwhile_waits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(writer, "_KEYS_PER_SLICE", 100)
-    monkeypatch.setattr(writer, "_SORTED_PER_SLICE", 100)
+    monkeypatch.setattr(sorting, "_SORTED_PER_SLICE", 100)
     held = counters()
     known = {b"%d" % number: number + 1 for number in range(70_000)}
     count(held, known)
