@@ -28,8 +28,10 @@ from gcounterd.resp.limits import (
 )
 
 _BLANK = re.compile(rb"[\r\n]+")
-_ARRAY = re.compile(rb"\*(-?[0-9]{1,%d})\r\n" % LENGTH_DIGITS_MAX)
-_BULK = re.compile(rb"\$([0-9]{1,%d})\r\n" % LENGTH_DIGITS_MAX)
+# No length has a 0 in front: neither Redis nor hiredis takes one.
+_NUMBER = rb"0|[1-9][0-9]{0,%d}" % (LENGTH_DIGITS_MAX - 1)
+_ARRAY = re.compile(rb"\*(%b|-[1-9][0-9]{0,%d})\r\n" % (_NUMBER, LENGTH_DIGITS_MAX - 1))
+_BULK = re.compile(rb"\$(%b)\r\n" % _NUMBER)
 # A line of a length: its sign, an own sign, digits, CR, LF.
 _HEAD_BYTES_MAX = LENGTH_DIGITS_MAX + 4
 _HTTP_WORDS = (b"POST", b"HOST:")

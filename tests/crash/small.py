@@ -16,12 +16,12 @@ from gcounterd.storage import database, journal
 
 def shrink() -> None:
     """Lower the limits in this process."""
-    checkpoints.JOURNAL_BYTES_MIN = 6 * 1024
+    checkpoints.JOURNAL_BYTES_MIN = 2 * 1024
     receipts.CHUNK = 8
     database.LOG_BYTES_FORCED = 96 * 1024
     database.LOG_BYTES_RESTING = 24 * 1024
     database.LOG_FILE_BYTES_MAX = 48 * 1024
-    setattr(journal, "PART_BYTES_MAX", 1500)  # noqa: B010 - imported there, so not its own
+    setattr(journal, "PART_BYTES_MAX", 400)  # noqa: B010 - imported there, so not its own
     journal.TRIM_ROWS_MAX = 8
 
 

@@ -86,6 +86,8 @@ def test_commands_taken_in_portions_are_the_same(data: bytes, most: int) -> None
         (b"*%d\r\n" % (ARGUMENTS_MAX + 1), "more than 1024 arguments"),
         (b"*" + b"9" * 13, "invalid multibulk length"),
         (b"*1x\r\n", "invalid multibulk length"),
+        (b"*01\r\n$4\r\nPING\r\n", "invalid multibulk length"),
+        (b"*1\r\n$04\r\nPING\r\n", "invalid bulk length"),
         (b"*1\r\n$%d\r\n" % (BULK_BYTES_MAX + 1), "an argument is at most 65536 bytes"),
         (b"*1\r\n$-1\r\n", "invalid bulk length"),
         (b"*1\r\n$4\r\nPINGS\r\n", "longer or shorter than it says"),

@@ -1,0 +1,1 @@
+"""Bytes that nobody should send, and what must hold whatever they are."""
