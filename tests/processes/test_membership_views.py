@@ -133,6 +133,16 @@ async def until_seen(cluster: Cluster, asked: str, member: str, liveness: str) -
     return node
 
 
+async def until_page_says(cluster: Cluster, asked: str, *words: str) -> None:
+    """Wait until a node's dashboard, as it is without scripts, says all of this."""
+    with trio.fail_after(PATIENCE_S):
+        while True:
+            page = (await cluster.ask(asked, "GET", "/")).body.decode()
+            if all(each in page for each in words):
+                return
+            await trio.sleep(POLL_S)
+
+
 async def test_a_killed_member_is_shown_with_who_says_so_until_it_is_back(tmp_path: Path) -> None:
     async with running(tmp_path, 3) as cluster, watching(cluster, "n1") as watch:
         await cluster.kill("n3")
@@ -148,11 +158,16 @@ async def test_a_killed_member_is_shown_with_who_says_so_until_it_is_back(tmp_pa
         assert "n3 has been dead for " in shown
         assert " ago: refused (" in shown
         assert "the node asked, n1, has local health " in shown
+        await until_page_says(
+            cluster, "n1", "n3 not heard for ", "its counts are unknown since", "2 alive, 1 dead"
+        )
 
         await cluster.start("n3")
         await watch.until_event("back", "n3", after=watch.events.index(dead))
         node = await until_seen(cluster, "n1", "n3", "alive")
         assert node["accusations"] == []
+        await cluster.ask("n3", "POST", "/v1/counters/views")
+        await until_page_says(cluster, "n1", "All 3 nodes are equal.", ">views<")
 
 
 async def test_a_member_that_was_told_to_stop_is_not_suspected(tmp_path: Path) -> None:
