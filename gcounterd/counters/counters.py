@@ -355,6 +355,17 @@ class Counters:
         return fresh
 
 
+def growth_of(batch: Batch, held: Column | None) -> int:
+    """Return by how much a batch raises the counts of its column, of which this is in memory."""
+    growth = 0
+    for block in batch.blocks:
+        growth += int(block.counts.sum())
+        if held is not None:
+            known = block.positions[block.positions < held.size]
+            growth -= int(held.counts_at(known).sum())
+    return growth
+
+
 def check_batch(batch: Batch, size: int) -> int:
     """Check that a batch fits a column of `size` positions; return the size after it.
 

@@ -60,6 +60,7 @@ class Wishes:
     new_identity: bool = False
     archive_budget: int | None = None
     secured: bool = False
+    growth_limit: int | None = None
 
 
 @attrs.frozen(eq=False)
@@ -97,6 +98,7 @@ class Booted:
             take_over=wishes.take_over,
             archive_budget=wishes.archive_budget,
             secured=wishes.secured,
+            growth_limit=wishes.growth_limit,
         )
         rng = Random(secrets.randbits(128))
         restored = self.restored

@@ -40,6 +40,8 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 MAX_COUNTERS_DEFAULT = 16_000_000
 # Rows of the key index are numbered in 32 bits.
 MAX_COUNTERS_MAX = 2**32 - 1
+# As far as a counter goes.
+GROWTH_LIMIT_MAX = 2**53
 # An exbibyte: no disk is larger.
 ARCHIVE_BUDGET_MAX = 2**60
 # An hour: longer than any balancer takes, and a bound on what a typing error can ask for.
@@ -263,6 +265,15 @@ OPTIONS: tuple[Option, ...] = (
         f"{MAX_COUNTERS_DEFAULT}",
         "New keys beyond this many are refused; keys merged from peers are taken and alarmed.",
         number_between(1, MAX_COUNTERS_MAX),
+        Shape.NUMBER,
+    ),
+    Option(
+        "growth-limit",
+        "N",
+        "none",
+        "Where links are secured: a peer that counts more than N a second, on average since it was "
+        "first heard, is not believed and in quarantine. Set the same at every node.",
+        number_between(1, GROWTH_LIMIT_MAX),
         Shape.NUMBER,
     ),
     Option(

@@ -80,6 +80,7 @@ def main(settings: Settings, read_again: Callable[[], Settings]) -> int:
         new_identity=settings.new_identity,
         archive_budget=settings.archive_budget,
         secured=securing is not None,
+        growth_limit=settings.growth_limit,
     )
     booted = _boot_uncollected(wishes)
     trio.run(_run, settings, booted, Safeguards(access, securing, read_again))

@@ -54,6 +54,7 @@ class Settings:
 
     advertise        its port 0 stands for the peer port that was bound
     join             without repeats, in the order given
+    growth_limit     increments a second; None: any number
     archive_budget   bytes; None: any number
     drain_delay      seconds
     http_of          where browsers reach other nodes
@@ -86,6 +87,7 @@ class Settings:
     profile: str
     durability: str
     max_counters: int
+    growth_limit: int | None
     archive_budget: int | None
     drain_delay: int
     max_connections: int | None
@@ -258,6 +260,7 @@ def _fill_defaults(
         "profile": ("lan", "default"),
         "durability": ("commit", "default"),
         "max-counters": (MAX_COUNTERS_DEFAULT, "default"),
+        "growth-limit": (None, "default"),
         "archive-budget": (None, "default"),
         "drain-delay": (0, "default"),
         "max-connections": (None, "default"),

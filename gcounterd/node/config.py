@@ -26,6 +26,7 @@ class Config:
     join_token       the token that we show while we are joining, or b""
     take_over        we were told to replace a dead member of our name
     secured          links say surely who is at their other end, or at least that it is a member
+    growth_limit     increments a second beyond which a peer is not believed, None for any number
     archive_budget   bytes that copies of crashed lives may take on disk, None for any number
     digest_every     one random peer is told which heads changed; the repair of lost pushes
     hash_every       each link compares hashes of everything; catches what the rest missed
@@ -46,6 +47,7 @@ class Config:
     join_token: bytes = attrs.field(default=b"", repr=False)
     take_over: bool = False
     secured: bool = False
+    growth_limit: int | None = None
     archive_budget: int | None = None
     digest_every: float = 1.0
     hash_every: float = 30.0

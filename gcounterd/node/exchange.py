@@ -111,6 +111,8 @@ class Exchange:
         self.source_of: Callable[[Link, ColumnId, int], Link | None] = lambda link, column, head: (
             link
         )
+        # Raises `PeerError` for a batch that cannot be right (`node.guarding`).
+        self.check_growth: Callable[[Link, Batch, float], None] = lambda link, batch, now: None
         # Of which columns nothing more is taken from a peer (`node.releasing`).
         self.refuses: Callable[[ColumnId, NodeId], bool] = lambda column, peer: False
         # Columns fetched whole, for `taking` and `late`: what came of each, None until it has.
@@ -266,10 +268,16 @@ class Exchange:
         if self.source_of(link, batch.column, batch.version) is not link:
             self.ahead(link, batch.column, batch.version)
             return False, self.ask(now)
-        if self._intake.take_batch(batch):
+        if self._take_batch(link, batch, now):
             return True, []
         self.ahead(link, batch.column, batch.version)
         return False, self.ask(now)
+
+    def _take_batch(self, link: Link, batch: Batch, now: float) -> bool:
+        """Hand a batch to the intake, if it is one that follows; raise `PeerError`."""
+        if batch.since <= self._intake.expected(batch.column)[0] < batch.version:
+            self.check_growth(link, batch, now)
+        return self._intake.take_batch(batch)
 
     def take_part(self, link: Link, part: Part, now: float) -> list[Effect]:
         """Stage a part; hand the whole to the intake when it is complete, else ask on."""
@@ -295,7 +303,9 @@ class Exchange:
             if part.column in self.wholes:
                 check_batch(batch, 0)
                 self.wholes[part.column] = batch
-            elif not self._intake.take_batch(batch):  # what it rested on was refused by the disk
+            elif not self._take_batch(
+                link, batch, now
+            ):  # what it rested on was refused by the disk
                 self.ahead(link, part.column, part.version)
             return self.ask(now)
         if stage.next > before and not asked.waits:

@@ -21,7 +21,9 @@ from __future__ import annotations
 
 import attrs
 
-from gcounterd.counters.counters import Counters
+from gcounterd.counters.batches import Batch
+from gcounterd.counters.counters import Counters, growth_of
+from gcounterd.errors import PeerError
 from gcounterd.ids import ColumnId, NodeId, column_id, node_of, show
 from gcounterd.members.roster import Roster
 from gcounterd.node.config import Config
@@ -33,7 +35,9 @@ from gcounterd.node.peers import Link, Peers
 QUARANTINE_S = 60.0
 QUARANTINE_S_MAX = 3600.0
 # What no member does by mistake or bad luck (`PeerError.reason`).
-LIES = ("own_column", "bad_batch")
+LIES = ("own_column", "bad_batch", "grows_too_fast")
+# Seconds of growth that may come at once, beside what the limit allows.
+GROWTH_BURST_S = 60.0
 # Claims that are told; a liar could make up any number of columns. More are counted by the first.
 CLAIMS_MAX = 64
 
@@ -46,6 +50,14 @@ class Quarantined:
     until: float
     seconds: float
     why: str
+
+
+@attrs.frozen
+class _Growth:
+    """Since when a node is heard in this life, and by how much it has grown since."""
+
+    since: float
+    taken: int
 
 
 class Guarding:
@@ -64,6 +76,28 @@ class Guarding:
         self._claims: dict[ColumnId, None] = {}
         self._alarms: list[Effect] = []
         self._held: dict[NodeId, Quarantined] = {}
+        self._grown: dict[NodeId, _Growth] = {}
+
+    def check_growth(self, link: Link, batch: Batch, now: float) -> None:
+        """Raise `PeerError` where a writer counts faster than any should, by the operator's limit.
+
+        What a node grew by before it was first heard in this life is nobody's business. From then
+        on it may grow by the limit a second, on average, and by a burst besides.
+        """
+        limit, peer = self._config.growth_limit, link.peer
+        held = self._counters.held(batch.column)
+        if limit is None or peer != node_of(batch.column):
+            return
+        if held is None and self._counters.head(batch.column):
+            return  # of an earlier life, and only on disk: what is lacking of it is what is late
+        first = self._grown.get(peer)
+        if first is None:
+            self._grown[peer] = _Growth(now, 0)
+            return
+        taken = first.taken + growth_of(batch, held)
+        if taken > limit * (now - first.since + GROWTH_BURST_S):
+            raise PeerError("grows_too_fast", f"more than {limit} a second")
+        self._grown[peer] = _Growth(first.since, taken)
 
     def reopened(self, config: Config) -> None:
         """Take note of our new epoch: the columns before are of this process as well."""

@@ -46,6 +46,7 @@ class Linking:
             node.config, node.counters, node.roster, node.peers, damaged=damaged
         )
         node.exchange.source_of = self.guarding.source_of
+        node.exchange.check_growth = self.guarding.check_growth
         self.comparing = Comparing(node.counters, node.peers)
         self._visits = Visits(node.roster, node.peers, node.dialler)
 

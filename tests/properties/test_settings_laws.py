@@ -50,6 +50,7 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "profile": st.sampled_from(PROFILES),
     "durability": st.sampled_from(DURABILITIES),
     "max-counters": st.integers(1, 10**9),
+    "growth-limit": st.integers(1, 2**53),
     "archive-budget": st.integers(0, 2**60),
     "drain-delay": st.integers(0, 3600),
     "max-connections": st.integers(16, 10**6),

@@ -71,6 +71,7 @@ def test_every_option_is_a_flag_and_every_flag_wins_over_the_environment(
         "profile": "wan",
         "durability": "memory",
         "drain-delay": "9",
+        "growth-limit": "99",
         "archive-budget": "99",
         "max-counters": "99",
         "max-connections": "99",

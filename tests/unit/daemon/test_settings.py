@@ -67,6 +67,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         profile="lan",
         durability="commit",
         max_counters=16_000_000,
+        growth_limit=None,
         archive_budget=None,
         drain_delay=0,
         max_connections=None,

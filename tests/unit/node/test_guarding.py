@@ -197,3 +197,51 @@ def test_where_links_are_not_secured_nobody_is_surely_to_blame() -> None:
     a = secured("b", secured=False)
     assert notices(offend(a, 0.0)) == ["peer_error"]
     assert judge(a, hello("b"), 1.0) is None
+
+
+# -- growth ---------------------------------------------------------------------------------
+
+
+def limited(limit: int | None) -> Node:
+    made = node("a", "a", "b", "c", secured=True, growth_limit=limit)
+    made.opened(1, hello("c"), None, 0.0)
+    return made
+
+
+def grow(a: Node, amounts: list[int], at: list[float]) -> list[list[str]]:
+    """Let c count so much at such times; return what is noticed each time."""
+    seen = []
+    for push, now in zip(of_c(*amounts), at, strict=True):
+        seen.append(notices(a.received(1, push, now)))
+        commit(a)
+    return seen
+
+
+def test_a_peer_may_grow_as_the_limit_allows_and_by_a_burst() -> None:
+    a = limited(10)
+    # What was counted before it was heard is not judged; then a burst of 600, then 10 a second.
+    assert grow(a, [10**6, 600, 100, 101], [0.0, 0.0, 10.0, 20.0]) == [
+        [],
+        [],
+        [],
+        ["peer_error", "quarantined"],
+    ]
+    assert a.counters.value(b"x") == 10**6 + 700
+    refusal = judge(a, hello("c"), 21.0)
+    assert refusal is not None
+    assert "grows_too_fast" in refusal.text
+
+
+def test_without_a_limit_a_peer_may_count_what_it_likes() -> None:
+    assert grow(limited(None), [1, 2**31, 2**31], [0.0, 0.0, 0.0]) == [[], [], []]
+
+
+def test_a_batch_that_comes_twice_grows_nothing() -> None:
+    a = limited(10)
+    first, second = of_c(1, 600)
+    a.received(1, first, 0.0)
+    commit(a)
+    for _ in range(3):
+        assert notices(a.received(1, second, 0.0)) == []
+        commit(a)
+    assert a.counters.value(b"x") == 601
