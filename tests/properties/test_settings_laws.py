@@ -38,6 +38,8 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
         st.builds("{}=http://{}".format, NAMES, LOOPBACK), min_size=1, max_size=3, unique=True
     ),
     "resp": LOOPBACK,
+    "token-file": PATHS,
+    "public": st.sampled_from(["read", "count", "read,count"]),
     "join": st.lists(SEEDS, min_size=1, max_size=3, unique=True),
     "join-token-file": PATHS,
     "admission": st.sampled_from(ADMISSIONS),
@@ -60,7 +62,7 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "log-level": st.sampled_from(LOG_LEVELS),
 }
 KEY, TLS = ("cluster-key-file",), ("tls-cert", "tls-key", "tls-ca")
-PATH_OPTIONS = ("data-dir", "join-token-file", *KEY, *TLS)
+PATH_OPTIONS = ("data-dir", "join-token-file", "token-file", *KEY, *TLS)
 SOURCES = ("flag", "environment", "file")
 
 
