@@ -34,7 +34,7 @@ from gcounterd.daemon.moments import Moments
 from gcounterd.daemon.removals import Removals
 from gcounterd.daemon.slicing import sliced
 from gcounterd.daemon.views import Views
-from gcounterd.ids import NodeId, node_of, show
+from gcounterd.ids import ColumnId, NodeId, node_of, show
 
 # Members told of, those in trouble first: a crowd is for `gcounterctl members`.
 NODES_MAX = 256
@@ -43,6 +43,8 @@ FORMER_MAX = 16
 # Removals that are done, the latest first.
 DONE_MAX = 8
 EVENTS_TOLD = 50
+# A column that is being fetched at so many looks in a row is not one of those that take a moment.
+_FETCHING_LOOKS = 3
 # Members looked at, and those written, in one slice: a millisecond each.
 _MEMBERS_PER_SLICE = 256
 _NODES_PER_SLICE = 64
@@ -84,7 +86,7 @@ class Overview:
         self._turn = trio.Lock()
         self._sight: Sight | None = None
         self._told: dict[str, Shape] = {}
-        self._fetching = 0  # looks in a row at which this node was fetching
+        self._fetching: dict[ColumnId, int] = {}  # for how many looks in a row
 
     # -- looking ----------------------------------------------------------------------------
 
@@ -229,11 +231,13 @@ class Overview:
         self, sums: dict[NodeId, int], standings: dict[NodeId, Standing], shown: set[str]
     ) -> Shape:
         node = self._node
-        self._fetching = self._fetching + 1 if node.exchange.progress else 0
+        before = self._fetching
+        self._fetching = {column: before.get(column, 0) + 1 for column in node.exchange.progress}
+        lacking = max(self._fetching.values(), default=0) >= _FETCHING_LOOKS
         moving = node.linking.comparing.is_moving
         own = node.roster.label(node.config.node)
         others = list(standings.values())
-        verdict = describe(own, others, moving=moving, lacking=self._fetching > 1)
+        verdict = describe(own, others, moving=moving, lacking=lacking)
         members = {show(of): total for of, total in sums.items() if show(of) in shown}
         former = sorted(
             [(total, self._label(of)) for of, total in sums.items() if show(of) not in shown],

@@ -15,6 +15,8 @@ from gcounterd.daemon.overview import EVENTS_TOLD, Overview
 from gcounterd.ids import NodeId, column_id, show
 from gcounterd.members.claims import Liveness
 from gcounterd.node.effects import Notice
+from gcounterd.node.peers import Link
+from tests.unit.node.nodes import hello
 
 
 def overview_of(seen: Seen) -> Overview:
@@ -101,3 +103,16 @@ async def test_sums_are_by_node_and_those_who_belong_no_more_are_named_apart(
         assert pulse["sums"] == {show(N2): "6"}
         assert [each["sum"] for each in pulse["former"]] == [str(2**31 + 1)]
         assert (pulse["total"], pulse["counters"]) == (str(2**31 + 7), 2)
+
+
+async def test_it_says_that_this_node_is_behind_where_it_fetches_for_long(
+    tmp_path: Path, autojump_clock: trio.abc.Clock
+) -> None:
+    async with seeing(tmp_path / "d") as seen:
+        overview, exchange = overview_of(seen), seen.node.exchange
+        link = Link(1, hello("b"), None, 0.0)
+        seen.node.peers.put(link)
+        exchange.ahead(link, column_id(N2, EPOCH), 7)
+        exchange.ask(trio.current_time())
+        words = [told(list(await overview.tidings()), "pulse")["words"] for _ in range(3)]
+        assert ["still fetching" in each for each in words] == [False, False, True]
