@@ -19,10 +19,10 @@ from html import escape
 import attrs
 
 from gcounterd.api.backend import Backend
-from gcounterd.api.countapi import EMBEDDABLE, read_name
+from gcounterd.api.countapi import read_name
 from gcounterd.api.counters import refuse_unready
 from gcounterd.api.requests import Query, read_choice, read_text
-from gcounterd.api.responses import Response, dump
+from gcounterd.api.responses import EMBEDDABLE, Response, dump
 from gcounterd.api.routing import Call
 from gcounterd.errors import ClientError
 

@@ -29,11 +29,12 @@ _LATER, _NOW, _IDLE = Taken.LATER, Taken.NOW, Stage.IDLE
 class Connection(Conversation):
     """One connection; see `Spoke` for what the hub asks of it."""
 
-    __slots__ = ("_asked", "_counts", "_head")
+    __slots__ = ("_asked", "_counts", "_head", "_of_visit")
 
     def __init__(self, sock: socket.socket, listener: Listener, shared: Shared, hub: Hub) -> None:
         super().__init__(sock, listener, shared, hub)
         self._head = b""  # of its last hot request, while the parser is at rest
+        self._of_visit = False  # that was a visit
         self._counts = 0  # how many increments were taken, where nothing else was
         self._asked: list[hot.Hot] = []  # what was taken else
 
@@ -43,6 +44,8 @@ class Connection(Conversation):
         if head and data.endswith(head) and not self._hub.stopping:
             found = hot.read_one(data, head)
             if found is not None:
+                if found[0] == hot.HIT and not self._of_visit:
+                    return self._parse(data, keys)
                 if found[0] != hot.COUNT:
                     return self._take([found], keys)
                 keys.append(found[1])
@@ -71,7 +74,8 @@ class Connection(Conversation):
                 self.deadline = self._hub.from_now(self._patience())
             return Taken.NOTHING
         if before is Stage.IDLE is intake.stage:
-            self._head = hot.learn(data)
+            self._head = hot.learn(data)  # the head of the first
+            self._of_visit = asked[0][0] == hot.HIT
         return self._take(asked, keys)
 
     def _is_cold(self) -> bool:
@@ -91,12 +95,11 @@ class Connection(Conversation):
 
     def _is_plain(self, request: Request) -> bool:
         """Say whether the headers of a request ask for nothing of their own."""
-        headers = request.headers
-        return len(headers) == 1 and b"host" in headers
+        return hot.is_plain(request.headers)
 
     def _take(self, asked: list[hot.Hot], keys: list[bytes]) -> Taken:
-        counted = [key for form, key in asked if form == hot.COUNT]
-        if len(counted) == len(asked):
+        counted = [key for form, key in asked if form != hot.READ]
+        if all(form == hot.COUNT for form, _ in asked):
             self._counts = len(counted)
         else:
             self._asked = asked
@@ -140,11 +143,15 @@ class Connection(Conversation):
         answers, at = [], first
         for form, key in asked:
             refusal = unready
-            if form == hot.COUNT:
+            if form != hot.READ:
                 error = outcome.refused.get(at)
                 refusal = failure if error is None else refuse(error)
                 at += 1
-            answers.append(self._write(key, refusal))
+            if form == hot.HIT and refusal is None:
+                body = b'{"value":%d}' % outcome.values[at - 1]
+                answers.append(b"%b%d\r\n\r\n%b" % (shared.heads.visit, len(body), body))
+            else:
+                answers.append(self._write(key, refusal))
         return b"".join(answers)
 
     def _write(self, key: bytes, refusal: Response | None) -> bytes:

@@ -17,7 +17,7 @@ import attrs
 from gcounterd.api.backend import Backend
 from gcounterd.api.counters import number, refuse_unready
 from gcounterd.api.requests import Query, check_key, read_text, wants_text
-from gcounterd.api.responses import Response, answer, blame, refuse
+from gcounterd.api.responses import EMBEDDABLE, Response, answer, blame, refuse
 from gcounterd.api.routing import Call
 from gcounterd.api.visits import is_visit, read_page
 from gcounterd.errors import ClientError
@@ -30,8 +30,6 @@ PIXEL = (
     b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\x04\x01\0\0\0\0"
     b",\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;"
 )
-# Pages that isolate themselves load only what says that it is for others.
-EMBEDDABLE = (b"Cross-Origin-Resource-Policy", b"cross-origin")
 _OK = 200
 _NAME = r"[A-Za-z_$][A-Za-z0-9_$]*"
 _CALLBACK = re.compile(rf"{_NAME}(?:\.{_NAME})*")

@@ -68,16 +68,15 @@ class JudgedConnection(Connection):
         return super()._parse(data, keys)
 
     def _is_plain(self, request: Request) -> bool:
-        headers = request.headers
-        return b"host" in headers and len(headers) == 1 + (b"authorization" in headers)
+        return hot.is_plain(request.headers, b"authorization" in request.headers)
 
     def _read_hot(self, requests: Sequence[Request]) -> list[hot.Hot]:
         found = []
         for request, asked in zip(requests, super()._read_hot(requests), strict=False):
             self._look_up(request.headers.get(b"authorization"))
             prefixes = self._may_count if asked[0] == hot.COUNT else self._may_read
-            if not asked[1].startswith(prefixes):
-                break
+            if asked[0] == hot.HIT or not asked[1].startswith(prefixes):
+                break  # visits are for the task
             found.append(asked)
         return found
 

@@ -29,6 +29,8 @@ _LOG = logging.getLogger(__name__)
 JSON_TYPE = b"application/json"
 TEXT_TYPE = b"text/plain; charset=utf-8"
 NO_STORE = b"no-store"
+# Pages that isolate themselves load only what says that it is for others.
+EMBEDDABLE = (b"Cross-Origin-Resource-Policy", b"cross-origin")
 # What a page of another origin needs to read an answer, and what of its headers.
 _SHARED = (
     b"Access-Control-Allow-Origin: *\r\n"
@@ -117,6 +119,7 @@ class Heads:
         self._count = count
         self.common = b""
         self.value = b""  # up to the number of Content-Length, of a 200 in JSON
+        self.visit = b""  # the same, of the answer to a visit
         self.refresh()
 
     def refresh(self) -> None:
@@ -125,10 +128,10 @@ class Heads:
             formatdate(usegmt=True).encode(),
             self._name,
         )
-        self.value = (
-            b"HTTP/1.1 200 OK\r\n%bCache-Control: %b\r\n"
-            b"Content-Type: application/json\r\nContent-Length: "
-        ) % (self.common, NO_STORE)
+        head = b"HTTP/1.1 200 OK\r\n%bCache-Control: %b\r\n" % (self.common, NO_STORE)
+        kind = b"Content-Type: %b\r\nContent-Length: " % JSON_TYPE
+        self.value = head + kind
+        self.visit = head + b"%b: %b\r\n" % EMBEDDABLE + kind
 
     def render(
         self,

@@ -20,8 +20,7 @@ from pathlib import Path
 import attrs
 
 from gcounterd.api.backend import Backend
-from gcounterd.api.countapi import EMBEDDABLE
-from gcounterd.api.responses import Response
+from gcounterd.api.responses import EMBEDDABLE, Response
 from gcounterd.api.routing import Call, Parameter, Route
 from gcounterd.api.schemas import STRING
 from gcounterd.errors import ClientError

@@ -72,6 +72,39 @@ async def test_what_is_no_visit_reads(rig: Rig) -> None:
     assert (await client.ask("HEAD", "/hit/a/b")).status == 503
 
 
+BROWSER = HOST + b"User-Agent: Mozilla/5.0\r\nReferer: https://example.org/a\r\n"
+
+
+@pytest.mark.parametrize("headers", [HOST, BROWSER])
+async def test_a_visit_by_its_bytes_is_answered_like_any_other(rig: Rig, headers: bytes) -> None:
+    client = await rig.connect()
+    answers = [await client.ask("GET", "/hit/a/b", headers=headers) for _ in range(3)]
+    # What asks for more than its line goes to a task.
+    slow = await client.ask("GET", "/hit/a/b", headers=headers + b"If-None-Match: x\r\n")
+    assert [answer.json for answer in answers] == [{"value": n} for n in (1, 2, 3)]
+    assert slow.json == {"value": 4}
+    for answer in answers:
+        assert (answer.status, list(answer.headers.items())) == (200, list(slow.headers.items()))
+    rig.backend.fail_with = ClientError(507, "disk_full", "full")
+    failed = await client.ask("GET", "/hit/a/b", headers=headers)
+    rig.backend.fail_with = ClientError(507, "disk_full", "full")
+    slow = await client.ask("GET", "/hit/a/b", headers=headers + b"If-None-Match: x\r\n")
+    assert (failed.status, failed.json) == (slow.status, slow.json) == (507, failed.json)
+    assert list(failed.headers.items()) == list(slow.headers.items())
+
+
+async def test_a_head_that_a_counter_came_with_does_not_make_a_prefetch_a_visit(rig: Rig) -> None:
+    client = await rig.connect()
+    early = HOST + b"Sec-Purpose: prefetch\r\n"
+    await client.ask("POST", "/v1/counters/x", headers=early)
+    assert (await client.ask("GET", "/hit/a/b", headers=early)).json == {"value": 0}
+    assert (await client.ask("HEAD", "/hit/a/b", headers=HOST)).status == 200
+    assert (await client.ask("GET", "/hit/a/b", headers=HOST)).json == {"value": 1}
+    assert (await client.ask("HEAD", "/hit/a/b", headers=HOST)).status == 200
+    assert (await client.ask("GET", "/hit/a/b?img", headers=HOST)).status == 200
+    assert rig.backend.values == {b"x": 1, b"a/b": 2}
+
+
 async def test_a_script_is_called_with_the_value(rig: Rig) -> None:
     answer = await rig.ask("GET", "/hit/a/b?callback=site.show$&_=17")
     assert answer.body == b'/**/site.show$({"code":200,"value":1});'
