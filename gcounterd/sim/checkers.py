@@ -17,6 +17,7 @@ from gcounterd.counters.counters import Counters
 from gcounterd.errors import GCounterError
 from gcounterd.ids import ColumnId, NodeId, show
 from gcounterd.members.claims import Liveness
+from gcounterd.node.dialling import is_crowded
 from gcounterd.node.messages import Channel
 from gcounterd.node.node import Node
 from gcounterd.node.records import Group, TakeBatch
@@ -225,7 +226,8 @@ def find_unrest(node: Node, others: list[NodeId], listening: Collection[str]) ->
     exchange = node.exchange
     fetching = exchange.progress
     links = {(link.peer, channel) for channel in Channel for link in node.peers.on(channel)}
-    missing = [other for other in others for channel in Channel if (other, channel) not in links]
+    near = [] if is_crowded(node.roster) else others  # a crowd is no full mesh
+    missing = [other for other in near for channel in Channel if (other, channel) not in links]
     doubted = [other for other in others if node.detector.liveness(other) is not Liveness.ALIVE]
     for wrong, text in (
         (bool(node.intake), "its intake waits"),
