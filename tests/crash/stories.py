@@ -217,13 +217,17 @@ async def tell_cluster(teller: Teller) -> None:
 
 
 async def _remove(teller: Teller, name: str) -> None:
-    assert await teller.ask("n1", "DELETE", f"/v1/cluster/nodes/{name}?into=n1")
+    target = f"/v1/cluster/nodes/{name}?into=n1"
+
+    async def asked() -> bool:  # refused until each has heard of the other
+        return await teller.ask("n1", "DELETE", target) is not None
 
     async def removed() -> bool:
         answer = await teller.ask("n1", "GET", "/v1/cluster")
         members = answer["nodes"] if answer else []
         return any(m["name"] == name and m["roster"] == "removed" for m in members)  # type: ignore[attr-defined]
 
+    await teller.until(asked)
     await teller.until(removed)
     teller.marker.mark("removed", node="n1", name=name)
     await teller.values("n1")
