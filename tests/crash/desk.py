@@ -39,12 +39,14 @@ class Tally:
 
     errors   what was said when something failed
     strange  errors that are none of the daemon's own
+    keyed    requests with a key so far
     """
 
     least: dict[str, int] = attrs.field(factory=dict)
     most: dict[str, int] = attrs.field(factory=dict)
     errors: list[str] = attrs.field(factory=list)
     strange: list[str] = attrs.field(factory=list)
+    keyed: int = 0
 
     def tried(self, keys: tuple[str, ...]) -> None:
         """Note that one more of each key may be counted from now on."""
@@ -93,9 +95,10 @@ class Desk:
 
         await self._count(keys, add)
 
-    async def count_keyed(self, number: int) -> None:
-        """Count by a request with a key."""
-        counts = {KEYED.encode(): 1}
+    async def count_keyed(self) -> None:
+        """Count by a request with a key of its own."""
+        counts, number = {KEYED.encode(): 1}, self._tally.keyed
+        self._tally.keyed += 1
         claim = Claim(b"%016d" % number, b"r" * 16)
         await self._count((KEYED,), lambda: self.node.add_once(claim, counts))
 
@@ -151,9 +154,9 @@ async def _live(directory: Path, tally: Tally) -> None:
     async with _sitting(directory, tally) as desk:
         with suppress(ClientError):
             await desk.commits.wait()  # for the node's own roster entry
-        for number in range(COUNTS):
+        for _ in range(COUNTS):
             await desk.count("plain")
-            await desk.count_keyed(number)
+            await desk.count_keyed()
             await desk.count(*TWINS)
         await desk.keep_house(directory)
         for number in range(COUNTS):

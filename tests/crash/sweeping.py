@@ -21,6 +21,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import attrs
@@ -28,13 +29,16 @@ import attrs
 from gcounterd.daemon.boot import boot
 from gcounterd.errors import GCounterError
 from tests.crash.desk import Tally, live
+from tests.crash.disk import Disk
 from tests.crash.promises import Found
-from tests.crash.recording import program
-from tests.crash.recovery import look, wishes
+from tests.crash.recording import program, read_log
+from tests.crash.recovery import Recoverer, Refused, look, part, wishes
 from tests.crash.small import hush, shrink
 
 # A life has some hundreds of calls of a kind; one that goes on for ever is a mistake.
 CALLS_MAX = 5000
+# Power cuts after each sync that failed.
+CUTS = 12
 KINDS = {
     "w": "write",
     "s": "sync",
@@ -89,24 +93,53 @@ FAULTS = (
 class Sweeper:
     """Lives lives in a directory in which calls can be made to fail."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, log: Path) -> None:
         self._root = root
+        self._log = log
+        self._recoverer = Recoverer(log.parent)
         self._recorder = ctypes.CDLL(None)
         self._recorder.crash_calls.restype = ctypes.c_long
 
     def sweep(self, fault: Fault, first: int, stride: int) -> Iterator[tuple[int, list[str]]]:
         """Yield, for every n-th call that failed, what was wrong afterwards."""
         for number in range(first, CALLS_MAX, stride):
-            directory = self._root / "life"
-            shutil.rmtree(directory, ignore_errors=True)
-            directory.mkdir()
-            tally = Tally()
+            directory, tally = self._begin(), Tally()
             fired = self._live(fault, number, directory, tally)
             problems = self._judge(directory, tally)
             if not fired:
                 assert not tally.errors, tally.errors
                 return
             yield number, problems
+
+    def forget(self, number: int, cuts: int) -> list[str] | None:
+        """Let the n-th sync fail, live on, and cut the power: what failed is not on the disk.
+
+        The second life reads what the first one wrote out of the cache, where it stays although
+        the disk never had it. Return what is wrong, None if there is no such sync.
+        """
+        directory, tally = self._begin(), Tally()
+        if not self._live(Fault("s", errno.EIO), number, directory, tally):
+            return None
+        live(directory, tally)
+        disk, told = Disk([directory.name]), list(tally.strange)
+        for call in read_log(self._log):
+            disk.take(call)
+        rng = Random(number)
+        for _ in range(cuts):
+            found = self._recoverer.recover(part(disk.cut(rng), f"{directory.name}/data"))
+            if isinstance(found, Refused):
+                told.append(f"does not start afterwards: {found}")
+            else:
+                told += tally.fails(dict(found.values))
+        return told
+
+    def _begin(self) -> Path:
+        """Return a new directory, from which on calls are recorded."""
+        directory = self._root / "life"
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir()
+        os.truncate(self._log, 0)
+        return directory
 
     def _live(self, fault: Fault, number: int, directory: Path, tally: Tally) -> bool:
         """Live a life in which a call fails; say whether there was such a call."""
@@ -135,27 +168,39 @@ class Sweeper:
         return told
 
 
-def main(root: Path, stride: int) -> None:
+def main(root: Path, log: Path, stride: int) -> None:
     """Sweep all faults and print, a line of JSON each, how many there were and what was wrong."""
     shrink()
     hush()
-    sweeper = Sweeper(root)
+    sweeper = Sweeper(root, log)
     for at, fault in enumerate(FAULTS):
         number, problems = 0, []
         for nth, told in sweeper.sweep(fault, 1 + at % stride, stride):
             number += 1
             problems += [f"{fault.name}, number {nth}: {text}" for text in told]
-        print(json.dumps({"fault": fault.name, "failed": number, "problems": problems}), flush=True)
+        _tell(fault.name, number, problems)
+    number, problems = 0, []
+    for nth in range(1, CALLS_MAX, stride):
+        forgotten = sweeper.forget(nth, CUTS)
+        if forgotten is None:
+            break
+        number += 1
+        problems += [f"forgotten, number {nth}: {text}" for text in forgotten]
+    _tell("sync EIO, another life, a power cut", number, problems)
+
+
+def _tell(what: str, number: int, problems: list[str]) -> None:
+    print(json.dumps({"fault": what, "failed": number, "problems": problems}), flush=True)
 
 
 def sweep(library: Path, folder: Path, stride: int) -> list[dict[str, Any]]:
     """Sweep in a process of its own; return its lines. Every `stride`-th call fails in its turn."""
-    root = folder / "swept"
+    root, log = folder / "swept", folder / "swept.log"
     root.mkdir()
-    command = [*program(library, root, Path(os.devnull)), sys.executable, "-m", __name__]
-    done = subprocess.run([*command, str(root), str(stride)], stdout=subprocess.PIPE, check=True)
+    command = [*program(library, root, log), sys.executable, "-m", __name__, str(root), str(log)]
+    done = subprocess.run([*command, str(stride)], stdout=subprocess.PIPE, check=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

@@ -74,9 +74,9 @@ def mutate(rng: Random, pool: list[bytes], words: tuple[bytes, ...]) -> bytes:
     return bytes(data[:INPUT_BYTES_MAX])
 
 
-def inputs(target: Target, seed: int) -> Iterator[bytes]:
+def inputs(target: Target, pool: list[bytes], seed: int) -> Iterator[bytes]:
     """Yield the examples of a target, and then changed ones for ever."""
-    pool, rng = list(target.examples()), Random(f"{target.name} {seed}")
+    rng = Random(f"{target.name} {seed}")
     yield from pool
     while True:
         yield mutate(rng, pool, target.words)
@@ -86,8 +86,9 @@ def run(
     target: Target, *, seconds: float = 1e9, executions: int = 10**12, seed: int = 1
 ) -> Outcome:
     """Let a target read until a time is over, or so many inputs were read."""
+    pool = list(target.examples())
     outcome, started = Outcome(), time.monotonic()
-    for data in inputs(target, seed):
+    for data in inputs(target, pool, seed):
         outcome.seconds = time.monotonic() - started
         if outcome.executions >= executions or outcome.seconds > seconds:
             break
