@@ -25,6 +25,7 @@ from tests.crash.recovery import Recoverer
 from tests.crash.small import hush, shrink
 from tests.crash.stories import FOREIGN, STORIES, Story, play
 from tests.crash.sweeping import sweep
+from tests.fuzz import stores
 
 # Of syncs, on the disk that lies.
 LIES = 0.05
@@ -80,7 +81,10 @@ def open_bench(folder: Path) -> Bench | None:
 @click.option("--story", "names", multiple=True, type=click.Choice(list(STORIES)))
 @click.option("--keep", is_flag=True, help="Keep recordings where something is wrong.")
 @click.option("--sweeps", is_flag=True, help="Let each call fail in its turn instead.")
-def main(images: int, cuts: int, seed: int, names: Sequence[str], keep: bool, sweeps: bool) -> None:
+@click.option("--flips", is_flag=True, help="Change a bit of each byte of each file instead.")
+def main(
+    images: int, cuts: int, seed: int, names: Sequence[str], keep: bool, sweeps: bool, flips: bool
+) -> None:
     """Cut the power of recorded daemons at every point, and see what comes back."""
     folder = fast_folder()
     bench = open_bench(folder)
@@ -90,6 +94,8 @@ def main(images: int, cuts: int, seed: int, names: Sequence[str], keep: bool, sw
     try:
         if sweeps:
             problems += _sweep(bench)
+        elif flips:
+            problems += _flip()
         else:
             problems += _cut(bench, images, cuts, seed, names or ("long", "cluster"))
     finally:
@@ -109,6 +115,20 @@ def _cut(bench: Bench, images: int, cuts: int, seed: int, names: Sequence[str]) 
         seed += 1
         _tell("all", "so far", total, started)
     return total.problems
+
+
+def _flip() -> list[str]:
+    """Change one bit of each byte, and print what came of it."""
+    started = time.monotonic()
+    try:
+        outcomes, problems = stores.flip(1)
+    finally:
+        stores.sweep()
+    for outcome, number in sorted(outcomes.items()):
+        click.echo(f"{outcome}: {number:,}")
+    seconds = time.monotonic() - started
+    click.echo(f"{outcomes.total():,} bytes, {len(problems)} problems, {seconds:.1f} s")
+    return problems
 
 
 def _sweep(bench: Bench) -> list[str]:

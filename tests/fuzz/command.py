@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from tests.fuzz import covering, disks, mutating
+from tests.fuzz import covering, mutating, stores
 from tests.fuzz.targets import TARGETS, Target
 
 FOLDER = Path(".fuzz")
@@ -48,7 +48,7 @@ def main(seconds: float, seed: int, names: Sequence[str], way: str, read: Path |
         elif way == "coverage":
             sys.exit("scripts/fuzz: atheris is not installed")
     finally:
-        disks.sweep()
+        stores.sweep()
     sys.exit(1 if found else 0)
 
 

@@ -28,7 +28,7 @@ from tests.properties import test_wire_laws as laws
 from tests.properties.test_http_splits import GOOD, LAST
 from tests.unit.resp.resp_rig import pack
 
-EXAMPLES = 80
+EXAMPLES = 40
 # What a reading may take whatever came: its own objects, and one slice of work.
 MEMORY_MIN = 512 * 1024
 

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fuzz import clients, disks, mutating
+from tests.fuzz import clients, mutating, stores
 from tests.fuzz.targets import TARGETS, Target
 
 EXECUTIONS = 120
+# A bit of so many bytes changes; of each byte with `scripts/crash-images --flips`.
+FLIP_STRIDE = 1009
 # Each of these was once a find.
 FOUND = {
     "commands": [b"*01\r\n$4\r\nPING\r\n", b"*1\r\n$04\r\nPING\r\n"],
@@ -19,7 +21,7 @@ FOUND = {
 @pytest.fixture(scope="module", autouse=True)
 def _swept() -> Iterator[None]:
     yield
-    disks.sweep()
+    stores.sweep()
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
@@ -29,6 +31,12 @@ def test_nothing_that_is_read_breaks_a_rule(target: Target) -> None:
     outcome = mutating.run(target, executions=EXECUTIONS)
     assert [find.text for find in outcome.finds] == []
     assert outcome.executions == EXECUTIONS
+
+
+def test_no_bit_of_any_file_changes_content_in_silence() -> None:
+    outcomes, problems = stores.flip(FLIP_STRIDE)
+    assert problems == []
+    assert len(outcomes) > 4
 
 
 def test_a_mistake_a_reader_makes_now_and_then_is_found() -> None:
