@@ -94,7 +94,8 @@ export function waiting(removal, now) {
 /** Say what came of a removal. */
 export function outcome(removal) {
   const parts = [];
-  if (removal.into) parts.push(`shown as counted by ${removal.into}`);
+  const shown = removal.phase === "done" ? "shown" : "to be shown";
+  if (removal.into) parts.push(`${shown} as counted by ${removal.into}`);
   if (removal.saved_from?.length) parts.push(`saved from ${removal.saved_from.join(", ")}`);
   if (removal.not_asked?.length) parts.push(`could not be asked: ${removal.not_asked.join(", ")}`);
   if (removal.late) parts.push(`${whole(removal.late)} late views taken in since`);

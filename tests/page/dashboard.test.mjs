@@ -131,6 +131,17 @@ test("a removal is said by phases, with who is waited for", () => {
   assert.deepEqual(lines.slice(1), ["What it counted stays, and is shown as counted by n1.", "3 of 3 members that decide on it are alive.", "Mind: it is late."]);
 });
 
+test("what came of a removal is said, and of one under way what will", () => {
+  const done = { phase: "done", into: "n1", saved_from: ["n1", "n2"], not_asked: ["n4"], late: 1234, refused: 2, forced: true };
+  assert.equal(
+    words.outcome(done),
+    "shown as counted by n1; saved from n1, n2; could not be asked: n4; 1,234 late views taken in since; " +
+      "2 versions came too late to be counted; removed without a majority",
+  );
+  assert.equal(words.outcome({ phase: "saving", into: "n1" }), "to be shown as counted by n1");
+  assert.equal(words.outcome({ phase: "saving", into: null }), "");
+});
+
 test("events are read from whatever pieces they come in", () => {
   const text = 'retry: 2000\n\nid: 7\nevent: state\ndata: {"a":1}\n\nevent: beat\ndata: {}\n\n';
   for (let size = 1; size < text.length; size += 1) {
