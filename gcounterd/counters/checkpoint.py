@@ -50,6 +50,10 @@ class Checkpoint:
     def images(self) -> Iterator[Image]:
         """Yield an image at a time; each is made when asked for, and between commits."""
         yield from name_images(self._counters, self._names_written, self.names)
+        yield from self.segments()
+
+    def segments(self) -> Iterator[Image]:
+        """Yield the images that follow those of names; see `name_numbers`."""
         for column in self._columns:
             for number, segment in enumerate(column.segments):
                 if segment.dirty:
@@ -78,6 +82,14 @@ class Checkpoint:
 
 def name_images(counters: Counters, written: int, names: int) -> Iterator[Image]:
     """Yield images of the first `names` names of which `written` are on disk."""
-    if names > written:
-        for number in range(written // NAMES_PER_IMAGE, -(-names // NAMES_PER_IMAGE)):
-            yield counters.keys.image(number)
+    for number in name_numbers(written, names):
+        yield counters.keys.image(number)
+
+
+def name_numbers(written: int, names: int) -> range:
+    """Return the numbers of the images of names to be written.
+
+    They may be made while a commit is applied (`KeyIndex.imaging`): a name keeps its row.
+    """
+    first = written // NAMES_PER_IMAGE
+    return range(first, -(-names // NAMES_PER_IMAGE) if names > written else first)

@@ -10,12 +10,13 @@ Rows are this node's own business: they never leave it, and another node's rows 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 
 import msgpack
 
 from gcounterd.counters.images import Image, Kind
 from gcounterd.counters.names import CHUNK_SIZE, Names
+from gcounterd.counters.slices import finish
 from gcounterd.errors import StorageError
 
 _SHARDS = 256
@@ -23,6 +24,7 @@ _MASK = _SHARDS - 1
 # Names of one image, which takes about a millisecond to make; the last one is partial and written
 # again as it fills.
 NAMES_PER_IMAGE = CHUNK_SIZE
+_NAMES_PER_SLICE = 4096
 
 
 class KeyIndex:
@@ -69,10 +71,19 @@ class KeyIndex:
         return rows
 
     def image(self, number: int) -> Image:
-        """Encode names `number * 16,384` and following."""
-        first = number * NAMES_PER_IMAGE
-        body: bytes = msgpack.packb(self.names.run(first, NAMES_PER_IMAGE))
-        return Image(Kind.NAMES, b"", number, body)
+        """Encode names `number * 16,384` and following in one go; see `imaging`."""
+        return finish(self.imaging(number))
+
+    def imaging(self, number: int) -> Generator[None, None, Image]:
+        """Encode names as they are now, pausing in between: they may lie all over the memory."""
+        names = self.names.run(number * NAMES_PER_IMAGE, NAMES_PER_IMAGE)
+        pieces = [_header(len(names))]
+        for at in range(0, len(names), _NAMES_PER_SLICE):
+            if at:
+                yield
+            some = names[at : at + _NAMES_PER_SLICE]
+            pieces.append(msgpack.packb(some)[len(_header(len(some))) :])
+        return Image(Kind.NAMES, b"", number, b"".join(pieces))
 
     def load(self, image: Image) -> None:
         """Take in the next image of names; they must come in order, on an index of that length."""
@@ -87,6 +98,12 @@ class KeyIndex:
         self.names.extend(names)
         if sum(map(len, shards)) != len(self.names):
             raise StorageError(f"a name stands twice in names image {image.number}")
+
+
+def _header(length: int) -> bytes:
+    """Return msgpack's header of an array of so many."""
+    header: bytes = msgpack.Packer().pack_array_header(length)
+    return header
 
 
 def _read_names(image: Image) -> Sequence[bytes]:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from gcounterd.counters.checkpoint import Checkpoint
+from gcounterd.counters.checkpoint import Checkpoint, name_numbers
 from gcounterd.daemon.logs import get_logger
+from gcounterd.daemon.slicing import sliced
 from gcounterd.errors import StorageError
 from gcounterd.node.node import Node
 from gcounterd.node.receipts import Chunk
@@ -84,7 +85,8 @@ class Checkpoints:
         roster = roster_images(self._node.roster)
         receipts = self._new_receipts()
         try:
-            images = round_.images()
+            await self.write_names(round_.names)
+            images = round_.segments()
             while True:
                 await self._commits.between_applies()
                 image = next(images, None)
@@ -103,6 +105,12 @@ class Checkpoints:
         self.names_on_disk = round_.names
         round_.done()
         self.number += 1
+
+    async def write_names(self, names: int) -> None:
+        """Write images of the first `names` names, as far as they are not on disk."""
+        keys = self._node.counters.keys
+        for number in name_numbers(self.names_on_disk, names):
+            await self._store.put_images([await sliced(keys.imaging(number))])
 
     def _new_receipts(self) -> list[Chunk]:
         """Return the receipts to be written: none in `memory`, where they end with the process."""

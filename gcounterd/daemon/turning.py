@@ -19,7 +19,6 @@ from pathlib import Path
 import trio
 
 from gcounterd.counters.batches import read_counts
-from gcounterd.counters.checkpoint import name_images
 from gcounterd.counters.images import Image
 from gcounterd.counters.mends import AnyTurn
 from gcounterd.daemon.commits import Commits
@@ -113,10 +112,8 @@ class Turning:
         await trio.to_thread.run_sync(turn.build, images)
         for image in turn.staged():
             await self._store.put_images([image])
-        counters, checkpoints = self._node.counters, self._commits.checkpoints
-        names = len(counters.keys)
-        for image in name_images(counters, checkpoints.names_on_disk, names):
-            await self._store.put_images([image])
+        checkpoints, names = self._commits.checkpoints, len(self._node.counters.keys)
+        await checkpoints.write_names(names)
         checkpoints.names_on_disk = max(checkpoints.names_on_disk, names)
         if turn.aside:
             await trio.to_thread.run_sync(self._set_aside, turn)

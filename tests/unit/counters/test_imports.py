@@ -51,6 +51,20 @@ def test_the_order_in_which_counts_come_changes_nothing(
     assert read_counts(one.batch) == counts
 
 
+def test_a_heap_of_many_keys_is_put_in_order_slice_by_slice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counts = [(b"%d" % (number * 37 % 101), 1 + number) for number in range(101)]
+    whole = arranged(counts)
+    monkeypatch.setattr(imports, "_KEYS_PER_SLICE", 4)
+    sliced = arranged(counts)
+    assert sliced.column == whole.column
+    assert read_counts(sliced.batch) == dict(counts)
+    assert len(sliced.batch.blocks) == 26
+    with pytest.raises(ClientError, match="stands twice"):
+        arranged([*counts, counts[7]])
+
+
 @given(
     st.dictionaries(keys, st.integers(1, 9), min_size=1),
     st.dictionaries(keys, st.integers(1, 9), min_size=1),
