@@ -38,11 +38,11 @@ from gcounterd.ids import ColumnId
 
 # The last round is made in one step, so it is bounded by what a step may cost (about 2 ms).
 LAST_PART_BYTES_MAX = 1024 * 1024
-# Names are dearer: half a microsecond each.
-LAST_PART_NAMES_MAX = 8192
+# Names are dearer: nearly a microsecond each where they lie all over the memory.
+LAST_PART_NAMES_MAX = 4096
 # What one part holds at most: entries; names among them; bytes, below a block's limit.
 _PART_ENTRIES = 16_384
-_PART_NAMES = 4096
+_PART_NAMES = 2048
 _PART_BYTES = 200 * 1024
 _NAME_HEADER_BYTES = 3
 # What a receiver stages of one column at most: 16 M counters with names of 20 bytes.

@@ -61,7 +61,7 @@ log = get_logger("gcounterd.peers")
 # The collector looks once at each name of a tuple of names that is new to it, some 25 ns each. Left
 # to itself it waits for hundreds of messages with thousands of names each, and then holds the loop
 # for 20 ms.
-NAMES_PER_COLLECTION = 65_536
+NAMES_PER_COLLECTION = 16_384
 
 
 @attrs.define(eq=False)

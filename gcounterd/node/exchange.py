@@ -38,7 +38,7 @@ from gcounterd.node.serving import PARTS_PER_WANT, Serving
 from gcounterd.node.telling import Telling, pages_of
 
 # Columns asked of one peer at a time; beside them, those that wait until they are asked on.
-WANTS_PER_LINK_MAX = 3
+WANTS_PER_LINK_MAX = 2
 WAITING_PER_LINK_MAX = 5
 # A delta that made no progress in so many attempts is dropped; the next digest starts afresh.
 _ATTEMPTS_MAX = 3

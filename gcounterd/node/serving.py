@@ -27,8 +27,8 @@ from gcounterd.node.effects import Effect, Send
 from gcounterd.node.messages import Part, Want
 from gcounterd.node.peers import Link
 
-# Parts served for one want: 3 wants of a link x 6 x 205 KiB stay below a bulk queue's 4 MiB.
-PARTS_PER_WANT = 6
+# Parts served for one want: 2 wants of a link x 8 x 205 KiB stay below a bulk queue's 4 MiB.
+PARTS_PER_WANT = 8
 # Gatherings kept to be resumed; the oldest is forgotten, and its receiver starts again.
 GATHERINGS_MAX = 256
 # A closed column stays in memory for a receiver that has not got all of it, and for so long after

@@ -40,7 +40,8 @@ def _draw(rng: Random) -> list[_Setting]:
     bits = rng.choice([3, 4, 6])
     names = rng.choice([4, 16, 64])
     entries = rng.choice([8, 16, 64])
-    window = rng.choice([1, 2, 6])
+    window = rng.choice([1, 2, 8])
+    wants = exchange.WANTS_PER_LINK_MAX + exchange.WAITING_PER_LINK_MAX
     return [
         (columns, "SEGMENT_BITS", bits),
         (columns, "SEGMENT_SIZE", 1 << bits),
@@ -62,7 +63,7 @@ def _draw(rng: Random) -> list[_Setting]:
         (exchange, "PARTS_PER_WANT", window),
         (serving, "PARTS_PER_WANT", window),
         # Below what one peer's wants need, gatherings would drive each other out for ever.
-        (serving, "GATHERINGS_MAX", rng.choice([exchange.WANTS_PER_LINK_MAX * PEERS_MAX, 256])),
+        (serving, "GATHERINGS_MAX", rng.choice([wants * PEERS_MAX, 256])),
         (settling, "LINES_MAX", rng.choice([1, 3, 256])),
         (turns, "SEGMENT_SIZE", 1 << bits),
         (turns, "_NAMES_PER_SLICE", rng.choice([1, 3, 10])),

@@ -149,7 +149,7 @@ def test_a_name_of_a_part_is_looked_up_once() -> None:
     looked.clear()
     for number in range(10):  # of more than a last part could hold
         (piece,) = gathering.pieces(number)
-        assert len(piece.block.names) == 4096
+        assert len(piece.block.names) == 2048
     assert set(looked.values()) == {1}
 
 
