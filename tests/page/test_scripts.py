@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,15 +21,26 @@ from tests.finishing import result_of
 FOLDER = Path(__file__).parent
 NODE = shutil.which("node")
 STEP = 2**50  # the most that may wait for one commit
+STORIES = 100
 VECTORS = json.loads((FOLDER / "vectors.json").read_text())
 
 
 @pytest.mark.skipif(NODE is None, reason="node is not installed")
 @pytest.mark.parametrize("script", sorted(FOLDER.glob("*.test.mjs")), ids=lambda path: path.stem)
 def test_the_scripts_pass_their_tests(script: Path) -> None:
+    passes(script)
+
+
+def passes(script: Path, **variables: str) -> None:
+    """Run a script of tests, which must all pass."""
     assert NODE is not None
     run = subprocess.run(
-        [NODE, "--test", script], capture_output=True, text=True, timeout=60, check=False
+        [NODE, "--test", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **variables},
     )
     assert run.returncode == 0, run.stdout[-4000:]
     assert "\n# fail 0" in run.stdout
@@ -92,3 +105,41 @@ def test_servers_tell_what_the_vectors_say(vector: dict[str, object]) -> None:
         world.play(["hear", "s9", column, str(len(batches))])
     held = world.server("s9")
     assert vector["truth"] == {"total": str(held.value(b"x")), "by_node": shown(held)}
+
+
+def draw_story(chance: random.Random) -> list[list[str]]:
+    """Return a story: nodes with two lives each count, servers hear of it in any order."""
+    columns = [f"n{node}/{number}" for node in (1, 2, 3) for number in (1, 2)]
+    servers = ["s1", "s2", "s3"]
+    counted: dict[str, int] = {}
+    story: list[list[str]] = []
+    for _ in range(chance.randint(5, 40)):
+        column, server = chance.choice(columns), chance.choice(servers)
+        match chance.choice(["count", "hear", "hear", "close", "tell", "tell"]):
+            case "count":
+                story.append(["count", column, str(chance.randint(1, 2 ** chance.randint(1, 49)))])
+                counted[column] = counted.get(column, 0) + 1
+            case "hear" if column in counted:
+                story.append(["hear", server, column, str(chance.randint(1, counted[column]))])
+            case "close":
+                story.append(["close", server, column])
+            case "tell":
+                story.append(["tell", server])
+    # In the end everybody has heard of everything, and says so.
+    heard = [["hear", "s1", column, str(times)] for column, times in counted.items()]
+    return [*story, *heard, ["tell", "s1"]]
+
+
+@pytest.mark.skipif(NODE is None, reason="node is not installed")
+def test_pages_make_of_any_story_what_the_nodes_make_of_it(tmp_path: Path) -> None:
+    vectors = []
+    for seed in range(STORIES):
+        world = World()
+        for step in draw_story(random.Random(seed)):
+            world.play(step)
+        held = world.server("s1")
+        truth = {"total": str(held.value(b"x")), "by_node": shown(held)}
+        vectors.append({"name": f"seed {seed}", "told": world.told, "truth": truth})
+    drawn = tmp_path / "vectors.json"
+    drawn.write_text(json.dumps(vectors))
+    passes(FOLDER / "merge.test.mjs", VECTORS=str(drawn))
