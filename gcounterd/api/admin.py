@@ -11,6 +11,7 @@ import os
 from gcounterd.api.backend import Backend
 from gcounterd.api.bodies import read_object
 from gcounterd.api.limits import PATH_BYTES_MAX
+from gcounterd.api.requests import read_text
 from gcounterd.api.responses import Response, answer
 from gcounterd.api.routing import Call
 from gcounterd.errors import ClientError
@@ -32,12 +33,21 @@ async def back_up(call: Call, backend: Backend) -> Response:
 
 async def drain(call: Call, backend: Backend) -> Response:
     """`POST /v1/drain`: take no increments until told otherwise, or until the process ends."""
+    check_meant(call, backend)
     return answer(backend.drain())
 
 
 async def undrain(call: Call, backend: Backend) -> Response:
     """`POST /v1/undrain`: take increments again; a node that stops goes on stopping."""
+    check_meant(call, backend)
     return answer(backend.undrain())
+
+
+def check_meant(call: Call, backend: Backend) -> None:
+    """Refuse what another node is to do, which a balancer sent here; 409 `other_node`."""
+    meant = read_text(call.query, "node", backend.name)
+    if meant != backend.name:
+        raise ClientError(409, "other_node", f"this is {backend.name}, and not {meant}")
 
 
 def _is_usable(path: str) -> bool:

@@ -134,6 +134,7 @@ _INVITATION = shape(
     join=listed(STRING),
 )
 _DRAINING = shape(draining=BOOLEAN)
+_MEANT = Parameter("node", "the node that is meant, by name: any other one refuses", STRING)
 _REMOVALS = shape(removals=listed(_REMOVAL), conflicts=listed(_CONFLICT))
 
 _TTL: Schema = {"type": "integer", "minimum": TTL_MIN_S, "maximum": TTL_MAX_S}
@@ -292,6 +293,7 @@ ADMIN = (
         "/v1/drain",
         "Take no increments from now on, and stay a member",
         handler=admin.drain,
+        parameters=(_MEANT,),
         answers={200: ("it drains", JSON, _DRAINING)},
         tag="admin",
     ),
@@ -300,6 +302,7 @@ ADMIN = (
         "/v1/undrain",
         "Take increments again",
         handler=admin.undrain,
+        parameters=(_MEANT,),
         answers={200: ("whether it still drains, because it stops", JSON, _DRAINING)},
         tag="admin",
     ),

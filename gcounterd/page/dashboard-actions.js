@@ -4,7 +4,7 @@ import { confirm, make, place, say } from "./dashboard-dom.js";
 import { targets } from "./dashboard-view.js";
 import { whole } from "./dashboard-words.js";
 
-/** Ask a node; return { ok, status, body }, status 0 where nobody knows what came of it. */
+/** Ask a node; return { ok, status, node, body }, status 0 where nobody knows what came of it. */
 export async function ask(page, method, path, body, base = "") {
   const headers = {};
   if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -14,7 +14,8 @@ export async function ask(page, method, path, body, base = "") {
   try {
     const answer = await fetch(url, { method, headers, body: text, cache: "no-store" });
     if (answer.status === 401 && base === "") page.lock();
-    return { ok: answer.ok, status: answer.status, body: await answer.json().catch(() => ({})) };
+    const node = answer.headers.get("Gcounter-Node");
+    return { ok: answer.ok, status: answer.status, node, body: await answer.json().catch(() => ({})) };
   } catch {
     return { ok: false, status: 0, body: {} };
   }
@@ -47,7 +48,7 @@ export function setUpSending(page) {
     if (!(await confirm({ title: "Send views?", body, yes: "Send" }))) return;
     say(place("send-said"), "sending…");
     const answer = await ask(page, "POST", `v1/counters/${encodeURIComponent(key)}?as=string`, { by: number }, url);
-    say(place("send-said"), answer.ok ? `${key} is ${whole(answer.body.value)} at ${node}` : failure(answer));
+    say(place("send-said"), answer.ok ? `${key} is ${whole(answer.body.value)} at ${answer.node ?? node}` : failure(answer));
   });
 }
 
@@ -70,7 +71,9 @@ export function setUpDraining(page) {
       ? `${self} takes views again.`
       : `${self} takes no views until it is undrained or started anew. It stays a member, and is read as before.`;
     if (!(await confirm({ title: `${verb} ${self}?`, body: [make("p", {}, text)], yes: verb }))) return;
-    const answer = await ask(page, "POST", `v1/${verb.toLowerCase()}`);
+    // Named, since a balancer may send it to another one, which refuses then.
+    const query = `node=${encodeURIComponent(page.view.cluster?.self ?? "")}`;
+    const answer = await ask(page, "POST", `v1/${verb.toLowerCase()}?${query}`);
     if (!answer.ok) say(place("drain-said"), failure(answer));
   });
 }

@@ -133,6 +133,16 @@ async def test_probes_say_ready_or_why_not(tmp_path: Path) -> None:
         assert metrics.body == b"gcounterd_up 1\n"
 
 
+async def test_only_the_node_that_is_meant_drains(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        for verb in ("drain", "undrain"):
+            answer = await rig.ask("POST", f"/v1/{verb}?node=another")
+            assert (answer.status, answer.code) == (409, "other_node")
+        assert not rig.backend.draining
+        assert (await rig.ask("POST", f"/v1/drain?node={rig.backend.name}")).status == 200
+        assert rig.backend.draining
+
+
 async def test_a_node_that_only_drains_is_not_ready_and_is_read(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
         client = await rig.connect()
