@@ -276,6 +276,8 @@ class MemoryBackend:
             "removals": [],
             "health": 0,
             "alone": False,
+            "security": "none",
+            "certificate_ends": None,
         }
 
     def status(self) -> dict[str, object]:
