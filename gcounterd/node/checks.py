@@ -121,6 +121,10 @@ class Checks:
             return []
         return self._levelling.begin(link, now)
 
+    def compare(self, link: Link) -> list[Effect]:
+        """Ask a peer for its hashes; it tells its heads where they differ from ours."""
+        return [self._say(link, asks=True)]
+
     def suspect(self, link: Link, now: float) -> list[Effect]:
         """Compare with a peer that seems to know other members, unless that is under way."""
         if self._levelling.is_busy(now):

@@ -4,9 +4,10 @@ Theory. Counters never go down, so a count that was taken in wrongly stays. A co
 and who that is can be told from its id, so two things can be known before a merge. Of the columns
 that this process writes nobody holds more than it does itself. And of the column that a peer writes
 now nobody holds more than that peer: where a link leads to it, its counts are taken from it and
-from nobody else, and what another one claims is only a reason to ask it. That holds where links are
-secured, else a link says nothing about who is at its end; and not in a crowd, where news come by
-way of others.
+from nobody else, and what another one claims is only a reason to ask it, a moment later, since news
+pass each other. Only where it does not answer on that link, which a cut route does not close at
+once, others are believed, until it says something again. That holds where links are secured, else a
+link says nothing about who is at its end; and not in a crowd, where news come by way of others.
 
 What stays is trust in members about those who are not there: a relay passes on what it holds, and
 must. Of our own earlier lives a peer may rightly know more, when this disk was set back or lost its
@@ -18,6 +19,8 @@ heard again and never what is true.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import attrs
 
@@ -38,6 +41,10 @@ QUARANTINE_S_MAX = 3600.0
 LIES = ("own_column", "bad_batch", "grows_too_fast")
 # Seconds of growth that may come at once, beside what the limit allows.
 GROWTH_BURST_S = 60.0
+# What another one claims of a linked writer may be on its way from that one, for so long; then that
+# one is asked, and has so long to say anything at all.
+PASSING_S = 1.0
+ANSWER_S = 2.0
 # Claims that are told; a liar could make up any number of columns. More are counted by the first.
 CLAIMS_MAX = 64
 
@@ -60,6 +67,16 @@ class _Growth:
     taken: int
 
 
+@attrs.define(eq=False)
+class _Doubt:
+    """A peer claims to hold a linked writer's column up to a head; the writer is asked at `due`."""
+
+    relay: Link
+    head: int
+    due: float
+    asked: float | None = None
+
+
 class Guarding:
     """What this node believes of whom; one per node."""
 
@@ -77,6 +94,14 @@ class Guarding:
         self._alarms: list[Effect] = []
         self._held: dict[NodeId, Quarantined] = {}
         self._grown: dict[NodeId, _Growth] = {}
+        self._now = -float("inf")
+        # Of running columns of linked peers, so no more than links.
+        self._doubts: dict[ColumnId, _Doubt] = {}
+        # Since when peers say nothing on links that are open.
+        self._mute: dict[NodeId, float] = {}
+        # Asks a peer for all that it has; takes what another one has.
+        self.compare: Callable[[Link], list[Effect]] = lambda link: []
+        self.believe: Callable[[Link, ColumnId, int], None] = lambda link, column, head: None
 
     def check_growth(self, link: Link, batch: Batch, now: float) -> None:
         """Raise `PeerError` where a writer counts faster than any should, by the operator's limit.
@@ -118,10 +143,51 @@ class Guarding:
         if node_of(column) == self._config.node:
             return link if self._may_know(link, column, head) else None
         writer = self.writer_of(column)
-        if writer is None or writer is link:
+        if writer is None or writer is link or self._is_mute(writer):
             return link
-        # It is asked only for what we know that it has: else it would have to take us for a liar.
-        return writer if self._counters.head(column) else None
+        if head > self._counters.head(column):
+            doubt = self._doubts.setdefault(column, _Doubt(link, head, self._now + PASSING_S))
+            doubt.head = max(doubt.head, head)
+        return None
+
+    def _is_mute(self, writer: Link) -> bool:
+        return writer.said <= self._mute.get(writer.peer, -float("inf"))
+
+    def heard(self, link: Link, now: float) -> None:
+        """Take note that a peer says something on a link."""
+        self._now = link.said = now
+
+    def wake(self, now: float) -> list[Effect]:
+        """Ask the writers of whom others claim something, and believe these where none answers."""
+        self._now = now
+        asked: dict[int, Link] = {}
+        for column, doubt in list(self._doubts.items()):
+            if doubt.due > now:
+                continue
+            writer = self.writer_of(column)
+            if self._counters.head(column) >= doubt.head:
+                del self._doubts[column]
+            elif writer is None or self._is_mute(writer):
+                self._settle(column, doubt)
+            elif doubt.asked is None:
+                doubt.asked, doubt.due = now, now + ANSWER_S
+                asked[writer.id] = writer
+            elif writer.said > doubt.asked:
+                del self._doubts[column]  # it has told us what it has
+            else:
+                self._mute[writer.peer] = now
+                self._settle(column, doubt)
+        return [effect for writer in asked.values() for effect in self.compare(writer)]
+
+    def _settle(self, column: ColumnId, doubt: _Doubt) -> None:
+        """Believe a relay after all, if it is still there; else others will say the same."""
+        del self._doubts[column]
+        if self._peers.get(doubt.relay.id) is doubt.relay:
+            self.believe(doubt.relay, column, doubt.head)
+
+    def next_wake(self) -> float:
+        """Return when to wake at the latest (`inf` if nothing is in doubt)."""
+        return min([doubt.due for doubt in self._doubts.values()], default=float("inf"))
 
     def _may_know(self, link: Link, column: ColumnId, head: int) -> bool:
         """Say whether a peer can hold more than we do of a column of our own node."""

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 def handle(node: Node, link: Link, message: Message, now: float) -> list[Effect]:
     """Handle a message of an open link; raise `PeerError` where it breaks the protocol."""
+    node.linking.guarding.heard(link, now)
     return [*_handle(node, link, message, now), *node.linking.guarding.alarms()]
 
 

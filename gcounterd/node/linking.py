@@ -47,6 +47,8 @@ class Linking:
         )
         node.exchange.source_of = self.guarding.source_of
         node.exchange.check_growth = self.guarding.check_growth
+        self.guarding.compare = node.membership.compare
+        self.guarding.believe = node.exchange.ahead
         self.comparing = Comparing(node.counters, node.peers)
         self._visits = Visits(node.roster, node.peers, node.dialler)
 
@@ -184,8 +186,8 @@ class Linking:
         return self._node.reading.uses(peer) or self._node.acknowledging.uses(peer)
 
     def next_wake(self) -> float:
-        """Return when a link may be let go, at the earliest (`inf` for never)."""
-        return self._visits.next_wake()
+        """Return when to wake at the latest: a link may be let go, or a claim is in doubt."""
+        return min(self._visits.next_wake(), self.guarding.next_wake())
 
     def tidied(self, effects: list[Effect], now: float) -> list[Effect]:
         """Forget the links that `effects` drop, so that nothing else is sent on them."""

@@ -132,6 +132,10 @@ class Membership:
         """Queue what is new in a peer's entries; raise `PeerError` where that is too many."""
         self._spreading.take(link, entries)
 
+    def compare(self, link: Link) -> list[Effect]:
+        """Ask a peer to compare all that both hold, now."""
+        return self._checks.compare(link)
+
     def level(self, link: Link, now: float) -> list[Effect]:
         """Make our roster and a peer's equal, if no other one is being levelled now."""
         return [] if self._levelling.is_busy(now) else self._levelling.begin(link, now)

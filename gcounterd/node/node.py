@@ -361,6 +361,7 @@ class Node:
             effects += self._exchange_peer(now)
         effects += self.pushes.wake(self._first_living, now)
         effects += [*self.membership.wake(now), *self.linking.dial(now)]
+        effects += self.linking.guarding.wake(now)
         effects += [*self.exchange.serving.step(), *self.exchange.retry(now)]
         stays = not (self.twins.yielding or self.removing.returning.active)
         effects += self.linking.tidied(self.settlement.wake(now, stays=stays), now)

@@ -27,6 +27,7 @@ class Link:
     surveying  we sent a survey on it and have no answer yet; survey_due  when its peer may again
     told       change number up to which heads were told on it, or None before that (bulk)
     hash_due   when the next hash is due on it (bulk)
+    said       when its peer said something last (`node.guarding`)
     eager      in a crowd, what is new goes along it unasked (bulk, `node.tree`)
     """
 
@@ -41,6 +42,7 @@ class Link:
     survey_due: float = 0.0
     told: int | None = None
     hash_due: float = 0.0
+    said: float = 0.0
     eager: bool = False
 
     @property

@@ -11,8 +11,8 @@ from gcounterd.counters.settled import Closing
 from gcounterd.ids import ColumnId, Epoch, column_id
 from gcounterd.members.roster import Roster
 from gcounterd.node.effects import Drop, Effect, Notice
-from gcounterd.node.guarding import QUARANTINE_S, QUARANTINE_S_MAX
-from gcounterd.node.messages import Channel, Digest, Part, Push, Refused, Want
+from gcounterd.node.guarding import ANSWER_S, PASSING_S, QUARANTINE_S, QUARANTINE_S_MAX
+from gcounterd.node.messages import Channel, Digest, Part, Push, Refused, StateHash, Want
 from gcounterd.node.node import Node
 
 THEIRS = config("c").column
@@ -39,6 +39,10 @@ def of_c(*amounts: int) -> list[Push]:
     return batches_of("c", *[{b"x": amount} for amount in amounts])
 
 
+def asked(effects: list[Effect], link: int) -> list[bool]:
+    return [message.asks for message in sent(effects, link) if isinstance(message, StateHash)]
+
+
 def test_what_a_linked_writer_counts_is_taken_from_nobody_else() -> None:
     a = secured("b", "c")
     first, second = of_c(1, 2)
@@ -47,18 +51,37 @@ def test_what_a_linked_writer_counts_is_taken_from_nobody_else() -> None:
     (_, forged) = of_c(1, FORGED)
     effects = a.received(1, forged, 0.0)
     assert not a.intake
-    assert wants(effects, 2) == [THEIRS]  # its writer is asked instead
     assert not wants(effects, 1)
     a.received(2, second, 0.0)
     commit(a)
     assert a.counters.value(b"x") == 3
+    assert a.linking.guarding.next_wake() == PASSING_S
+    a.wake(PASSING_S)
+    assert a.linking.guarding.next_wake() == float("inf")  # what was claimed has come
 
 
-def test_a_column_that_its_linked_writer_has_not_told_of_is_asked_of_nobody() -> None:
+def test_a_writer_of_whom_others_claim_more_is_asked_and_believed_when_it_answers() -> None:
     a = secured("b", "c")
-    effects = a.received(1, Digest({THEIRS: 7}, whole=False), 0.0)
-    assert not wants(effects, 1)
-    assert not wants(effects, 2)  # c would have to take us for a liar
+    a.received(1, Digest({THEIRS: 7}, whole=False), 0.0)
+    assert not asked(a.wake(PASSING_S - 0.1), 2)
+    assert asked(a.wake(PASSING_S), 2) == [True]
+    a.received(2, Digest({}, whole=True), PASSING_S + 0.5)  # it has nothing
+    assert not wants(a.wake(PASSING_S + ANSWER_S), 1)
+    assert a.linking.guarding.next_wake() == float("inf")
+
+
+def test_where_a_writer_says_nothing_any_more_others_are_believed_until_it_does() -> None:
+    a = secured("b", "c")
+    a.received(1, Digest({THEIRS: 1}, whole=False), 0.0)
+    a.wake(PASSING_S)
+    assert wants(a.wake(PASSING_S + ANSWER_S), 1) == [THEIRS]
+    first, second = of_c(1, 2)
+    a.received(1, first, 4.0)  # from now on at once
+    commit(a)
+    assert a.counters.value(b"x") == 1
+    a.received(2, Digest({}, whole=True), 5.0)
+    a.received(1, second, 6.0)
+    assert not a.intake
 
 
 @pytest.mark.parametrize(
