@@ -27,7 +27,7 @@ BACKLOG_CONNECTIONS = 512
 ACCEPT_PAUSE_SECONDS = 0.1
 # What one side of a handshake sends, a chain of certificates in it; beyond, it has failed.
 HANDSHAKE_BYTES_MAX = 64 * 1024
-# Connections that have not been greeted yet, where they shake hands: each takes some 50 KiB then.
+# Connections that have not been greeted yet, where they shake hands: each takes some 45 KiB then.
 # Beyond, they are closed at once, as those of one address are far sooner (`Limits.greeting`).
 HANDSHAKES_MAX = 512
 # Dials that have a socket at the same time; more wait for their turn, and their timeout starts
