@@ -2,12 +2,14 @@
 
 Theory. How bytes were cut never shows. Where another reader of the same protocol takes a stream,
 ours takes it for the same or refuses it: two readings of one stream are how requests are
-smuggled. Replies can be read by the clients that people use.
+smuggled. Replies can be read by the clients that people use. Where two things are wrong, which of
+them is told may depend on how the bytes were cut.
 """
 
 from __future__ import annotations
 
 import json
+import re
 
 import h11
 import hiredis
@@ -54,6 +56,9 @@ def scan(chunks: list[bytes]) -> tuple[list[list[bytes]], str | None]:
 def _read_arrays(data: bytes) -> list[list[bytes]]:
     """Return the commands at the beginning that hiredis reads as arrays of texts."""
     reader, found = hiredis.Reader(), list[list[bytes]]()
+    # What Redis replies has more kinds of lists than what it is asked.
+    if re.search(rb"(^|\n)[~>|]", data):
+        return found
     # It would set aside memory for as many as it is told that there are.
     if any(len(line) > 6 for line in data.split(b"\n") if line.startswith((b"*", b"%", b"~"))):
         return found
@@ -96,7 +101,7 @@ def requests(data: bytes) -> None:
 def _take(chunks: list[bytes]) -> tuple[list[Asked], str]:
     intake = Intake()
     found = [request for chunk in chunks for request in intake.feed(chunk)]
-    failed = intake.failure.code if intake.failure else "closed" if intake.closed else ""
+    failed = "refused" if intake.failure else "closed" if intake.closed else ""
     return [(one.method, one.target, one.body) for one in found], failed
 
 
@@ -159,6 +164,6 @@ def _bring(form: Format, chunks: list[bytes]) -> list[tuple[bytes, int]] | str:
         for chunk in [*chunks, b""]:
             for _ in reader.feed(chunk, last=not chunk):
                 pass
-    except ClientError as error:
-        return error.code
+    except ClientError:
+        return "refused"
     return sink.counts

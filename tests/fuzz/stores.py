@@ -158,5 +158,5 @@ def flip(stride: int) -> tuple[Counter[str], list[str]]:
             try:
                 outcomes[f"{where}: {judge(directory, made.content)}"] += 1
             except AssertionError as error:
-                problems.append(f"{where}, byte {at}: {error or 'other content'}")
+                problems.append(f"{where}, byte {at}: {str(error) or 'other content'}")
     return outcomes, problems
