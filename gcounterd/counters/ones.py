@@ -23,7 +23,9 @@ from gcounterd.counters.columns import Totals
 
 # Up to about this many, looking up one by one beats array operations, which in a busy process are
 # dear: each of them is code that the processor has just forgotten.
-FEW = 64
+FEW = 48
+# The same for rows alone, of which less is asked.
+_MANY = 32
 
 
 @attrs.frozen(eq=False)
@@ -41,7 +43,7 @@ class Rows:
     @classmethod
     def of(cls, rows: list[int]) -> Rows:
         """Make the array if it is worth it."""
-        many = np.array(rows, np.int64) if len(rows) > FEW else None
+        many = np.array(rows, np.int64) if len(rows) > _MANY else None
         if min(rows) >= 0:
             return cls(rows, many, [])
         return cls(rows, many, [place for place, row in enumerate(rows) if row < 0])
@@ -110,7 +112,7 @@ class Ones:
         `places` are positions + 1 by row; None where a row has no position yet.
         """
         if self._number <= FEW:
-            few = self._few
+            few = [*self._few, *(row for many in self._many for row in many.tolist())]
             if max(few) >= len(places):
                 return None
             taken = sorted(map(places.item, few))
