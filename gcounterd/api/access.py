@@ -19,6 +19,8 @@ from collections.abc import Callable, Sequence
 
 from gcounterd.api.listeners import Listener
 from gcounterd.errors import ClientError
+from gcounterd.security.audit import Deed
+from gcounterd.security.rates import Rates
 from gcounterd.security.tokens import (
     ALL_SCOPES,
     NOTHING,
@@ -41,6 +43,7 @@ class Access:
     public      what everybody may do who is not trusted anyway
     tokens      those that are known; None: nobody needs one, and none is looked at
     generation  changes when a grant may have become another
+    rates       how often each client may ask; None: as often as it likes
     """
 
     def __init__(
@@ -48,11 +51,16 @@ class Access:
         public: Sequence[Scope] = (),
         tokens: Tokens | None = None,
         clock: Callable[[], float] = time.time,
+        *,
+        rates: Rates | None = None,
+        note: Callable[[Deed], None] = lambda deed: None,
     ) -> None:
-        """`clock` gives seconds since 1970."""
+        """`clock` gives seconds since 1970; `note` is told what operators do."""
         self.public = Grant("public", tuple(public), (b"",) if public else ())
         self.tokens = tokens
         self.generation = 0
+        self.rates = rates
+        self.note = note
         self._clock = clock
         self._expiry = 0.0
         self._plan()
@@ -78,8 +86,10 @@ class Access:
         return LOOPBACK if listener.local and self.tokens is None else self.public
 
     def is_free(self, listener: Listener) -> bool:
-        """Say whether everybody may count and read all keys there."""
-        return all(scope in self.base(listener).scopes for scope in PUBLIC_SCOPES)
+        """Say whether everybody may count and read all keys there, as often as they like."""
+        base = self.base(listener)
+        unlimited = self.rates is None or base is SOCKET
+        return unlimited and all(scope in base.scopes for scope in PUBLIC_SCOPES)
 
     def judges(self, listener: Listener) -> bool:
         """Say whether somebody may come there whose requests have to be looked at one by one."""
@@ -130,6 +140,23 @@ class Access:
                 403, "forbidden", f"{scope}: only on the admin socket and on loopback listeners"
             )
         raise ClientError(401, "token_needed", f"this needs a token with the scope {scope}")
+
+    def spend(self, grant: Grant, client: str, number: int) -> bool:
+        """Take note that a client asks so often; False if that is too much, and then of nothing.
+
+        `client` is where it comes from; who shows a token is known by that.
+        """
+        if self.rates is None or grant is SOCKET:
+            return True
+        name = f"token {grant.name}" if grant.token else client
+        return self.rates.take(name, number, self._clock())
+
+    def charge(self, grant: Grant, client: str) -> None:
+        """Do it for one request; raise `ClientError` 429 `rate_limited`."""
+        if not self.spend(grant, client, 1):
+            assert self.rates is not None
+            text = f"rate limit: at most {self.rates.per_s} a second; nothing was done, try again"
+            raise ClientError(429, "rate_limited", text)
 
     def prefixes(self, grant: Grant, scope: Scope) -> tuple[bytes, ...]:
         """Return the prefixes of the keys with which something of a scope may be done."""

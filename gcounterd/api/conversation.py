@@ -228,7 +228,7 @@ class Conversation(Spoke):
                     amount = 1 if request.method == b"POST" else 0
                     burst.take(request, match[1], amount, Style.HOT)
                 continue
-            call = open_call(request, burst, shared.router, self._listener, access)
+            call = open_call(request, burst, shared.router, self._listener, access, self.client)
             cold += 1
             if call is not None or cold % COLD_BEFORE_YIELD == 0:
                 # Never let others run with increments that nobody waits for yet: they could be
@@ -246,7 +246,7 @@ class Conversation(Spoke):
         if request.upload is not None:
             self._upload_until = self._hub.from_now(self._shared.limits.upload_s)
             request.upload.read_by(self._read_on)
-        response = await handle(call, self._shared.backend)
+        response = await handle(call, self._shared.backend, self._shared.access)
         if request.upload is not None and not request.upload.complete:
             request.keep_alive = False
             self._intake.closed = True  # nobody knows where the next request would begin

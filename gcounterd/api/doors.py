@@ -13,14 +13,17 @@ import errno
 import select
 import socket
 from collections.abc import Callable
+from functools import partial
 
 import attrs
 import trio
 
+from gcounterd.api.encrypted import HANDSHAKES_MAX, TLS_FAILED, TLS_REFUSED, Encryption, carry
 from gcounterd.api.hub import Hub
 from gcounterd.api.limits import ACCEPT_PAUSE_S, ACCEPTS_BEFORE_YIELD
 from gcounterd.api.listeners import Listener
 from gcounterd.api.spoke import Spoke
+from gcounterd.security.rates import place_of
 
 # What is counted of accepting, under the protocol's name and this.
 ACCEPTED, ACCEPT_FAILED, REFUSED = ADMISSIONS = ("accepted", "accept_failed", "refused")
@@ -35,12 +38,14 @@ class Door:
     protocol  the name under which its events are counted
     make      makes a connection of a socket
     tick      called each second
+    encryption  its connections are in TLS; None: they are not
     """
 
     listener: Listener
     protocol: str
     make: Callable[[socket.socket, Hub], Spoke]
     tick: Callable[[], None] = lambda: None
+    encryption: Encryption | None = None
 
 
 async def accept(door: Door, hub: Hub, count: Callable[[str], None]) -> None:
@@ -48,7 +53,7 @@ async def accept(door: Door, hub: Hub, count: Callable[[str], None]) -> None:
     accepted = 0
     while True:
         try:
-            sock, _ = door.listener.sock.accept()
+            sock, address = door.listener.sock.accept()
         except BlockingIOError:
             accepted = 0
             await trio.lowlevel.wait_readable(door.listener.sock)
@@ -56,13 +61,15 @@ async def accept(door: Door, hub: Hub, count: Callable[[str], None]) -> None:
         except OSError as error:
             await _survive(error, door, hub, count)
             continue
-        await _admit(sock, door, hub, count)
+        await _admit(sock, place_of(address), door, hub, count)
         accepted += 1
         if accepted % ACCEPTS_BEFORE_YIELD == 0:
             await trio.lowlevel.checkpoint()
 
 
-async def _admit(sock: socket.socket, door: Door, hub: Hub, count: Callable[[str], None]) -> None:
+async def _admit(
+    sock: socket.socket, client: str, door: Door, hub: Hub, count: Callable[[str], None]
+) -> None:
     full = len(hub) >= hub.limits.connections_max
     if full and not hub.evict():
         count(f"{door.protocol}_{REFUSED}")
@@ -72,10 +79,38 @@ async def _admit(sock: socket.socket, door: Door, hub: Hub, count: Callable[[str
     if sock.family != socket.AF_UNIX:
         # Answers are sent whole; waiting to fill a packet would only delay them.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    count(f"{door.protocol}_{ACCEPTED}")
-    hub.enter(door.make(sock, hub))
+    if door.encryption is None:
+        _enter(client, door, hub, count, sock)
+    else:
+        _encrypt(sock, client, door, door.encryption, hub, count)
     if full:
         await trio.lowlevel.checkpoint()  # lets an evicted one's task close its socket
+
+
+def _enter(
+    client: str, door: Door, hub: Hub, count: Callable[[str], None], sock: socket.socket
+) -> None:
+    count(f"{door.protocol}_{ACCEPTED}")
+    spoke = door.make(sock, hub)
+    spoke.client = client
+    hub.enter(spoke)
+
+
+def _encrypt(
+    sock: socket.socket,
+    client: str,
+    door: Door,
+    encryption: Encryption,
+    hub: Hub,
+    count: Callable[[str], None],
+) -> None:
+    if encryption.shaking >= HANDSHAKES_MAX:
+        count(f"{door.protocol}_{TLS_REFUSED}")
+        sock.close()
+        return
+    failed = partial(count, f"{door.protocol}_{TLS_FAILED}")
+    enter = partial(_enter, client, door, hub, count)
+    hub.host(carry, sock, encryption, enter, failed, hub.limits.write_s)
 
 
 async def _survive(error: OSError, door: Door, hub: Hub, count: Callable[[str], None]) -> None:

@@ -26,7 +26,7 @@ from __future__ import annotations
 import math
 import select
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import attrs
@@ -96,6 +96,7 @@ class Hub:
         self._rounds: deque[_Round] = deque()
         self._due = trio.Event()
         self._left = trio.Event()
+        self._hosted = 0
         self._hall: trio.Nursery | None = None
         self._read_work = self._answer_work = 0  # since others ran, in requests
         self._told_of: Gathering | None = None  # whose answers are written in this step
@@ -149,12 +150,25 @@ class Hub:
                 return True
         return False
 
+    def host(self, task: Callable[..., Awaitable[None]], *args: object) -> None:
+        """Have a task for something that belongs to a connection; it ends when that has ended."""
+        assert self._hall is not None
+        self._hosted += 1
+        self._hall.start_soon(self._host, task, args)
+
+    async def _host(self, task: Callable[..., Awaitable[None]], args: tuple[object, ...]) -> None:
+        try:
+            await task(*args)
+        finally:
+            self._hosted -= 1
+            self._left.set()
+
     async def stop(self) -> None:
         """End what is idle, and wait until the rest has its answers and is gone."""
         self.stopping = True
         for spoke in [s for s in self._spokes.values() if s.holder is Holder.HUB or s.parked]:
             self.end(spoke, End.STOPPED)
-        while self._spokes:
+        while self._spokes or self._hosted:
             self._left = trio.Event()
             await self._left.wait()
 

@@ -20,6 +20,7 @@ from gcounterd.api.backend import Backend
 from gcounterd.api.connection import Connection
 from gcounterd.api.conversation import Shared
 from gcounterd.api.doors import Door
+from gcounterd.api.encrypted import Encryption
 from gcounterd.api.hub import Hub
 from gcounterd.api.limits import Limits
 from gcounterd.api.listeners import Listener
@@ -35,12 +36,13 @@ from gcounterd.security.tokens import NOTHING, Scope
 class JudgedConnection(Connection):
     """One connection of a client that may need a token."""
 
-    __slots__ = ("_generation", "_header", "_may_count", "_may_read", "_parsed")
+    __slots__ = ("_generation", "_grant", "_header", "_may_count", "_may_read", "_parsed")
 
     def __init__(self, sock: socket.socket, listener: Listener, shared: Shared, hub: Hub) -> None:
         super().__init__(sock, listener, shared, hub)
         self._generation = -1  # of what was found out about the header below
         self._header: bytes | None = None
+        self._grant = NOTHING
         self._may_count: tuple[bytes, ...] = ()  # prefixes of keys
         self._may_read: tuple[bytes, ...] = ()
         self._parsed = False
@@ -61,7 +63,11 @@ class JudgedConnection(Connection):
         if self._generation != self._shared.access.generation:
             return False
         read = [key for form, key in self._asked if form == hot.READ]
-        return _cover(self._may_count, counted) and _cover(self._may_read, read)
+        may = _cover(self._may_count, counted) and _cover(self._may_read, read)
+        return may and self._spend(max(len(counted), len(self._asked)))
+
+    def _spend(self, number: int) -> bool:
+        return self._shared.access.spend(self._grant, self.client, number)
 
     def _parse(self, data: bytes, keys: list[bytes]) -> Taken:
         self._parsed = True
@@ -78,7 +84,8 @@ class JudgedConnection(Connection):
             if asked[0] == hot.HIT or not asked[1].startswith(prefixes):
                 break  # visits are for the task
             found.append(asked)
-        return found
+        # The task charges each that is left to it.
+        return found if len(found) == len(requests) and self._spend(len(found)) else []
 
     def _look_up(self, header: bytes | None) -> None:
         """Find out what somebody may do; the task says why where it is nothing."""
@@ -89,7 +96,7 @@ class JudgedConnection(Connection):
             grant = access.read_header(header, self._listener)
         except ClientError:
             grant = NOTHING
-        self._header, self._generation = header, access.generation
+        self._header, self._generation, self._grant = header, access.generation, grant
         # Who shows a wrong token is told so, also where none is needed.
         knocks = grant is not NOTHING
         self._may_count = access.prefixes(grant, Scope.COUNT) if knocks else ()
@@ -105,8 +112,9 @@ def open_doors(
     listeners: Sequence[Listener],
     limits: Limits | None = None,
     access: Access | None = None,
+    encryption: Encryption | None = None,
 ) -> list[Door]:
-    """Return the doors that speak HTTP on these listeners."""
+    """Return the doors that speak HTTP on these listeners, in TLS with `encryption`."""
     limits, access = limits or Limits(), access or Access()
     heads = Heads(backend.name, backend.count)
     shared = Shared(backend, limits, heads, Router(ROUTES), access=access)
@@ -117,6 +125,6 @@ def open_doors(
         def make(sock: socket.socket, hub: Hub) -> Connection:
             return kind(sock, listener, shared, hub)
 
-        return Door(listener, Connection.protocol, make, shared.tick)
+        return Door(listener, Connection.protocol, make, shared.tick, encryption)
 
     return [open_door(listener) for listener in listeners]

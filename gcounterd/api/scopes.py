@@ -69,6 +69,21 @@ SCOPES: dict[tuple[str, str], Scope | None] = {
 }
 
 
+# What each operator's action is called in logs and in the audit file; the names do not change.
+ACTIONS: dict[tuple[str, str], str] = {
+    ("POST", "/config"): "join",
+    ("POST", "/v1/imports"): "import",
+    ("POST", "/v1/start-at/{key}"): "start_at",
+    ("POST", "/v1/cluster/nodes"): "add_node",
+    ("DELETE", "/v1/cluster/nodes/{names}"): "remove_node",
+    ("POST", "/v1/cluster/nodes/{name}/forget"): "forget",
+    ("POST", "/v1/drain"): "drain",
+    ("POST", "/v1/undrain"): "undrain",
+    ("POST", "/v1/admin/verify"): "verify",
+    ("POST", "/v1/admin/backup"): "backup",
+}
+
+
 def scope_of(route: Route) -> Scope | None:
     """Return what a route needs; `KeyError` where the table does not say."""
     return SCOPES[route.method, route.pattern]

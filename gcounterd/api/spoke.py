@@ -77,12 +77,14 @@ NO_OUTCOME = Outcome()
 class Spoke:
     """One connection, as the hub sees it; protocols make theirs of it.
 
+    client    where it comes from, as `security.rates` writes that
     deadline  when it is ended if it still waits for its client; its task keeps it infinite else
     parked    its task waits for its client, and nothing is lost if the connection ends
     ended     why it is to end; its task looks at it
     """
 
     __slots__ = (
+        "client",
         "deadline",
         "ended",
         "fd",
@@ -99,6 +101,7 @@ class Spoke:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.fd = sock.fileno()
+        self.client = ""
         self.holder = Holder.HUB
         self.deadline = math.inf
         self.parked = False

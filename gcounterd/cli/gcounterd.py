@@ -35,6 +35,7 @@ from gcounterd.daemon.settings import (
     print_settings,
 )
 from gcounterd.errors import ConfigError, GCounterError, RefusedError, RemovedError, StorageError
+from gcounterd.security.client_tls import load_context
 from gcounterd.security.tokens import load_tokens
 
 EXIT_USAGE = 2
@@ -114,6 +115,8 @@ def run(check_config: bool, print_config: bool, **flags: object) -> None:
             _check_peer_links(settings)
             if settings.token_file is not None:
                 load_tokens(settings.token_file)
+            if settings.http_tls_cert is not None and settings.http_tls_key is not None:
+                load_context(settings.http_tls_cert, settings.http_tls_key)
     except ConfigError as error:
         context.exit(complain(error, EXIT_USAGE))
     if print_config:

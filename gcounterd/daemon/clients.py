@@ -13,6 +13,7 @@ import trio
 
 from gcounterd.api.access import Access
 from gcounterd.api.doors import Door
+from gcounterd.api.encrypted import Encryption
 from gcounterd.api.hub import Hub
 from gcounterd.api.judged import open_doors
 from gcounterd.api.limits import Limits
@@ -28,12 +29,16 @@ from gcounterd.fronts.owner import arrival
 from gcounterd.fronts.process import HTTP, RESP
 from gcounterd.resp.doors import open_resp
 
+# That of HTTP, and that of RESP.
+Encrypted = tuple[Encryption | None, Encryption | None]
+
 
 @attrs.define(eq=False)
 class Clients:
     """The doors of one node, to be stopped before the rest.
 
     http, resp  the ports, each with one listener or with one for each front; None: no RESP
+    encrypted   how each of them is encrypted, if it is
     stopping    set it to have them closed when the answers in flight are out
     done        set then
     """
@@ -42,6 +47,7 @@ class Clients:
     watching: Watching
     limits: Limits
     access: Access
+    encrypted: Encrypted
     admin: Listener
     http: list[Listener]
     resp: list[Listener] | None
@@ -57,12 +63,13 @@ class Clients:
         settings: Settings,
         limits: Limits,
         access: Access,
+        encrypted: Encrypted,
     ) -> Clients:
         """Bind all that is asked for. Raises `ConfigError`."""
         http = await _listen(settings.http, settings.fronts)
         resp = None if settings.resp is None else await _listen(settings.resp, settings.fronts)
         admin = listen_unix(admin_socket(settings.data_dir))
-        clients = cls(service, watching, limits, access, admin, http, resp)
+        clients = cls(service, watching, limits, access, encrypted, admin, http, resp)
         if settings.fronts:
             ports = [Port(HTTP, http), *([Port(RESP, resp)] if resp else [])]
             clients.fronts = Fronts(service, ports, limits, access)
@@ -70,9 +77,10 @@ class Clients:
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Serve until told to stop, and until the answers in flight are out."""
-        ports = open_doors(self.service, [self.http[0]], self.limits, self.access)
+        http, resp = self.encrypted
+        ports = open_doors(self.service, [self.http[0]], self.limits, self.access, http)
         if self.resp:
-            ports.append(open_resp(self.service, self.resp[0], self.access))
+            ports.append(open_resp(self.service, self.resp[0], self.access, resp))
         async with trio.open_nursery() as nursery:
             serving = trio.CancelScope()
             hub = await nursery.start(self._serve, serving, ports)

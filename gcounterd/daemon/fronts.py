@@ -153,8 +153,9 @@ class Fronts:
             listener.address,
             listener.guard is not None,
             listener.local,
-            self._access.public.scopes,
-            self._access.tokens is not None,
+            # A front does not know what others let through: with rates it judges nobody.
+            self._access.public.scopes if self._access.rates is None else (),
+            self._access.tokens is not None or self._access.rates is not None,
         )
 
 

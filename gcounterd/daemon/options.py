@@ -52,6 +52,8 @@ CONNECTIONS_MIN = 16
 FRONTS_MAX = 64
 # Far above what one process can serve; a bound on what a typing error can ask for.
 CONNECTIONS_MAX = 1_000_000
+# Far above what one process can answer; a bound on what a typing error can ask for.
+RATE_MAX = 10_000_000
 # As many as a roster can hold members: more addresses cannot name more of them.
 JOIN_ADDRESSES_MAX = 4096
 
@@ -161,6 +163,22 @@ OPTIONS: tuple[Option, ...] = (
         f"The Redis protocol; {OFF}: not at all. Likewise.",
         read_resp,
         without=OFF,
+    ),
+    Option(
+        "http-tls-cert",
+        "FILE",
+        "none: HTTP is not encrypted",
+        "The HTTP port speaks TLS, with this certificate and its chain, as PEM. Read again on HUP.",
+        read_path,
+    ),
+    Option("http-tls-key", "FILE", "none", "The key of that certificate.", read_path),
+    Option(
+        "resp-tls",
+        "",
+        "off",
+        "The Redis port speaks TLS too, with the same certificate.",
+        read_switch,
+        Shape.SWITCH,
     ),
     Option(
         "token-file",
@@ -300,6 +318,15 @@ OPTIONS: tuple[Option, ...] = (
         "what the raised limit of open files allows",
         "Client connections at once; when full, the longest-idle one is closed.",
         number_between(CONNECTIONS_MIN, CONNECTIONS_MAX),
+        Shape.NUMBER,
+    ),
+    Option(
+        "rate-limit",
+        "N",
+        "off",
+        "Requests of a client in a second, and twice that after silence; beyond, 429. A client is "
+        "a token, or without one an address.",
+        number_between(1, RATE_MAX),
         Shape.NUMBER,
     ),
     Option(

@@ -19,14 +19,22 @@ from collections.abc import Callable
 import trio
 
 from gcounterd import __version__
+from gcounterd.api.encrypted import FILES_EACH
 from gcounterd.api.limits import Limits
 from gcounterd.daemon.addresses import Address
+from gcounterd.daemon.auditing import Auditing
 from gcounterd.daemon.boot import Booted, Wishes, boot
 from gcounterd.daemon.clients import Clients
 from gcounterd.daemon.condition import Condition
 from gcounterd.daemon.draining import Draining
 from gcounterd.daemon.driver import Driver
-from gcounterd.daemon.entry import Safeguards, keep_fresh, open_access
+from gcounterd.daemon.entry import (
+    Safeguards,
+    keep_fresh,
+    open_access,
+    open_encryption,
+    warn_of_clear_tokens,
+)
 from gcounterd.daemon.identity import Identity, is_caught_up
 from gcounterd.daemon.join_token import read_join_token
 from gcounterd.daemon.logs import get_logger
@@ -64,7 +72,9 @@ def main(settings: Settings, read_again: Callable[[], Settings]) -> int:
 
     `read_again` returns the settings as they are given at that moment; raises `ConfigError`.
     """
-    access, securing = open_access(settings), open_securing(settings)
+    auditing = Auditing(settings.data_dir)
+    access, securing = open_access(settings, auditing.note), open_securing(settings)
+    encryption = open_encryption(settings)
     wishes = Wishes(
         data_dir=settings.data_dir,
         name=settings.name,
@@ -83,7 +93,7 @@ def main(settings: Settings, read_again: Callable[[], Settings]) -> int:
         growth_limit=settings.growth_limit,
     )
     booted = _boot_uncollected(wishes)
-    trio.run(_run, settings, booted, Safeguards(access, securing, read_again))
+    trio.run(_run, settings, booted, Safeguards(access, auditing, encryption, securing, read_again))
     return 0
 
 
@@ -101,6 +111,10 @@ def _boot_uncollected(wishes: Wishes) -> Booted:
         gc.enable()
 
 
+def _room_for_clients(settings: Settings) -> int:
+    return _raise_file_limit() // (FILES_EACH if settings.http_tls_cert else 1)
+
+
 def _raise_file_limit() -> int:
     """Raise the soft limit of open files to the hard one; return how many connections fit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -115,8 +129,9 @@ async def _run(settings: Settings, booted: Booted, guards: Safeguards) -> None:
         await outer.start(store.run)
         try:
             reloading = Reloading()
-            keep_fresh(guards.access, settings, guards.read_again, reloading)
+            keep_fresh(guards, settings, reloading)
             outer.start_soon(reloading.run)
+            outer.start_soon(guards.auditing.run)
             await _run_node(settings, booted, guards, reloading)
         finally:
             outer.cancel_scope.cancel()
@@ -142,7 +157,7 @@ async def _run_node(
     seen = (views.cluster, views.status, views.warnings)
     if booted.mended:
         condition.warnings["damaged"] = "the store was damaged; see the log of this start"
-    limits = Limits(connections_max=settings.max_connections or _raise_file_limit())
+    limits = Limits(connections_max=settings.max_connections or _room_for_clients(settings))
     watching = _watch(driver, views, limits)
     overview = _oversee(driver, views, removals, watching, settings)
     service = Service(driver, condition, draining, removals, *seen, exposition, watching, overview)
@@ -160,7 +175,8 @@ async def _run_node(
         nursery.start_soon(driver.turning.run)
         nursery.start_soon(removals.run)
         nursery.start_soon(watching.run)
-        clients = await Clients.open(service, watching, settings, limits, guards.access)
+        encrypted = guards.encryption, guards.encryption if settings.resp_tls else None
+        clients = await Clients.open(service, watching, settings, limits, guards.access, encrypted)
         await nursery.start(clients.run)
         await nursery.start(_watch_signals, nursery, draining, driver, clients, reloading)
         driver.commits.request()
@@ -215,13 +231,14 @@ def _advertised(settings: Settings, peers: list[trio.SocketListener]) -> Address
 
 
 def _announce(settings: Settings, address: str, clients: Clients) -> None:
+    warn_of_clear_tokens(settings)
     log.info(
         "listening",
         version=__version__,
         pid=os.getpid(),
         node=settings.name,
         cluster=settings.cluster,
-        http=f"http://{clients.http[0].address}",
+        http=f"{'https' if settings.http_tls_cert else 'http'}://{clients.http[0].address}",
         resp=clients.resp[0].address if clients.resp else OFF,
         peer=address,
         data_dir=str(settings.data_dir),

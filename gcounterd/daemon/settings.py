@@ -25,6 +25,7 @@ from typing import Any
 import attrs
 
 from gcounterd.daemon.addresses import Address
+from gcounterd.daemon.combinations import find_problems
 from gcounterd.daemon.neighbours import HttpOf
 from gcounterd.daemon.option_values import HTTP_PORT, PEER_PORT, RESP_PORT, read_path, read_switch
 from gcounterd.daemon.options import (
@@ -34,7 +35,7 @@ from gcounterd.daemon.options import (
     Option,
     Shape,
 )
-from gcounterd.daemon.places import SOCKET_PATH_BYTES_MAX, admin_socket, state_directory
+from gcounterd.daemon.places import state_directory
 from gcounterd.daemon.printable import cut, escape
 from gcounterd.errors import ConfigError
 from gcounterd.members.roster import NAME_PATTERN
@@ -59,9 +60,11 @@ class Settings:
     drain_delay      seconds
     http_of          where browsers reach other nodes
     resp             None: no Redis protocol
+    http_tls_cert    None: HTTP is not encrypted
     token_file       None: no client needs a token
     public           scopes that need none, with commas between; None: there are no such
     max_connections  None: as many as the raised limit of open files allows
+    rate_limit       in a second; None: as many as they like
     fronts           0: this process takes its clients itself
     """
 
@@ -73,6 +76,9 @@ class Settings:
     http: Address
     http_of: tuple[HttpOf, ...]
     resp: Address | None
+    http_tls_cert: Path | None
+    http_tls_key: Path | None
+    resp_tls: bool
     token_file: Path | None
     public: str | None
     join: tuple[Address, ...]
@@ -91,6 +97,7 @@ class Settings:
     archive_budget: int | None
     drain_delay: int
     max_connections: int | None
+    rate_limit: int | None
     fronts: int
     salvage: bool
     log_format: str
@@ -127,7 +134,7 @@ def load_settings(
     if not problems:
         problems = _fill_defaults(values, origins, environ, host_name, terminal)
     if not problems:
-        problems = _check(values, origins)
+        problems = find_problems(values, origins)
     if problems:
         raise ConfigError("\n".join(problems))
     return Settings(**values), origins
@@ -246,6 +253,9 @@ def _fill_defaults(
         "http": (Address("127.0.0.1", HTTP_PORT), "default"),
         "http-of": ((), "default"),
         "resp": (Address("127.0.0.1", RESP_PORT), "default"),
+        "http-tls-cert": (None, "default"),
+        "http-tls-key": (None, "default"),
+        "resp-tls": (False, "default"),
         "token-file": (None, "default"),
         "public": (None, "default"),
         "join": ((), "default"),
@@ -264,6 +274,7 @@ def _fill_defaults(
         "archive-budget": (None, "default"),
         "drain-delay": (0, "default"),
         "max-connections": (None, "default"),
+        "rate-limit": (None, "default"),
         "fronts": (0, "default"),
         "salvage": (False, "default"),
         "log-format": ("console" if terminal else "json", "default"),
@@ -281,56 +292,6 @@ def _fill_defaults(
         if option.name not in origins:
             values[option.field], origins[option.name] = defaults[option.name]
     return []
-
-
-def _check(values: Mapping[str, Any], origins: Origins) -> list[str]:
-    """Return what is wrong with values that are each right alone."""
-    problems = _check_peers(values, origins)
-    for name in ("http", "resp"):
-        reachable = values[name] is not None and not values[name].is_loopback()
-        if reachable and values["token_file"] is None and not values["public"]:
-            problems.append(
-                f"{name} ({origins[name]}) = {values[name]}: others can reach this address, and "
-                "everybody could count, read and remove nodes there. Say who may: --token-file "
-                "FILE with lines of gcounterctl token new; or --public count,read, for what needs "
-                "no token"
-            )
-    if values["advertise"].is_wildcard():
-        problems.append(
-            f"advertise ({origins['advertise']}) = {values['advertise']}: this stands for all "
-            "interfaces, so peers cannot connect to it; give --advertise"
-        )
-    socket_path = str(admin_socket(values["data_dir"]))
-    if len(socket_path.encode(errors="surrogateescape")) > SOCKET_PATH_BYTES_MAX:
-        problems.append(
-            f"data-dir: the admin socket's path {_show(socket_path)} would be over "
-            f"{SOCKET_PATH_BYTES_MAX} bytes, which the system does not allow; choose a shorter one"
-        )
-    return problems
-
-
-def _check_peers(values: Mapping[str, Any], origins: Origins) -> list[str]:
-    """Return what is wrong with how links between peers are to be secured."""
-    problems = []
-    tls = ("tls-cert", "tls-key", "tls-ca")
-    lacking = [name for name in tls if values[name.replace("-", "_")] is None]
-    keyed = values["cluster_key_file"] is not None
-    if keyed and len(lacking) < len(tls):
-        problems.append("cluster-key-file: it stands instead of tls-cert, tls-key and tls-ca")
-    elif 0 < len(lacking) < len(tls):
-        problems.append(f"{', '.join(lacking)}: missing; tls-cert, tls-key and tls-ca go together")
-    if values["peer"].is_loopback():
-        return problems
-    if not keyed and len(lacking) == len(tls):
-        problems.append(
-            f"peer ({origins['peer']}) = {values['peer']}: this is not a loopback address, and "
-            "links between peers are not secured. Give --cluster-key-file with a key that all "
-            "nodes have, or --tls-cert, --tls-key and --tls-ca with a certificate for each; "
-            "gcounterctl pki makes either"
-        )
-    if origins["cluster"] == "default":
-        problems.append("cluster: it must be given with a peer address that is not loopback")
-    return problems
 
 
 def _show(given: object) -> str:

@@ -23,6 +23,7 @@ from gcounterd.errors import ClientError
 from gcounterd.fronts.frames import STOP, Asked, FrameError, Frames, Told, read_asked, write_told
 from gcounterd.fronts.handover import Parcel, take_over
 from gcounterd.node.levels import Mark
+from gcounterd.security.rates import place_of
 
 # Questions of one front that wait for their commits; more are not read.
 QUESTIONS_MAX = 8
@@ -53,6 +54,8 @@ def arrival(
             sock.close()
             return
         spoke = door.make(sock, hub)
+        with suppress(OSError):  # it is gone; whoever reads it sees that too
+            spoke.client = place_of(sock.getpeername())
         spoke.recall(parcel.state)
         hub.enter(spoke, parcel.unread)
 

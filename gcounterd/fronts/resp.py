@@ -139,7 +139,7 @@ def _has_rest(scanner: Scanner) -> bool:
 def open_resp(listener: Listener, access: Access, way: Way, first: int, step: int) -> Door:
     """Return the door of a front that speaks RESP; its clients have numbers `first`, + `step`, …"""
     # Greetings ask it for nothing but to count events.
-    room = open_room(cast("Backend", way.front), access, access.base(listener))
+    room = open_room(cast("Backend", way.front), access, listener)
     free = access.is_free(listener)
     numbers = itertools.count(first, step)
 

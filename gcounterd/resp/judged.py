@@ -30,6 +30,7 @@ class JudgedConnection(Connection):
     def quick(self, data: bytes, keys: list[bytes]) -> Taken:
         """Take what can be done by plain code, as far as it may be done."""
         before = len(keys)
+        self._session.permit.client = self.client
         whole = self._tail + data if self._tail else data
         had_begun = bool(self._tail) or self._session.busy
         taken = super().quick(data, keys)

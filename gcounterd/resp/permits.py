@@ -54,14 +54,16 @@ _NO_AUTH = error("Authentication required.", "NOAUTH")
 class Permit:
     """What one client may do, for as long as its token is good.
 
-    grant  that of its token; of its way in before it has shown one
+    grant   that of its token; of its way in before it has shown one
+    client  where it comes from
     """
 
-    __slots__ = ("_access", "_base", "_digest", "_generation", "grant")
+    __slots__ = ("_access", "_base", "_digest", "_generation", "client", "grant")
 
     def __init__(self, access: Access, base: Grant) -> None:
         self._access = access
         self._base = self.grant = base
+        self.client = ""
         self._digest = b""  # of the token that was shown
         self._generation = access.generation
 
@@ -107,7 +109,8 @@ class Permit:
         """Say whether increments of these keys may be gathered as they are."""
         self.look_again()
         prefixes = self._access.prefixes(self.grant, Scope.COUNT)
-        return prefixes == (b"",) or all(key.startswith(prefixes) for key in keys)
+        may = prefixes == (b"",) or all(key.startswith(prefixes) for key in keys)
+        return may and self._access.spend(self.grant, self.client, len(keys))
 
     def forbid(self, name: str, keys: tuple[int, int, int], args: list[bytes]) -> bytes | None:
         """Return why a command may not be done, None if it may; `keys` says which words are."""
@@ -117,6 +120,9 @@ class Permit:
         if scope is None:
             return _NO_AUTH if self.empty else None
         grant = self.grant
+        if not self._access.spend(grant, self.client, 1):
+            assert self._access.rates is not None
+            return error(f"rate limit: at most {self._access.rates.per_s} a second; try again")
         prefixes = self._access.prefixes(grant, scope)
         if not prefixes:
             if not grant.token:

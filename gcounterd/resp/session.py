@@ -88,6 +88,7 @@ class Room:
     others  names of commands that are refused because they would lower or set a number
     life   drawn for each process, so that cursors of another one are known
     access, base  who needs which token, and what needs none here
+    judged        somebody's commands have to be looked at one by one
     """
 
     backend: Backend
@@ -96,6 +97,7 @@ class Room:
     life: int
     access: Access = attrs.field(factory=Access)
     base: Grant = LOOPBACK
+    judged: bool = False
 
 
 class Session:
@@ -166,7 +168,7 @@ class Session:
             if command is None or not command.takes(len(args)):
                 self._spoilt = True
                 burst.say(self._unknown(args) if command is None else _wrong_number(name))
-            elif self.permit.grant is not LOOPBACK and (refusal := self._forbid(command, args)):
+            elif self.room.judged and (refusal := self._forbid(command, args)):
                 self._spoilt = True
                 burst.say(refusal)
             elif self._queue is not None and command.name not in _THROUGH:

@@ -38,6 +38,9 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
         st.builds("{}=http://{}".format, NAMES, LOOPBACK), min_size=1, max_size=3, unique=True
     ),
     "resp": LOOPBACK,
+    "http-tls-cert": PATHS,
+    "http-tls-key": PATHS,
+    "resp-tls": st.booleans(),
     "token-file": PATHS,
     "public": st.sampled_from(["read", "count", "read,count"]),
     "join": st.lists(SEEDS, min_size=1, max_size=3, unique=True),
@@ -56,26 +59,35 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "archive-budget": st.integers(0, 2**60),
     "drain-delay": st.integers(0, 3600),
     "max-connections": st.integers(16, 10**6),
+    "rate-limit": st.integers(1, 10**6),
     "fronts": st.integers(0, 64),
     "salvage": st.booleans(),
     "log-format": st.sampled_from(LOG_FORMATS),
     "log-level": st.sampled_from(LOG_LEVELS),
 }
 KEY, TLS = ("cluster-key-file",), ("tls-cert", "tls-key", "tls-ca")
-PATH_OPTIONS = ("data-dir", "join-token-file", "token-file", *KEY, *TLS)
+HTTPS = ("http-tls-cert", "http-tls-key", "resp-tls")
+PATH_OPTIONS = ("data-dir", "join-token-file", "token-file", *KEY, *TLS, *HTTPS[:2])
 SOURCES = ("flag", "environment", "file")
 
 
 @st.composite
 def given_values(draw: st.DrawFn) -> dict[str, dict[str, object]]:
-    """Draw, per source, values for some of the options; of two ways to secure links at most one."""
+    """Draw, per source, values for some of the options; of two ways to secure links at most one.
+
+    Where clients come in TLS there are no fronts.
+    """
     way = draw(st.sampled_from([(), KEY, TLS]))
-    free = [option.name for option in OPTIONS if option.name not in (*KEY, *TLS)]
+    clients = draw(st.sampled_from([("fronts",), HTTPS]))
+    bound = ("fronts", *KEY, *TLS, *HTTPS)
+    free = [option.name for option in OPTIONS if option.name not in bound]
     drawn = {
-        source: {name: draw(VALUES[name]) for name in (*free, *way) if draw(st.booleans())}
+        source: {
+            name: draw(VALUES[name]) for name in (*free, *way, *clients) if draw(st.booleans())
+        }
         for source in SOURCES
     }
-    for name in way:
+    for name in (*way, *(clients[:2] if clients == HTTPS else ())):
         drawn["file"].setdefault(name, draw(VALUES[name]))
     return drawn
 

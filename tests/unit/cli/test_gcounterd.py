@@ -61,6 +61,9 @@ def test_every_option_is_a_flag_and_every_flag_wins_over_the_environment(
         "http": "127.0.0.9:99",
         "http-of": "n8=http://h9:9",
         "resp": "127.0.0.9:98",
+        "http-tls-cert": "/c8",
+        "http-tls-key": "/k8",
+        "resp-tls": "",
         "token-file": "/t8",
         "public": "read",
         "join": "j9:9",
@@ -75,7 +78,8 @@ def test_every_option_is_a_flag_and_every_flag_wins_over_the_environment(
         "archive-budget": "99",
         "max-counters": "99",
         "max-connections": "99",
-        "fronts": "9",
+        "rate-limit": "9",
+        "fronts": "0",
         "salvage": "",
         "log-format": "console",
         "log-level": "error",
@@ -130,7 +134,7 @@ def test_an_address_that_others_could_reach_is_status_two() -> None:
     assert "--public" in result.stderr
 
 
-@pytest.mark.parametrize("flag", ["--new-identity", "--rate-limit", "--fronts"])
+@pytest.mark.parametrize("flag", ["--new-identity", "--otlp-endpoint", "--fronts"])
 def test_options_of_later_versions_are_not_accepted(flag: str) -> None:
     assert run("run", "--check-config", flag, "x").exit_code == 2
 

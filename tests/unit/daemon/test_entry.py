@@ -9,7 +9,8 @@ from pathlib import Path
 import attrs
 import pytest
 
-from gcounterd.daemon.entry import keep_fresh, open_access
+from gcounterd.daemon.auditing import Auditing
+from gcounterd.daemon.entry import Safeguards, keep_fresh, open_access
 from gcounterd.daemon.reloading import Reloading
 from gcounterd.daemon.settings import Settings, load_settings
 from gcounterd.errors import ClientError, ConfigError
@@ -38,12 +39,13 @@ def office(tmp_path: Path) -> Office:
     return made
 
 
-async def test_tokens_and_the_log_level_are_read_anew(office: Office) -> None:
+async def test_tokens_and_the_log_level_are_read_anew(office: Office, tmp_path: Path) -> None:
     access = open_access(office.settings)
     assert access.public.scopes == (Scope.READ,)
     reloading, logger = Reloading(), logging.getLogger("gcounterd")
     before = logger.level
-    keep_fresh(access, office.settings, lambda: office.settings, reloading)
+    guards = Safeguards(access, Auditing(tmp_path), None, None, lambda: office.settings)
+    keep_fresh(guards, office.settings, reloading)
     secret, token = new_token([Scope.COUNT], [], "a")
     office.write(token.line())
     try:
@@ -58,7 +60,9 @@ async def test_tokens_and_the_log_level_are_read_anew(office: Office) -> None:
         access.find(digest_of(secret.encode()))
 
 
-async def test_a_file_that_cannot_be_read_leaves_in_force_what_was(office: Office) -> None:
+async def test_a_file_that_cannot_be_read_leaves_in_force_what_was(
+    office: Office, tmp_path: Path
+) -> None:
     secret, token = new_token([Scope.COUNT], [], "a")
     office.write(token.line())
     access, reloading = open_access(office.settings), Reloading()
@@ -66,7 +70,8 @@ async def test_a_file_that_cannot_be_read_leaves_in_force_what_was(office: Offic
     def broken() -> Settings:
         raise ConfigError("no such level")
 
-    keep_fresh(access, office.settings, broken, reloading)
+    guards = Safeguards(access, Auditing(tmp_path), None, None, broken)
+    keep_fresh(guards, office.settings, reloading)
     for spoil in (lambda: office.write("{"), lambda: office.path.chmod(0o644)):
         spoil()
         await reloading.reload()

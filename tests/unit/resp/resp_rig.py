@@ -54,7 +54,8 @@ class Player:
         """With `access` nobody is trusted for where he comes from."""
         self.backend = backend or MemoryBackend()
         base = LOOPBACK if access is None else access.public
-        room = Room(self.backend, TABLE, OTHERS, life, access or Access(), base)
+        judged = access is not None
+        room = Room(self.backend, TABLE, OTHERS, life, access or Access(), base, judged)
         self.session = Session(room, 1)
 
     async def play(self, chunks: Iterable[bytes]) -> bytes:
