@@ -12,6 +12,7 @@ import contextlib
 import http.client
 import json
 import socket
+import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -100,12 +101,13 @@ class Client:
 
     def _connect(self, changes: bool) -> http.client.HTTPConnection:
         target = self.target
-        connection = http.client.HTTPConnection(target.host, target.port)
+        connection = _Connection(target.host, target.port)
+        connection.token = target.token
         wait_s = min(self.wait_s, CONNECT_WAIT_S_MAX)
         try:
             # Connecting is done here, so that failing at it is not mistaken for a lost answer.
             if target.socket_path is None:
-                channel = socket.create_connection((target.host, target.port), wait_s)
+                channel = _connect_tcp(target, wait_s)
             else:
                 channel = _connect_unix(target.socket_path, wait_s)
         except (OSError, UnicodeError) as error:
@@ -138,6 +140,30 @@ def encode_query(query: Query) -> str:
 def key_path(key: str) -> str:
     """Return the path of a counter; every byte but letters, digits and `_.-~` is escaped."""
     return f"/v1/counters/{quote(key, safe='')}"
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection whose requests all show a token, if there is one."""
+
+    token = ""
+
+    def endheaders(self, message_body: Any = None, *, encode_chunked: bool = False) -> None:
+        """End the headers of a request."""
+        if self.token:
+            self.putheader("Authorization", f"Bearer {self.token}")
+        super().endheaders(message_body, encode_chunked=encode_chunked)
+
+
+def _connect_tcp(target: Target, wait_s: float) -> socket.socket:
+    channel = socket.create_connection((target.host, target.port), wait_s)
+    if not target.secure:
+        return channel
+    try:
+        context = ssl.create_default_context(cafile=target.tls_ca)
+        return context.wrap_socket(channel, server_hostname=target.host)
+    except BaseException:
+        channel.close()
+        raise
 
 
 def _connect_unix(path: str, wait_s: float) -> socket.socket:

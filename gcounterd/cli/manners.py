@@ -10,7 +10,7 @@ import functools
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Concatenate, ParamSpec
 
 import click
@@ -18,7 +18,7 @@ import click
 from gcounterd.cli.client import Client
 from gcounterd.cli.failures import CallError
 from gcounterd.cli.output import Output
-from gcounterd.cli.targets import ADDRESS_VARIABLE, find_target
+from gcounterd.cli.targets import ADDRESS_VARIABLE, TOKEN_VARIABLE, find_target, read_token
 from gcounterd.errors import ConfigError
 
 # Longer than a consistent read takes by default, shorter than a person's patience.
@@ -67,6 +67,21 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
             callback=_keep,
         ),
         click.option(
+            "--tls-ca",
+            metavar="FILE",
+            help="Of https://: trust the authorities of this file. [default: those of the system]",
+            expose_value=False,
+            callback=_keep,
+        ),
+        click.option(
+            "--token-file",
+            metavar="FILE",
+            help="Show the token in this file, which others may not read. [default: none; env: "
+            f"{TOKEN_VARIABLE} has the token itself]",
+            expose_value=False,
+            callback=_keep,
+        ),
+        click.option(
             "--address",
             metavar="URL|PATH",
             help="The daemon: an HTTP URL or a socket's path. [default: the local admin socket, "
@@ -94,7 +109,11 @@ def verb(function: Callable[Concatenate[Call, P], None]) -> Callable[..., None]:
         context = click.get_current_context()
         wait_s: float | None = context.meta.get(f"{_MARK}timeout")
         try:
-            target = find_target(context.meta.get(f"{_MARK}address"), os.environ)
+            target = replace(
+                find_target(context.meta.get(f"{_MARK}address"), os.environ),
+                token=read_token(context.meta.get(f"{_MARK}token_file"), os.environ),
+                tls_ca=context.meta.get(f"{_MARK}tls_ca"),
+            )
         except ConfigError as error:
             raise click.UsageError(str(error)) from error
         output = Output(as_json=bool(context.meta.get(f"{_MARK}json")))

@@ -8,31 +8,43 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from gcounterd.daemon.places import admin_socket, data_directory
 from gcounterd.errors import ConfigError
+from gcounterd.security.private_files import read_private
 
 ADDRESS_VARIABLE = "GCOUNTERCTL_ADDRESS"
+TOKEN_VARIABLE = "GCOUNTERCTL_TOKEN"  # noqa: S105 - the name of a variable
+# A token has 47 characters.
+TOKEN_FILE_BYTES_MAX = 1024
+_VISIBLE = re.compile(r"[!-~]+")
 HTTP_PORT = 7777
 _LOOKS_LIKE_HOST_AND_PORT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^/:]+):[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Either `socket_path`, or `host` and `port`."""
+    """Either `socket_path`, or `host` and `port`.
+
+    secure  by TLS, and then trusting the authorities of the file `tls_ca` if there is one
+    token   what is shown of us, "" for nothing
+    """
 
     host: str = "localhost"
     port: int = HTTP_PORT
     socket_path: str | None = None
+    secure: bool = False
+    token: str = field(default="", repr=False)
+    tls_ca: str | None = None
 
     def __str__(self) -> str:
         if self.socket_path is not None:
             return self.socket_path
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return f"{'https' if self.secure else 'http'}://{host}:{self.port}"
 
 
 def find_target(address: str | None, environ: Mapping[str, str]) -> Target:
@@ -58,8 +70,8 @@ def parse_target(address: str) -> Target:
         if "\0" in address:
             raise ConfigError("a socket's path holds no NUL")
         return Target(socket_path=address)
-    if scheme.lower() != "http":
-        raise ConfigError(f"{scheme}:// is not supported in this version; give http:// or a path")
+    if scheme.lower() not in ("http", "https"):
+        raise ConfigError(f"{scheme}:// is not known; give http://, https:// or a path")
     try:
         parts = urlsplit(address)
         host, port = parts.hostname, HTTP_PORT if parts.port is None else parts.port
@@ -69,7 +81,23 @@ def parse_target(address: str) -> Target:
         raise ConfigError("an address is written http://HOST:PORT")
     if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
         raise ConfigError("an address is only scheme, host and port: http://HOST:PORT")
-    return Target(host, port)
+    return Target(host, port, secure=scheme.lower() == "https")
+
+
+def read_token(path: str | None, environ: Mapping[str, str]) -> str:
+    """Return the token to show: that of a file, else of `GCOUNTERCTL_TOKEN`, else "".
+
+    Raises `ConfigError` where the file cannot be read, is open to others, or holds no token.
+    """
+    token = environ.get(TOKEN_VARIABLE, "")
+    if path is not None:
+        data = read_private(Path(path), TOKEN_FILE_BYTES_MAX, "the file of the token")
+        token = data.decode("ascii", "replace").strip()
+        if not token:
+            raise ConfigError(f"the file of the token {path} is empty")
+    if token and not _VISIBLE.fullmatch(token):
+        raise ConfigError("a token is one line of visible ASCII characters")
+    return token
 
 
 def _is_there(path: Path) -> bool:

@@ -35,6 +35,7 @@ class Client:
                  an increment whose answer was lost is counted, once, when its node is back
     batch_size   so many gathered increments are sent at once, fewer
     batch_age_s  after at most so long
+    token        shown with every request, to nodes that want one
 
     It may be used by several threads. As a context manager it sends what is gathered at the end.
     Raises `ValueError` for settings that make no sense; nothing is connected to yet.
@@ -49,10 +50,11 @@ class Client:
         direct: bool = False,
         batch_size: int = 1000,
         batch_age_s: float = 0.05,
+        token: str = "",
     ) -> None:
-        settings = Settings(timeout_s, ack, direct, batch_size, batch_age_s)
+        settings = Settings(timeout_s, ack, direct, batch_size, batch_age_s, token)
         self._core = Core(addresses, settings, lambda: secrets.token_hex(16))
-        self._exchange = Exchange()
+        self._exchange = Exchange(token)
         # Guards the core; tells whoever waits for a batch to be due or done.
         self._news = threading.Condition()
         self._sender: threading.Thread | None = None

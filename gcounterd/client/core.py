@@ -9,13 +9,20 @@ This module refuses to know sockets, locks, tasks and the clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gcounterd.client.counting import Counting
 from gcounterd.client.gathering import Gathering
 from gcounterd.client.nodes import Nodes, read_addresses
 from gcounterd.client.reading import Reading
-from gcounterd.client.requests import Ack, check_ack, check_amount, check_key, check_timeout
+from gcounterd.client.requests import (
+    Ack,
+    check_ack,
+    check_amount,
+    check_key,
+    check_timeout,
+    check_token,
+)
 from gcounterd.client.seen import Seen
 
 
@@ -28,10 +35,12 @@ class Settings:
     direct: bool = False
     batch_size: int = 1000
     batch_age_s: float = 0.05
+    token: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         check_timeout(self.timeout_s)
         check_ack(self.ack)
+        check_token(self.token)
 
 
 class Core:

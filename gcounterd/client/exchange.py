@@ -22,6 +22,7 @@ from gcounterd.client.answers import Answer
 from gcounterd.client.calls import Attempt, LostError, NotSentError
 from gcounterd.client.limits import ANSWER_BYTES_MAX, CONNECT_WAIT_S_MAX, IDLE_CONNECTIONS_MAX
 from gcounterd.client.nodes import Address
+from gcounterd.client.requests import credentials
 
 
 @dataclass(slots=True)
@@ -43,8 +44,9 @@ class _Kept:
 
 @dataclass(slots=True)
 class Exchange:
-    """The connections of one client."""
+    """The connections of one client, and the token that it shows."""
 
+    token: str = field(default="", repr=False)
     _idle: dict[Address, list[_Kept]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _closed: bool = False
@@ -57,7 +59,7 @@ class Exchange:
         kept = self._take(attempt)
         answered = False
         try:
-            answer, stays = _ask(kept, attempt)
+            answer, stays = _ask(kept, attempt, credentials(self.token))
             kept.node = answer.node
             answered = stays
             return answer
@@ -117,15 +119,16 @@ def _connect(address: Address, wait_s: float) -> _Kept:
     return _Kept(connection)
 
 
-def _ask(kept: _Kept, attempt: Attempt) -> tuple[Answer, bool]:
+def _ask(kept: _Kept, attempt: Attempt, shown: dict[str, str]) -> tuple[Answer, bool]:
     """Return the answer, and whether the connection may be used again."""
     request = attempt.request
     kept.http.sock.settimeout(attempt.wait_s)
-    kept.http.request(request.method, request.target, request.body or None, dict(request.headers))
+    headers = {**dict(request.headers), **shown}
+    kept.http.request(request.method, request.target, request.body or None, headers)
     with kept.http.getresponse() as response:
         body = response.read(ANSWER_BYTES_MAX + 1)
         # Asked for a number of bytes, the standard library does not mind getting fewer.
         if response.length or len(body) > ANSWER_BYTES_MAX:
             raise http.client.IncompleteRead(body[:0], response.length)
-        headers = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, headers, body), not response.will_close
+        told = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, told, body), not response.will_close

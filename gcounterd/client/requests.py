@@ -67,6 +67,18 @@ def check_timeout(seconds: float) -> float:
     return seconds
 
 
+def check_token(token: str) -> str:
+    """Return a token of visible ASCII, or "" for none; else raise `ValueError`."""
+    if not all("!" <= character <= "~" for character in token):
+        raise ValueError("a token is visible ASCII characters")
+    return token
+
+
+def credentials(token: str) -> dict[str, str]:
+    """Return the headers that show a token."""
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
 def count_request(counts: Mapping[str, int], key: str, ack: Ack, timeout_s: float) -> Request:
     """Return the request that counts these, under an idempotency key.
 

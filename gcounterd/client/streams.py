@@ -8,6 +8,8 @@ This module refuses to know what requests mean.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import httptools
 import trio
 
@@ -15,7 +17,7 @@ from gcounterd.client.answers import Answer
 from gcounterd.client.calls import Attempt, LostError, NotSentError
 from gcounterd.client.limits import ANSWER_BYTES_MAX, CONNECT_WAIT_S_MAX, IDLE_CONNECTIONS_MAX
 from gcounterd.client.nodes import Address
-from gcounterd.client.requests import Request
+from gcounterd.client.requests import Request, credentials
 
 _CHUNK_BYTES = 64 * 1024
 
@@ -69,7 +71,9 @@ class _Kept:
 class Streams:
     """The connections of one client."""
 
-    def __init__(self) -> None:
+    def __init__(self, token: str = "") -> None:
+        """`token` is shown with every request."""
+        self._shown = tuple(credentials(token).items())
         self._idle: dict[Address, list[_Kept]] = {}
         self._closed = False
 
@@ -78,11 +82,12 @@ class Streams:
 
         Raises `NotSentError` or `LostError`.
         """
+        request = replace(attempt.request, headers=(*attempt.request.headers, *self._shown))
         kept = await self._take(attempt)
         stays = False
         try:
             with trio.fail_after(attempt.wait_s):
-                answer, stays = await kept.ask(attempt.request, attempt.address)
+                answer, stays = await kept.ask(request, attempt.address)
             kept.node = answer.node
             return answer
         except trio.TooSlowError as error:

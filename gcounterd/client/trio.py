@@ -37,7 +37,7 @@ class TrioClient:
 
     def __init__(self, addresses: str | Iterable[str], settings: Settings) -> None:
         self._core = Core(addresses, settings, lambda: secrets.token_hex(16))
-        self._streams = Streams()
+        self._streams = Streams(settings.token)
         self._due = trio.Event()
         self._done = trio.Event()
         self._sending = False
@@ -144,12 +144,13 @@ async def open_client(
     direct: bool = False,
     batch_size: int = 1000,
     batch_age_s: float = 0.05,
+    token: str = "",
 ) -> AsyncIterator[TrioClient]:
     """Make a client; the settings are those of `Client`. At the end it sends what is gathered.
 
     Raises `ValueError` at once, and at the end what `flush` raises.
     """
-    client = TrioClient(addresses, Settings(timeout_s, ack, direct, batch_size, batch_age_s))
+    client = TrioClient(addresses, Settings(timeout_s, ack, direct, batch_size, batch_age_s, token))
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(client.send_batches)

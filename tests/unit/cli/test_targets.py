@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gcounterd.cli.targets import Target, find_target, parse_target
+from gcounterd.cli.targets import Target, find_target, parse_target, read_token
 from gcounterd.errors import ConfigError
 
 
@@ -16,6 +16,7 @@ from gcounterd.errors import ConfigError
         ("http://127.0.0.1:7777", Target("127.0.0.1", 7777)),
         ("HTTP://example.org/", Target("example.org", 7777)),
         ("http://[::1]:80", Target("::1", 80)),
+        ("https://a", Target("a", 7777, secure=True)),
         ("/run/g/admin.sock", Target(socket_path="/run/g/admin.sock")),
         ("admin.sock", Target(socket_path="admin.sock")),
     ],
@@ -29,8 +30,7 @@ def test_an_address_is_a_url_or_a_path(address: str, target: Target) -> None:
     [
         ("127.0.0.1:7777", "write an HTTP address as http://127.0.0.1:7777"),
         ("[::1]:7777", "write an HTTP address as http://"),
-        ("https://a", "not supported in this version"),
-        ("ftp://a", "not supported in this version"),
+        ("ftp://a", "give http://, https:// or a path"),
         ("http://", "is written http://HOST:PORT"),
         ("http://a:0", "is written http://HOST:PORT"),
         ("http://a:99999", "not an address"),
@@ -88,3 +88,19 @@ def test_without_a_home_the_default_http_address_is_asked() -> None:
 def test_a_target_is_shown_as_it_would_be_written() -> None:
     for address in ("http://127.0.0.1:7777", "http://[::1]:80", "/a/b.sock"):
         assert str(parse_target(address)) == address
+
+
+def test_a_token_comes_from_a_private_file_or_from_the_environment(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("gct_a\n")
+    path.chmod(0o600)
+    environ = {"GCOUNTERCTL_TOKEN": "gct_b"}
+    assert read_token(str(path), environ) == "gct_a"
+    assert read_token(None, environ) == "gct_b"
+    assert read_token(None, {}) == ""
+    assert "gct_a" not in repr(Target("a", token="gct_a"))
+    for text, mode in (("gct_a", 0o644), ("", 0o600), ("a b", 0o600)):
+        path.write_text(text)
+        path.chmod(mode)
+        with pytest.raises(ConfigError):
+            read_token(str(path), environ)

@@ -27,6 +27,7 @@ class Node:
         self.values: Counter[str] = Counter()
         self.records: dict[str, bytes] = {}
         self.requests: list[str] = []
+        self.shown: list[str | None] = []  # tokens
         self.connections = 0
         self.released = threading.Event()
         self.lock = threading.Lock()
@@ -82,6 +83,7 @@ def _handler(node: Node) -> type[BaseHTTPRequestHandler]:
             node.connections += 1
 
         def do_GET(self) -> None:
+            node.shown.append(self.headers["Authorization"])
             with node.lock:
                 node.requests.append(self.path)
                 status, body = node.read(self.path)
@@ -89,6 +91,7 @@ def _handler(node: Node) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            node.shown.append(self.headers["Authorization"])
             key = self.headers["Idempotency-Key"]
             with node.lock:
                 number = len(node.requests)

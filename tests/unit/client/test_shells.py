@@ -295,3 +295,16 @@ async def test_a_cancelled_call_leaves_no_connection_that_answers_another() -> N
                 await client.count("k")
             assert scope.cancelled_caught
             assert (await client.count("k", 2)).value == 2
+
+
+@pytest.mark.parametrize("shell", [InThreads(), InTrio()], ids=["threads", "trio"])
+def test_a_token_is_shown_with_every_request(shell: Any) -> None:
+    node = Node()
+    with serving(node) as urls:
+
+        def body(client: Any) -> None:
+            client.count("a")
+            client.get("a")
+
+        shell.run(urls, body, token="gct_a")
+    assert node.shown == ["Bearer gct_a"] * 2
