@@ -2,6 +2,7 @@
 
 scripts/experiment E1                          its own settings and numbers of runs
 scripts/experiment E1 --nodes 10,50 --seeds 1-20 --jobs 2
+scripts/experiment E2 --what defaults          the settings of that name alone
 scripts/experiment E2 --keep e2.kept           may be stopped, and gone on with
 scripts/experiment E2 --write                  into docs/membership-experiments.md
 """
@@ -48,7 +49,7 @@ def main() -> int:
     """Run what is asked for."""
     asked = _arguments()
     plan = PLANS[asked.experiment]
-    todo = jobs(plan, asked.nodes, asked.seeds)
+    todo = jobs(plan, asked.nodes, asked.seeds, asked.what or ())
     started = time.monotonic()
     keeper = Keeper(asked.keep, plan, asked.commit)
     done, lacking = keeper.sort(todo)
@@ -101,6 +102,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("experiment", choices=list(PLANS))
     parser.add_argument("--seeds", type=_seeds, metavar="A-B", help="for every setting")
     parser.add_argument("--nodes", type=_numbers, default=[], metavar="N,N,…")
+    parser.add_argument(
+        "--what", action="append", metavar="NAME", help="settings named so, as defaults or alpha 4"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument(
         "--keep", type=Path, metavar="FILE", help="what runs found, to go on with after a stop"

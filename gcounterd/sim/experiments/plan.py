@@ -43,9 +43,13 @@ class Job:
     seed: int
 
 
-def jobs(plan: Plan, nodes: Sequence[int], seeds: range | None) -> list[Job]:
-    """Return all runs of an experiment, the longest settings first."""
+def jobs(
+    plan: Plan, nodes: Sequence[int], seeds: range | None, what: Sequence[str] = ()
+) -> list[Job]:
+    """Return all runs of an experiment, or those of the settings named so; the longest first."""
     settings = plan.settings(nodes)
+    if what:
+        settings = [each for each in settings if getattr(each, "what", "") in what]
     found = [
         Job(number, setting, seed)
         for number, setting in enumerate(settings)

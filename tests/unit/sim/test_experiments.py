@@ -36,6 +36,11 @@ def test_seeds_and_nodes_that_are_asked_for_replace_a_plans_own() -> None:
     assert found == [(7, [703, 704])]
 
 
+def test_settings_of_one_name_can_be_played_alone() -> None:
+    todo = jobs(PLANS["E1"], [50], range(1, 3), ["alpha 4"])
+    assert [(job.setting.what, job.seed) for job in todo] == [("alpha 4", 2), ("alpha 4", 1)] * 4
+
+
 @pytest.mark.parametrize("name", list(PLANS))
 def test_each_experiment_has_settings_runs_and_a_table_of_nothing(name: str) -> None:
     each = PLANS[name]
