@@ -65,7 +65,7 @@ LEFT_OUT: dict[type, tuple[str, ...]] = {
     # Sums over the lines.
     Settled: ("_ranges", "_sum", "_forgotten_sum"),
     # How to look up a name.
-    Gathering: ("_name", "_column"),
+    Gathering: ("_names_at", "_column"),
     # Indexes over `_links`.
     Peers: ("_on", "_by_peer", "_addresses", "_lacking_bulk"),
 }
