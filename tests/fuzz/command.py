@@ -29,7 +29,7 @@ FOLDER = Path(".fuzz")
     type=click.Choice(["all", "mutator", "coverage"]),
     default="all",
     show_default=True,
-    help="Coverage needs atheris (pip install atheris).",
+    help="Coverage needs atheris: the extra `fuzz`.",
 )
 @click.option("--read", type=click.Path(exists=True, path_type=Path), help="Read one file again.")
 def main(seconds: float, seed: int, names: Sequence[str], way: str, read: Path | None) -> None:
