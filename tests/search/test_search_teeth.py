@@ -25,6 +25,9 @@ from tests.search.quiet import Quiet
 from tests.search.scale import small
 from tests.search.scopes import BEHIND, SCOPES
 
+# b lacks two versions of a's column, and has asked for the first part of them.
+ASKED = f"{BEHIND}; a>b hash?; b>a digest*:; a>b digest:a1@2; b>a want:a1>0#0"
+
 
 @pytest.fixture(autouse=True)
 def _small() -> Iterator[None]:
@@ -69,8 +72,7 @@ def test_a_torn_gathering_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         return known(self, span) if span.round.since == self.since else []
 
     monkeypatch.setattr(Gathering, "_known", tear)
-    asked = "a>b hash?; b>a digest*:; a>b digest:a1@2; b>a want:a1>0#0"
-    assert find("deltas", 4, f"{BEHIND}; {asked}").startswith("at rest: I4")
+    assert find("deltas", 4, ASKED).startswith("at rest: I4")
 
 
 def test_a_stage_that_takes_any_part_for_the_next_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +82,8 @@ def test_a_stage_that_takes_any_part_for_the_next_is_found(monkeypatch: pytest.M
         return take(self, column, self.next, version, block)
 
     monkeypatch.setattr(Stage, "take", any_part)
-    assert find("deltas", 3, "crash a; start a; add c y; add c x").startswith("at rest: peer error")
+    # The first part comes twice; what was asked for again is not sent again by itself.
+    assert find("deltas", 2, f"{ASKED}; add a x; add c x").startswith("at rest: peer error")
 
 
 def test_a_recovery_that_leaves_out_the_last_row_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
