@@ -125,7 +125,7 @@ def test_a_large_state_comes_in_parts_resumes_after_a_cut_and_counting_goes_on()
     staged = find_staged(cluster)
     cluster.reset_links("n3")
     cluster.run(0.1)
-    assert find_staged(cluster) == staged
+    assert find_staged(cluster) >= staged  # nothing that came is lost
     added += count_until_staged(cluster, staged + 1)  # it goes on where it was cut
     cluster.network.heal()
     agree(cluster)
