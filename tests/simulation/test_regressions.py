@@ -164,7 +164,7 @@ def test_of_two_offers_of_a_column_the_higher_one_is_asked_for() -> None:
     node = node_of(config_of(A), entry_of(A), entry_of(B), entry_of(C))
     for number, peer in enumerate((B, C), 1):
         node.opened(number, hello_of(config_of(peer), Channel.BULK), None, 0.0)
-    others = [batches_of(NodeId(letter * 16), 1)[0] for letter in (b"d", b"e", b"f")]
+    others = [batches_of(NodeId(letter * 16), 1)[0] for letter in (b"d", b"e")]
     column = column_id(NodeId(b"g" * 16), EPOCH)
     offer = dict.fromkeys([batch.column for batch in others], 1) | {column: 9}
     node.received(1, Digest(offer, whole=False), 0.0)  # more than may be asked of one peer
