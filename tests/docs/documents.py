@@ -34,6 +34,8 @@ _STAYS = re.compile(
     r"^(scripts/cluster( --directory \S+)? up|\S*gcounterd run|\S*gcounterctl.* watch"
     r"|GCOUNTERD_\S+ .*\bbash add-\S+\.sh|haproxy -V|nutcracker -c)\b"
 )
+# But not with these: they end by themselves, and the next block waits for that.
+_ENDS = re.compile(r" --count\b| --check-config\b|\|\| echo ")
 
 
 @attrs.frozen
@@ -47,7 +49,7 @@ class Block:
     @property
     def stays(self) -> bool:
         """Say whether this runs until Ctrl-C."""
-        return _STAYS.match(self.commands) is not None and " --count" not in self.commands
+        return _STAYS.match(self.commands) is not None and _ENDS.search(self.commands) is None
 
     @property
     def only_looks(self) -> bool:

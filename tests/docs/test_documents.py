@@ -124,6 +124,8 @@ def test_output_is_compared_but_for_white_space_and_dots(
     [
         ("scripts/cluster up --fresh", True, False),
         (".venv/bin/gcounterd run --name a", True, False),
+        (".venv/bin/gcounterd run --name a --check-config", False, False),
+        ('gcounterd run --name a || echo "exit status $?"', False, False),
         ("GCOUNTERD_HTTP=127.0.0.1:1 bash add-n4.sh", True, False),
         ("gcounterctl --address http://x add-node n4 > add-n4.sh", False, False),
         ("gcounterctl --address http://x watch", True, True),

@@ -14,8 +14,8 @@ import pytest
 from gcounterd.sim.report import Report
 from gcounterd.sim.run import run_seed
 
-# Sized for less than a minute on one core.
-SEEDS = range(1000, 1036)
+# Few: scripts/test plays 160 beside this.
+SEEDS = range(1000, 1016)
 # What has to happen even in so few seeds.
 COMMON = ("kill", "power cut", "pause", "halves", "disk full", "stale disk", "read exact")
 

@@ -77,7 +77,7 @@ def test_every_verb_reports_an_unreachable_daemon_as_status_four(
         ["get", "k", "--timeout", "nan"],
         ["watch", "--interval", "nan"],
         ["watch", "--interval", "1e9"],
-        ["get", "k", "--address", "https://a"],
+        ["get", "k", "--address", "ftp://a"],
         ["--address", "127.0.0.1:1", "get", "k"],
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
@@ -15,6 +16,16 @@ from gcounterd.daemon.reloading import Reloading
 from gcounterd.daemon.settings import Settings, load_settings
 from gcounterd.errors import ClientError, ConfigError
 from gcounterd.security.tokens import Scope, digest_of, new_token
+
+LOGGER = logging.getLogger("gcounterd")
+
+
+@pytest.fixture(autouse=True)
+def _level() -> Iterator[None]:
+    """Put the level of the log back as it was, for whoever looks at lines after us."""
+    before = LOGGER.level
+    yield
+    LOGGER.setLevel(before)
 
 
 @attrs.define
@@ -42,17 +53,13 @@ def office(tmp_path: Path) -> Office:
 async def test_tokens_and_the_log_level_are_read_anew(office: Office, tmp_path: Path) -> None:
     access = open_access(office.settings)
     assert access.public.scopes == (Scope.READ,)
-    reloading, logger = Reloading(), logging.getLogger("gcounterd")
-    before = logger.level
+    reloading = Reloading()
     guards = Safeguards(access, Auditing(tmp_path), None, None, lambda: office.settings)
     keep_fresh(guards, office.settings, reloading)
     secret, token = new_token([Scope.COUNT], [], "a")
     office.write(token.line())
-    try:
-        await reloading.reload()
-        assert logger.level == logging.WARNING
-    finally:
-        logger.setLevel(before)
+    await reloading.reload()
+    assert LOGGER.level == logging.WARNING
     assert access.find(digest_of(secret.encode())).name == "a"
     office.write()
     await reloading.reload()
