@@ -303,9 +303,8 @@ class Exchange:
             if part.column in self.wholes:
                 check_batch(batch, 0)
                 self.wholes[part.column] = batch
-            elif not self._take_batch(
-                link, batch, now
-            ):  # what it rested on was refused by the disk
+            elif not self._take_batch(link, batch, now):
+                # What it rested on was refused by the disk.
                 self.ahead(link, part.column, part.version)
             return self.ask(now)
         if stage.next > before and not asked.waits:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import shutil
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from waiting import PATIENCE_S, free_port, wait_until
+from waiting import PATIENCE_S, ask_json, free_port, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -42,15 +41,7 @@ class Machine:
             self.process = subprocess.Popen(line, env=kept, stderr=into)
 
     def ask(self, method: str, target: str, body: str | None = None) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
-        try:
-            connection.request(method, target, body)
-            answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
-        except OSError:
-            return 0, {}
-        finally:
-            connection.close()
+        return ask_json(self.port, method, target, body)
 
     @property
     def ready(self) -> bool:

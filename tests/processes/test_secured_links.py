@@ -11,12 +11,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
-from waiting import free_port, wait_until
+from waiting import ask_json, free_port, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -64,16 +64,8 @@ class Node:
         self.process.terminate()
         return self.process.wait(60)
 
-    def ask(self, method: str, path: str) -> tuple[int, dict[str, object]]:
-        connection = HTTPConnection("127.0.0.1", self.http, timeout=10)
-        try:
-            connection.request(method, path)
-            answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
-        except OSError:
-            return 0, {}
-        finally:
-            connection.close()
+    def ask(self, method: str, path: str) -> tuple[int, Any]:
+        return ask_json(self.http, method, path)
 
     def count(self) -> None:
         assert self.ask("POST", "/v1/counters/hits")[0] == 200
